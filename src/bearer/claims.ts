@@ -1,0 +1,156 @@
+import { invalidToken } from "../errors.js"
+
+/** Any JSON value, frozen all the way down. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue }
+
+/**
+ * The claims of a verified Keycloak access token, deep-frozen; only `parseClaims` makes them.
+ *
+ * `aud` and roles keep Keycloak's shapes; read roles, scopes and groups from the principal.
+ */
+export interface Claims {
+  readonly iss: string
+  readonly sub: string
+  /** Seconds since 1970. */
+  readonly exp: number
+  readonly iat?: number
+  readonly aud?: string | readonly string[]
+  readonly azp?: string
+  readonly [name: string]: JsonValue | undefined
+  /** Type only: keeps unverified objects out. */
+  readonly "~claims": "verified"
+}
+
+/** What this application expects of a token's claims. */
+export interface Expectations {
+  readonly issuer: string
+  /** `null`: the check was typed out of the options. */
+  readonly audience: string | null
+  readonly clockToleranceSeconds: number
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/**
+ * Checks the claims of a token whose signature, introspection answer or session was verified before.
+ *
+ * @throws {GateError} `invalid_token` with reason `type`, `bound`, `issuer`, `claims`, `expired`, `not_yet_valid` or
+ * `audience`
+ * @see RFC 7519 §4.1, RFC 9068 §4, and the README's "What is checked in a token"
+ */
+export function parseClaims(payload: Readonly<Record<string, unknown>>, expected: Expectations): Claims {
+  checkType(payload)
+  checkIssuer(payload.iss, expected.issuer)
+  checkTimes(payload, expected)
+  checkAudience(payload, expected.audience)
+  checkSubject(payload)
+  return freezeDeep(payload) as Claims
+}
+
+// Keycloak signs ID, logout and access tokens with one key: only the payload's `typ` tells them apart.
+function checkType(payload: Readonly<Record<string, unknown>>): void {
+  if (payload.typ === "ID") {
+    throw invalidToken("type", "Refused an ID token: it tells an application who logged in. Send the access_token.")
+  }
+  // RFC 9449 §7.2, RFC 8705 §3: a bound token is worth nothing without its proof, which we do not check. A DPoP token
+  // shows this twice: `cnf`, and `typ` DPoP.
+  if (payload.cnf !== undefined || payload.typ === "DPoP") {
+    throw invalidToken("bound", "Refused a token that is bound to a key (`cnf`): it was sent as a plain bearer token.")
+  }
+  if (payload.typ !== "Bearer") {
+    throw invalidToken("type", `Refused a token of type ${printable(payload.typ)}: only "Bearer" is an access token.`)
+  }
+  // Marks of ID and logout tokens (RFC 8725 §3.12), should a mapper have changed `typ`.
+  if (payload.nonce !== undefined || payload.at_hash !== undefined || payload.events !== undefined) {
+    throw invalidToken("type", "Refused a token with `nonce`, `at_hash` or `events`: no access token has them.")
+  }
+}
+
+/** Exact comparison; exported because local verification compares before it looks for a key. */
+export function checkIssuer(issuer: unknown, expected: string): void {
+  if (issuer === expected) return
+  throw invalidToken(
+    "issuer",
+    `Refused a token: its issuer is ${printable(issuer)}, expected ${printable(expected)}${onlyHostDiffers(issuer, expected)}. ` +
+      "Without a fixed hostname Keycloak puts the caller's host into every token. Use one address everywhere as `serverUrl`, " +
+      "give this process another one with `internalUrl`, and in production start Keycloak with --hostname.",
+  )
+}
+
+function onlyHostDiffers(issuer: unknown, expected: string): string {
+  if (typeof issuer !== "string" || !URL.canParse(issuer)) return ""
+  const [theirs, ours] = [new URL(issuer), new URL(expected)]
+  if (theirs.pathname !== ours.pathname) return ""
+  if (theirs.host !== ours.host && theirs.protocol === ours.protocol) return "; only the host differs"
+  return theirs.host === ours.host && theirs.protocol !== ours.protocol ? "; only the scheme differs" : ""
+}
+
+function checkTimes(payload: Readonly<Record<string, unknown>>, { clockToleranceSeconds, now }: Expectations): void {
+  const seconds = now() / 1000
+  const { exp, nbf, iat } = payload
+  // `exp: 0` is Keycloak's "never" in registration access tokens; here it is long past.
+  if (typeof exp !== "number" || !Number.isFinite(exp))
+    throw invalidToken("claims", "Refused a token without a numeric `exp`.")
+  if (exp + clockToleranceSeconds <= seconds) {
+    const issuedAgo = typeof iat === "number" ? `, issued ${Math.round(seconds - iat)} s ago` : ""
+    throw invalidToken(
+      "expired",
+      `Refused a token that expired ${Math.round(seconds - exp)} s ago${issuedAgo}. If fresh tokens are refused too, this ` +
+        "machine's clock is ahead of Keycloak's: turn on time synchronisation; don't raise clockToleranceSeconds to hide it.",
+    )
+  }
+  for (const [name, value] of [
+    ["nbf", nbf],
+    ["iat", iat],
+  ] as const) {
+    if (value === undefined) continue
+    if (typeof value !== "number" || !Number.isFinite(value))
+      throw invalidToken("claims", `Refused a token whose \`${name}\` is no number.`)
+    if (value - clockToleranceSeconds > seconds) {
+      throw invalidToken(
+        "not_yet_valid",
+        `Refused a token whose \`${name}\` is ${Math.round(value - seconds)} s in the future: this machine's clock is behind ` +
+          "Keycloak's, and expired tokens live that much longer. Turn on time synchronisation.",
+      )
+    }
+  }
+}
+
+/** Exported because `ready()` looks at the audience of our own token. */
+export function checkAudience(payload: Readonly<Record<string, unknown>>, audience: string | null): void {
+  if (audience === null) return
+  const { aud, azp } = payload
+  const audiences = Array.isArray(aud) ? aud : [aud]
+  if (audiences.every(one => typeof one === "string") && audiences.includes(audience)) return
+  const asker = typeof azp === "string" ? printable(azp).slice(1, -1) : "the client that asks for tokens"
+  throw invalidToken(
+    "audience",
+    `Refused an access token: its audience is ${printable(aud)}, expected "${audience}" (issued to client "${asker}"). Keycloak ` +
+      "names an API in `aud` only if a mapper says so. On the client that asks for tokens: " +
+      `Clients → ${asker} → Client scopes → ${asker}-dedicated → Configure a new mapper → Audience → Included Client Audience = ` +
+      `${audience}. Don't send the ID token instead.`,
+  )
+}
+
+function checkSubject({ sub, azp }: Readonly<Record<string, unknown>>): void {
+  if (typeof sub === "string" && sub !== "") return
+  const asker = typeof azp === "string" ? printable(azp).slice(1, -1) : "the client that asks for tokens"
+  throw invalidToken(
+    "claims",
+    "Refused an access token without `sub`, so there is no key for the user row. " +
+      `Client "${asker}" lacks the client scope \`basic\`, or it issues lightweight tokens. ` +
+      `Clients → ${asker} → Client scopes → Add client scope → basic (Default).`,
+  )
+}
+
+/** A claim for the log: JSON without control characters, cut at 200, so that a token can't write log lines. */
+function printable(value: unknown): string {
+  const text = JSON.stringify(value) ?? "missing"
+  return (text.length > 200 ? `${text.slice(0, 200)}…` : text).replace(/[^\x20-\x7e…]/g, "?")
+}
+
+function freezeDeep<Value>(value: Value): Value {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value
+  for (const member of Object.values(value)) freezeDeep(member)
+  return Object.freeze(value)
+}

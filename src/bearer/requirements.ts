@@ -1,0 +1,141 @@
+import type { RequiredAccess } from "../errors.js"
+import { GateError } from "../errors.js"
+import type { Principal } from "./principal.js"
+
+/**
+ * What a route asks of a principal: everything listed is needed, unless `any: true` makes one of them enough.
+ *
+ * `kind` defaults to `"user"`: a client's own token is refused unless the route asks for `"service"` or `"any"`. For
+ * anything beyond this, stack guards.
+ */
+export interface Requirements {
+  /** Realm roles, from the token's `realm_access`. */
+  readonly realmRoles?: readonly string[] | undefined
+  /** Roles by client id, from the token's `resource_access`. */
+  readonly clientRoles?: Readonly<Record<string, readonly string[]>> | undefined
+  /** OAuth scopes, from the token's `scope`; lacking ones are named in the challenge. */
+  readonly scopes?: readonly string[] | undefined
+  /** Groups as the token's `groups` claim spells them; Keycloak sends it only where a group mapper is set up. */
+  readonly groups?: readonly string[] | undefined
+  /** One of all the listed roles, scopes and groups is enough; default: all are needed. */
+  readonly any?: boolean | undefined
+  /** Whose token: a person's (default), a client's own, or either. */
+  readonly kind?: "user" | "service" | "any" | undefined
+}
+
+/** Requirements that were checked: no list is empty, no name is misspelt. */
+export interface Guard {
+  readonly required: RequiredAccess
+  readonly checks: readonly ((principal: Principal<unknown>) => boolean)[]
+  readonly kind: "user" | "service" | "any"
+  readonly any: boolean
+}
+
+const names = ["realmRoles", "clientRoles", "scopes", "groups", "any", "kind"]
+// RFC 6749 §3.3 scope-token: it goes into a challenge header as it is.
+const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
+/**
+ * Checks requirements once, when the guard is made, so that no typing error opens a route.
+ *
+ * @throws {GateError} `config_invalid` when a requirement is unknown, empty or of the wrong type
+ */
+export function parseRequirements(requirements: unknown): Guard {
+  if (typeof requirements !== "object" || requirements === null || Array.isArray(requirements)) {
+    throw wrong(`expected an object such as { realmRoles: ["editor"] }, got ${kindOf(requirements)}`)
+  }
+  const given = requirements as Record<string, unknown>
+  const unknownName = Object.keys(given).find(name => !names.includes(name))
+  if (unknownName !== undefined) throw wrong(`there is no \`${unknownName}\`; known are ${names.join(", ")}`)
+
+  const realmRoles = listOf(given.realmRoles, "realmRoles")
+  const clientRoles = rolesByClient(given.clientRoles)
+  const scopes = listOf(given.scopes, "scopes")
+  const groups = listOf(given.groups, "groups")
+  const badScope = scopes.find(scope => !scopeToken.test(scope))
+  if (badScope !== undefined) throw wrong("a scope has no blanks, quotes or backslashes (RFC 6749 §3.3)")
+  const any = given.any ?? false
+  if (typeof any !== "boolean") throw wrong(`\`any\` is true or false, got ${kindOf(any)}`)
+  const kind = given.kind ?? "user"
+  if (kind !== "user" && kind !== "service" && kind !== "any") throw wrong('`kind` is "user", "service" or "any"')
+
+  const checks = [
+    ...realmRoles.map(role => (principal: Principal<unknown>) => principal.realmRoles.includes(role)),
+    ...Object.entries(clientRoles).flatMap(([client, roles]) =>
+      roles.map(role => (principal: Principal<unknown>) => principal.clientRoles[client]?.includes(role) ?? false),
+    ),
+    ...scopes.map(scope => (principal: Principal<unknown>) => principal.scopes.includes(scope)),
+    ...groups.map(group => (principal: Principal<unknown>) => principal.groups.includes(group)),
+  ]
+  if (any && checks.length === 0) throw wrong("`any: true` with nothing listed would let nobody in, or everybody")
+  const required: RequiredAccess = {
+    ...(realmRoles.length > 0 && { realmRoles }),
+    ...(Object.keys(clientRoles).length > 0 && { clientRoles }),
+    ...(scopes.length > 0 && { scopes }),
+    ...(groups.length > 0 && { groups }),
+    ...(any && { any }),
+    ...(kind !== "any" && { kind }),
+  }
+  return { required, checks, kind, any }
+}
+
+/**
+ * Lets a verified principal pass or refuses it.
+ *
+ * @throws {GateError} `insufficient_scope` when the principal is of the other kind or lacks what is required
+ */
+export function assertAllowed(principal: Principal<unknown>, guard: Guard): void {
+  const { checks, required } = guard
+  if (guard.kind !== "any" && principal.kind !== guard.kind) {
+    throw notAllowed(`this route is for a ${guard.kind}, and the token belongs to a ${principal.kind}`, {
+      kind: guard.kind,
+    })
+  }
+  if (checks.length === 0) return
+  const allowed = guard.any ? checks.some(check => check(principal)) : checks.every(check => check(principal))
+  if (!allowed) throw notAllowed(`required: ${JSON.stringify(required)}`, lacking(principal, required))
+}
+
+/** Everything required is told, but `scopes` only where scopes lack: they go into the challenge (RFC 6750 §3). */
+function lacking(principal: Principal<unknown>, required: RequiredAccess): RequiredAccess {
+  const { scopes, ...others } = required
+  if (scopes === undefined || scopes.every(scope => principal.scopes.includes(scope))) return others
+  return required
+}
+
+function notAllowed(why: string, required: RequiredAccess): GateError {
+  return new GateError("insufficient_scope", `Refused a verified token: ${why}.`, { required })
+}
+
+function rolesByClient(value: unknown): Record<string, readonly string[]> {
+  if (value === undefined) return {}
+  if (typeof value !== "object" || value === null || Array.isArray(value) || Object.keys(value).length === 0) {
+    throw wrong(`\`clientRoles\` is an object such as { "shop-api": ["editor"] }, got ${kindOf(value)}`)
+  }
+  const entries = Object.entries(value).map(
+    ([client, roles]) => [client, listOf(roles ?? null, `clientRoles["${client}"]`)] as const,
+  )
+  return Object.assign(Object.create(null), Object.fromEntries(entries))
+}
+
+function listOf(value: unknown, name: string): readonly string[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isName)) {
+    throw wrong(`\`${name}\` is a list of at least one non-empty string, got ${kindOf(value)}`)
+  }
+  return Object.freeze([...value])
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== ""
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list with something else in it"
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
+}
+
+function wrong(why: string): GateError {
+  return new GateError("config_invalid", `Wrong requirements: ${why}.`)
+}

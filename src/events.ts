@@ -1,0 +1,46 @@
+import type { GateError } from "./errors.js"
+
+/** What `onEvent` hears; `error.message` says what happened, why, and the mend, and holds no secret. */
+export type GateEvent =
+  | { readonly type: "refusal"; readonly error: GateError }
+  /** An account whose registration failed may still exist in Keycloak; the library goes on trying to remove it. */
+  | { readonly type: "registration_unsettled"; readonly error: GateError }
+  | { readonly type: "registration_settled"; readonly outcome: "removed" | "absent" }
+
+export type Report = (event: GateEvent) => void
+
+/**
+ * Where events go: to the application's `onEvent`, else to `process.emitWarning`, each kind once per process and only
+ * those that somebody should mend, so that a flood of bad tokens can't fill a log.
+ */
+export function createReport(onEvent: Report | null): Report {
+  if (onEvent !== null) return event => quietly(onEvent, event)
+  const told = new Set<string>()
+  return event => {
+    if (event.type === "registration_settled") return
+    const { code, reason, message } = event.error
+    const kind = `${event.type} ${code} ${reason ?? ""}`
+    if (!isSetUp(code, reason) || told.has(kind)) return
+    told.add(kind)
+    process.emitWarning(message, {
+      type: "KeycloakGateWarning",
+      code: reason === undefined ? code : `${code}:${reason}`,
+    })
+  }
+}
+
+// An onEvent that throws must not turn a verified request into a failed one; its error still reaches the process.
+function quietly(onEvent: Report, event: GateEvent): void {
+  try {
+    onEvent(event)
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error))
+  }
+}
+
+/** What is wrong with a set-up, rather than with one caller. */
+function isSetUp(code: GateError["code"], reason: GateError["reason"]): boolean {
+  if (code === "invalid_token")
+    return reason === "audience" || reason === "issuer" || reason === "claims" || reason === "not_yet_valid"
+  return code === "keycloak_unavailable" || code === "keycloak_refused_us" || code === "config_invalid"
+}

@@ -1,0 +1,161 @@
+import { parseClaims } from "./bearer/claims.js"
+import type { Principal } from "./bearer/principal.js"
+import { type Refusal, refusalFor } from "./bearer/refusal.js"
+import { isGateError } from "./errors.js"
+import { createReport } from "./events.js"
+import { createAdminClient } from "./keycloak/admin-client.js"
+import { secretNeeded } from "./keycloak/client-authentication.js"
+import { createIntrospection } from "./keycloak/introspection.js"
+import { createKeySet } from "./keycloak/key-set.js"
+import { createRealm } from "./keycloak/realm.js"
+import type { Asker } from "./keycloak/refused-us.js"
+import { createServiceToken } from "./keycloak/service-token.js"
+import { createSessionEnd } from "./keycloak/session-end.js"
+import { createSetUpInspection } from "./keycloak/set-up.js"
+import { createTokenClient } from "./keycloak/token-client.js"
+import { createTokenVerifier, type VerifyToken } from "./keycloak/token-verifier.js"
+import { createTransport } from "./keycloak/transport.js"
+import { createUserinfo } from "./keycloak/userinfo.js"
+import { createLoginWithPassword, type LoginWithPassword } from "./login-with-password.js"
+import { createLogout, type Logout } from "./logout.js"
+import { type GateOptions, parseOptions } from "./options.js"
+import { createReady, type ReadyOptions, type Use } from "./ready.js"
+import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
+import { createRegisterUser, type RegisterUser } from "./register-user.js"
+import { createAccountCreation } from "./user/create-account.js"
+import { createUserSync } from "./user/sync-user.js"
+import type { UserStore } from "./user/user-store.js"
+import { createVerifyBearer, type VerifyBearer } from "./verify-bearer.js"
+
+/** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
+export interface Gate<User> {
+  readonly registerUser: RegisterUser<User>
+  readonly loginWithPassword: LoginWithPassword
+  readonly verifyBearer: VerifyBearer<User>
+  readonly refreshSession: RefreshSession
+  readonly logout: Logout
+  /**
+   * Resolves when Keycloak is set up for what this application does; otherwise throws one error that names everything
+   * that is wrong, why, and the mend. Never required: the gate is lazy and heals by itself.
+   *
+   * @throws {GateError} `keycloak_unavailable` or `keycloak_refused_us`; `cause` is an AggregateError of all findings
+   */
+  readonly ready: (options?: ReadyOptions) => Promise<void>
+  /** The HTTP answer to an error of this library, or `null` for an error that is not ours. */
+  readonly refusalFor: (error: unknown) => Refusal | null
+  /** Stops background work and aborts requests in flight; every later call throws `closed`. */
+  readonly close: () => void
+  /** The realm's name, for challenges. */
+  readonly realm: string
+}
+
+/**
+ * A gate in front of one Keycloak realm, for one client of it.
+ *
+ * Nothing is asked of Keycloak yet: it may be down, and the first good answer mends everything.
+ *
+ * @throws {GateError} `config_invalid` naming every option that is wrong
+ * @example
+ * const gate = createGate({ serverUrl: "https://sso.example.com", realm: "shop", clientId: "shop-api", userStore })
+ */
+export function createGate<User>(options: GateOptions<User> & { readonly userStore: UserStore<User> }): Gate<User>
+export function createGate(options: GateOptions<never> & { readonly userStore?: undefined }): Gate<null>
+export function createGate<User>(options: GateOptions<User>): Gate<User | null>
+export function createGate<User>(options: GateOptions<User>): Gate<User | null> {
+  const settings = parseOptions<User>(options)
+  const { clientId, clientSecret, admin, userStore, audience, clockToleranceSeconds, mode } = settings
+  const now = Date.now
+  const report = createReport(settings.onEvent)
+  const realm = createRealm(settings)
+  const transport = createTransport(settings.timeoutMs)
+  const keySet = createKeySet({ ...settings, transport, certsUrl: realm.certsUrl, now })
+
+  const askerAt = (url: string): Asker => ({ url, realm: realm.name, clientId, clientSecret })
+  const tokens = createTokenClient({ ...settings, realm, transport })
+  const adminTokens = admin === null ? tokens : createTokenClient({ ...settings, ...admin, realm, transport })
+
+  const verifyLocally = createTokenVerifier({ ...settings, keySet, issuer: realm.issuer })
+  const verifyToken: Readonly<Record<typeof mode, () => VerifyToken>> = {
+    local: () => verifyLocally,
+    introspection: () => createIntrospection(askerAt(realm.introspectionUrl), transport),
+    userinfo: () => createUserinfo(askerAt(realm.userinfoUrl), verifyLocally, transport),
+  }
+
+  const sync = userStore === null ? null : createUserSync(userStore)
+  async function syncUser(principal: Principal<null>): Promise<User | null> {
+    if (sync === null) return null
+    if (principal.kind === "user") return sync.syncUser(principal)
+    if (settings.syncServiceAccounts) await sync.syncUser(principal)
+    return null
+  }
+
+  const canRegister = admin !== null || clientSecret !== null
+  const serviceToken = createServiceToken(async () => {
+    if (!canRegister) throw secretNeeded("registerUser")
+    return adminTokens.clientCredentialsGrant()
+  }, now)
+  const accounts = createAdminClient({ realm, clientId: admin?.clientId ?? clientId, transport, serviceToken })
+  const creation = createAccountCreation({ accounts, now, report })
+
+  /** Reports what a verb throws, and refuses every call after `close()`. */
+  function reported<Parameters extends unknown[], Result>(verb: (...parameters: Parameters) => Promise<Result>) {
+    return async (...parameters: Parameters): Promise<Result> => {
+      try {
+        transport.assertOpen()
+        return await verb(...parameters)
+      } catch (error) {
+        if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
+        throw error
+      }
+    }
+  }
+
+  const verifyBearer = createVerifyBearer<User | null>({
+    realm: realm.name,
+    maxTokenBytes: settings.maxTokenBytes,
+    verifyToken: verifyToken[mode](),
+    parseClaims: payload => parseClaims(payload, { issuer: realm.issuer, audience, clockToleranceSeconds, now }),
+    syncUser,
+  })
+  const registerUser = createRegisterUser<User | null>({
+    issuer: realm.issuer,
+    accounts,
+    creation,
+    saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
+    removeUser: async identity => userStore?.removeUser(identity),
+    given: settings.registration,
+    now,
+  })
+  const inspectSetUp = createSetUpInspection({
+    ...settings,
+    realm,
+    transport,
+    keySet,
+    client: { asker: askerAt(realm.tokenUrl), tokens },
+    admin: admin === null ? null : { asker: { ...askerAt(realm.tokenUrl), ...admin }, tokens: adminTokens },
+    now,
+  })
+  const usesByDefault: readonly Use[] =
+    clientSecret === null ? ["verifyBearer"] : ["verifyBearer", "loginWithPassword", "registerUser"]
+
+  return Object.freeze({
+    registerUser: reported(registerUser),
+    loginWithPassword: reported(
+      createLoginWithPassword({
+        passwordGrant: tokens.passwordGrant,
+        neededScopes: mode === "userinfo" ? ["openid"] : [],
+      }),
+    ),
+    verifyBearer: reported(verifyBearer as (...parameters: unknown[]) => Promise<never>) as VerifyBearer<User | null>,
+    refreshSession: reported(createRefreshSession(tokens.refreshGrant)),
+    logout: reported(createLogout(createSessionEnd(askerAt(realm.logoutUrl), transport))),
+    // Not reported: whoever calls it reads the error.
+    ready: createReady(inspectSetUp, usesByDefault),
+    refusalFor,
+    close() {
+      transport.close()
+      creation.close()
+    },
+    realm: realm.name,
+  })
+}

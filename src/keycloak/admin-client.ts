@@ -1,0 +1,217 @@
+import type KeycloakAdminClient from "@keycloak/keycloak-admin-client"
+import { type FieldProblem, GateError, isGateError } from "../errors.js"
+import type { Accounts } from "../user/accounts.js"
+import type { Realm } from "./realm.js"
+import { refused } from "./refused-us.js"
+import type { ServiceToken } from "./service-token.js"
+import { type Transport, unavailable, unreachable, wasNeverSent } from "./transport.js"
+
+export interface AdminClientOptions {
+  readonly realm: Realm
+  readonly clientId: string
+  readonly transport: Transport
+  readonly serviceToken: ServiceToken
+}
+
+/** Accounts through Keycloak's Admin API; the service account's role `manage-users` covers every call. */
+export function createAdminClient({ realm, clientId, transport, serviceToken }: AdminClientOptions): Accounts {
+  const url = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
+
+  /** One call with a time limit of its own; a token that Keycloak does not take is renewed once. */
+  async function call<Result>(work: (client: KeycloakAdminClient) => Promise<Result>): Promise<Result> {
+    const token = await serviceToken.get()
+    try {
+      return await attempt(token, work)
+    } catch (error) {
+      if (answerStatus(error) !== 401) throw translate(error)
+      serviceToken.forget(token)
+      return attempt(await serviceToken.get(), work).catch((again: unknown) => {
+        throw translate(again)
+      })
+    }
+  }
+
+  async function attempt<Result>(
+    token: string,
+    work: (client: KeycloakAdminClient) => Promise<Result>,
+  ): Promise<Result> {
+    // 7 MB and 100 ms: only an application that registers people pays for it, at its first registration.
+    const { default: KeycloakAdminClient } = await import("@keycloak/keycloak-admin-client")
+    return transport.bounded(url, signal => {
+      // A client per call, since it takes an abort signal for its whole life only (26.7.4).
+      const requestOptions: RequestInit = { redirect: "error", signal }
+      const client = new KeycloakAdminClient({ baseUrl: realm.baseUrl, realmName: realm.name, requestOptions })
+      // Its own renewal needs a refresh token, which client credentials do not have (keycloak#50845).
+      client.registerTokenProvider({ getAccessToken: async () => token })
+      return work(client)
+    })
+  }
+
+  function translate(error: unknown): unknown {
+    if (isGateError(error)) return error
+    const answer = networkAnswer(error)
+    if (answer === null) return unreachable(url, error)
+    const { status, data } = answer
+    if (status === 409)
+      return new GateError("user_exists", "An account with this username or e-mail exists.", {
+        field: takenField(data),
+      })
+    if (status === 400) return rejection(data)
+    if (status === 429 || status >= 500)
+      return unavailable(url, whyServerError(status, data), retryAfter(answer.headers))
+    if (status === 403) return lacksManageUsers(clientId)
+    if (status === 401)
+      return refused(
+        `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another host name than the one that issued the token?`,
+      )
+    if (typeof data !== "object")
+      return unavailable(url, `its Admin API answered ${status} without Keycloak's error format`)
+    return refused(`Keycloak's Admin API answered ${status} to the service account "${clientId}"`)
+  }
+
+  return {
+    async createAccount({ password, groups, requiredActions, attributes, ...account }) {
+      let isLost = false
+      const representation = {
+        ...account,
+        enabled: true,
+        credentials: [{ type: "password", value: password, temporary: false }],
+        ...(groups.length > 0 && { groups: [...groups] }),
+        ...(requiredActions.length > 0 && { requiredActions: [...requiredActions] }),
+        ...(Object.keys(attributes).length > 0 && { attributes }),
+      }
+      try {
+        const { id } = await call(client =>
+          client.users.create(representation).catch((error: unknown) => {
+            isLost = mayHaveWorked(error)
+            throw error
+          }),
+        )
+        return { id }
+      } catch (error) {
+        if (isLost && isGateError(error) && error.code === "keycloak_unavailable") return { lost: error }
+        throw error
+      }
+    },
+    async deleteAccount(id) {
+      // An empty id would address the collection of all users.
+      if (id === "") throw new TypeError("deleteAccount needs an id")
+      await call(client =>
+        client.users.del({ id }).catch((error: unknown) => {
+          if (answerStatus(error) !== 404) throw error
+        }),
+      )
+    },
+    async assignRealmRoles(id, names) {
+      const available = await call(client => client.users.listAvailableRealmRoleMappings({ id }))
+      const roles = names.map(name => available.find(role => role.name === name) ?? name)
+      const missing = roles.find(role => typeof role === "string")
+      if (missing !== undefined) {
+        throw refused(
+          `The realm "${realm.name}" has no realm role "${missing}" to give (option \`registration.realmRoles\`)`,
+        )
+      }
+      const mappings = roles.filter(role => typeof role !== "string").map(({ id = "", name = "" }) => ({ id, name }))
+      await call(client => client.users.addRealmRoleMappings({ id, roles: mappings }))
+    },
+    async findAccount(by) {
+      const found = await call(client => client.users.find({ ...by, exact: true, max: 2 }))
+      const account = found[0]
+      if (typeof account?.id !== "string" || found.length !== 1) return null
+      return { id: account.id, createdTimestamp: account.createdTimestamp ?? 0 }
+    },
+    async readRules() {
+      const [profile, settings] = await Promise.all([
+        call(client => client.users.getProfile()),
+        call(client => client.realms.findOne({ realm: realm.name })),
+      ])
+      const attributes = profile.attributes ?? []
+      return {
+        emailAsUsername: settings?.registrationEmailAsUsername === true,
+        verifyEmail: settings?.verifyEmail === true,
+        required: attributes.filter(isRequiredOfUsers).map(({ name = "" }) => name),
+        attributes: attributes.map(({ name = "" }) => name),
+        keepsUnknownAttributes: ["ENABLED", "ADMIN_EDIT"].includes(String(profile.unmanagedAttributePolicy)),
+      }
+    },
+  }
+}
+
+/** Required of the person, whatever scope asks; what is required of administrators Keycloak itself refuses. */
+function isRequiredOfUsers({ required }: { required?: { roles?: string[]; scopes?: string[] } }): boolean {
+  if (required === undefined || required === null) return false
+  const { roles = [], scopes = [] } = required
+  return scopes.length === 0 && (roles.length === 0 || roles.includes("user"))
+}
+
+/** Keycloak's answer in an error of the admin client, told by its shape: the client does not name its error class. */
+function networkAnswer(error: unknown): { status: number; headers: Headers; data: unknown } | null {
+  const { response, responseData } = (error ?? {}) as { response?: unknown; responseData?: unknown }
+  return response instanceof Response
+    ? { status: response.status, headers: response.headers, data: responseData }
+    : null
+}
+
+function answerStatus(error: unknown): number | null {
+  return networkAnswer(error)?.status ?? null
+}
+
+/** A create whose failure proves nothing: reset or timed out on the way, or answered by something before Keycloak. */
+function mayHaveWorked(error: unknown): boolean {
+  const answer = networkAnswer(error)
+  if (answer === null) return !wasNeverSent(error)
+  const isKeycloaksOwn = (answer.data as { error?: unknown } | null)?.error === "unknown_error"
+  return answer.status >= 500 && !isKeycloaksOwn
+}
+
+function takenField(data: unknown): string | null {
+  const message = String((data as { errorMessage?: unknown } | null)?.errorMessage)
+  if (/same username$/.test(message)) return "username"
+  return /same email$/.test(message) ? "email" : null
+}
+
+/** The 400s of Keycloak in their three shapes, without the values that they echo. */
+function rejection(data: unknown): GateError {
+  const { field, errorMessage, params, errors, error } = (data ?? {}) as Record<string, unknown>
+  const listed = Array.isArray(errors) ? errors : typeof field === "string" ? [{ field, errorMessage, params }] : []
+  const fields: FieldProblem[] = listed.map(one => ({
+    field: String(one?.field),
+    rule: String(one?.errorMessage),
+    // Keycloak sends the field's name and, for some rules, what the person typed; numbers are the rule's own.
+    params: Array.isArray(one?.params) ? one.params.filter((param: unknown) => typeof param === "number") : [],
+  }))
+  // The password policy has a shape of its own and names the first rule that was broken.
+  if (fields.length === 0 && typeof error === "string" && /^invalidPassword/.test(error)) {
+    fields.push({ field: "password", rule: error, params: [] })
+  }
+  if (fields.length === 0 && errorMessage === "User name is missing") {
+    fields.push({ field: "username", rule: "required", params: [] })
+  }
+  if (fields.length === 0)
+    return refused(
+      "Keycloak's Admin API does not understand the account that was sent; is it older than this library supports?",
+    )
+  const named = fields.map(one => `\`${one.field}\` (${one.rule})`).join(", ")
+  return new GateError("registration_rejected", `Keycloak's rules refuse the registration: ${named}.`, { fields })
+}
+
+function whyServerError(status: number, data: unknown): string {
+  const isKeycloak = (data as { error?: unknown } | null)?.error === "unknown_error"
+  return isKeycloak
+    ? `its Admin API answered ${status} unknown_error, which it also does for a group that does not exist (option \`registration.groups\`)`
+    : `its Admin API answered ${status}`
+}
+
+function retryAfter(headers: Headers): number | undefined {
+  const seconds = Number(headers.get("retry-after") ?? Number.NaN)
+  return Number.isInteger(seconds) && seconds >= 0 ? seconds : undefined
+}
+
+export function lacksManageUsers(clientId: string): GateError {
+  return refused(
+    `Keycloak logged the service account of "${clientId}" in, but it may not create users (403). The role \`manage-users\` of ` +
+      `\`realm-management\` is not in its token. Clients → ${clientId} → Service account roles → Assign role → Client roles → ` +
+      `realm-management manage-users; if it is there already, switch on Client scopes → ${clientId}-dedicated → Scope → Full ` +
+      "scope allowed. It works at once, no restart",
+  )
+}

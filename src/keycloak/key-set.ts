@@ -1,0 +1,137 @@
+import { readJson, type Transport, unavailable } from "./transport.js"
+
+/** One public key as Keycloak publishes it (RFC 7517); the same object as long as its text stays the same. */
+export type Jwk = Readonly<Record<string, unknown>> & { readonly kid: string; readonly kty: string }
+
+export interface KeySet {
+  /** The signing key of this id, or null when Keycloak does not publish it. */
+  readonly find: (kid: string) => Promise<Jwk | null>
+  /** Fetches the keys now. */
+  readonly load: () => Promise<void>
+}
+
+export interface KeySetOptions {
+  readonly transport: Transport
+  readonly certsUrl: string
+  readonly maxAgeSeconds: number
+  readonly cooldownSeconds: number
+  readonly now: () => number
+}
+
+// Unknown key ids may cause this many fetches per cool-down, whoever asks: a flood of random ids can't flood Keycloak.
+const lookupsPerCooldown = 5
+// How long the last good keys outlive their age while Keycloak can't be reached.
+const outageFactor = 6
+
+/**
+ * The realm's keys: fetched when first needed, replaced as a whole, looked at again for an unknown id.
+ *
+ * A key that Keycloak has removed is gone after `maxAgeSeconds` at most, or six times that while Keycloak is down.
+ */
+export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSeconds, now }: KeySetOptions): KeySet {
+  const maxAge = maxAgeSeconds * 1000
+  const cooldown = cooldownSeconds * 1000
+  let keys: ReadonlyMap<string, Jwk> = new Map()
+  let loadedAt: number | null = null
+  let failure: { at: number; error: unknown } | null = null
+  let loading: Promise<void> | null = null
+  let lookingAgain: Promise<void> | null = null
+  let lookups: number[] = []
+
+  function load(): Promise<void> {
+    loading ??= fetchKeys(transport, certsUrl, keys)
+      .then(
+        fetched => {
+          keys = fetched
+          loadedAt = now()
+          failure = null
+        },
+        (error: unknown) => {
+          failure = { at: now(), error }
+          throw error
+        },
+      )
+      .finally(() => {
+        loading = null
+      })
+    return loading
+  }
+
+  async function keepFresh(): Promise<void> {
+    if (loadedAt === null) return load()
+    const age = now() - loadedAt
+    if (age <= maxAge) return
+    if (failure === null) return load().catch(() => undefined)
+    // Keycloak is down: verified people go on with the last good keys, and nobody waits for another time-out.
+    if (now() - failure.at > Math.min(cooldown, 1000)) void load().catch(() => undefined)
+    if (age > maxAge * outageFactor) throw failure.error
+  }
+
+  /** One more fetch for an unknown id, as soon as the shared budget allows it. */
+  async function lookAgain(): Promise<void> {
+    lookups = lookups.filter(at => now() - at < cooldown)
+    if (lookups.length >= lookupsPerCooldown) {
+      if (failure !== null) throw failure.error
+      return
+    }
+    const last = lookups.at(-1)
+    const spacing = lookups.length * (cooldown / 50)
+    if (last !== undefined && now() - last < spacing) await sleep(last + spacing - now())
+    lookups.push(now())
+    await load()
+  }
+
+  return {
+    load,
+    async find(kid) {
+      await keepFresh()
+      const known = keys.get(kid)
+      if (known !== undefined) return known
+      lookingAgain ??= lookAgain().finally(() => {
+        lookingAgain = null
+      })
+      await lookingAgain
+      return keys.get(kid) ?? null
+    },
+  }
+}
+
+async function fetchKeys(
+  transport: Transport,
+  certsUrl: string,
+  before: ReadonlyMap<string, Jwk>,
+): Promise<ReadonlyMap<string, Jwk>> {
+  const response = await transport.fetch(certsUrl, { headers: { accept: "application/json" } })
+  if (response.status !== 200) {
+    throw unavailable(
+      certsUrl,
+      `its key set answered ${response.status}; check \`serverUrl\` and \`realm\` with ready()`,
+    )
+  }
+  const { keys } = await readJson(certsUrl, response)
+  const usable = Array.isArray(keys) ? keys.filter(isSigningKey) : []
+  if (usable.length === 0) throw unavailable(certsUrl, "its key set holds no key that can check a signature")
+  return new Map(usable.map(key => [key.kid, sameText(before.get(key.kid), key)]))
+}
+
+// Keycloak publishes its RSA-OAEP key (`use: enc`) in the same set; a symmetric key in a public document is no secret.
+function isSigningKey(key: unknown): key is Jwk {
+  if (typeof key !== "object" || key === null) return false
+  const { kid, kty, use } = key as Record<string, unknown>
+  return (
+    typeof kid === "string" &&
+    kid !== "" &&
+    typeof kty === "string" &&
+    kty !== "oct" &&
+    (use === undefined || use === "sig")
+  )
+}
+
+/** Keeps the old object for an unchanged key, so that what was verified with it stays verified. */
+function sameText(before: Jwk | undefined, key: Jwk): Jwk {
+  return before !== undefined && JSON.stringify(before) === JSON.stringify(key) ? before : key
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}

@@ -1,0 +1,137 @@
+import * as oauth from "openid-client"
+import { GateError, isGateError } from "../errors.js"
+import { invalidFields } from "../fields.js"
+import type { Session } from "../login-with-password.js"
+import type { Realm } from "./realm.js"
+import { type Asker, answerOf, type KeycloakAnswer, refusedUs } from "./refused-us.js"
+import { type Transport, unavailable, unreachable } from "./transport.js"
+
+/** Keycloak's token endpoint for one client. */
+export interface TokenClient {
+  readonly passwordGrant: (parameters: Readonly<Record<string, string>>) => Promise<Session>
+  readonly refreshGrant: (refreshToken: string) => Promise<Session>
+  readonly clientCredentialsGrant: () => Promise<{ accessToken: string; expiresInSeconds: number }>
+}
+
+export interface TokenClientOptions {
+  readonly realm: Realm
+  readonly clientId: string
+  readonly clientSecret: string | null
+  readonly transport: Transport
+  readonly revealAccountState: boolean
+}
+
+export function createTokenClient(options: TokenClientOptions): TokenClient {
+  const { realm, clientId, clientSecret, transport, revealAccountState } = options
+  const asker: Asker = { url: realm.tokenUrl, realm: realm.name, clientId, clientSecret }
+  const configuration = new oauth.Configuration(
+    { issuer: realm.issuer, token_endpoint: realm.tokenUrl },
+    clientId,
+    undefined,
+    clientSecret === null ? oauth.None() : oauth.ClientSecretBasic(clientSecret),
+  )
+  configuration[oauth.customFetch] = transport.fetch as oauth.CustomFetch
+  // Whether plain http may be used is decided once, with the options.
+  oauth.allowInsecureRequests(configuration)
+
+  async function grant(
+    type: string,
+    parameters: Readonly<Record<string, string>>,
+    refusal: (answer: KeycloakAnswer) => GateError | null,
+  ) {
+    try {
+      return await oauth.genericGrantRequest(configuration, type, { ...parameters })
+    } catch (error) {
+      throw translate(error, asker, refusal)
+    }
+  }
+
+  return {
+    async passwordGrant(parameters) {
+      const answer = await grant("password", parameters, answer => loginRefusal(answer, revealAccountState))
+      return toSession(realm.tokenUrl, answer)
+    },
+    async refreshGrant(refreshToken) {
+      const answer = await grant("refresh_token", { refresh_token: refreshToken }, sessionRefusal)
+      return toSession(realm.tokenUrl, answer)
+    },
+    async clientCredentialsGrant() {
+      const { access_token, expires_in } = await grant("client_credentials", {}, () => null)
+      return { accessToken: access_token, expiresInSeconds: expires_in ?? 60 }
+    },
+  }
+}
+
+// openid-client wraps what our own fetch threw, and never puts what we sent into its errors.
+function translate(error: unknown, asker: Asker, refusal: (answer: KeycloakAnswer) => GateError | null): unknown {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (isGateError(error)) return error
+  if (isGateError(cause)) return cause
+  if (error instanceof oauth.ResponseBodyError) {
+    const answer = answerOf(error.status, error.cause)
+    return refusal(answer) ?? refusedUs(asker, answer)
+  }
+  if (error instanceof oauth.ClientError) {
+    const status = cause instanceof Response ? cause.status : 200
+    if (status >= 400) return refusedUs(asker, { status, error: "", description: "" })
+    return unavailable(
+      asker.url,
+      `its token answer can't be read (${error.code ?? "unknown"}); something else may listen there`,
+    )
+  }
+  return unreachable(asker.url, error)
+}
+
+function loginRefusal({ error, description }: KeycloakAnswer, revealAccountState: boolean): GateError | null {
+  if (error === "invalid_scope" || error === "not_allowed") {
+    return invalidFields([{ field: "scope", rule: error, params: [] }])
+  }
+  if (error !== "invalid_grant") return null
+  const state = accountState(description)
+  if (state !== null && revealAccountState) return state
+  return new GateError(
+    "invalid_credentials",
+    "Keycloak refused the credentials; it does not tell a wrong password from an unknown user, a locked account or a missing one-time code.",
+    state === null ? {} : { cause: state },
+  )
+}
+
+/** Keycloak tells these two to whoever has the right password, and so confirms it. */
+function accountState(description: string): GateError | null {
+  if (description === "Account disabled") {
+    return new GateError("account_disabled", "Right password, but the account is disabled in Keycloak.")
+  }
+  if (description === "Account is not fully set up") {
+    return new GateError(
+      "account_setup_required",
+      'Right password, but the account is unfinished. Keycloak says only "Account is not fully set up"; the usual cause is a ' +
+        "missing first name, last name or e-mail, else a required action. Fill it in under Users, or send the person through " +
+        "the login page.",
+    )
+  }
+  return null
+}
+
+/** The answer to a refresh token that Keycloak no longer takes. */
+export function sessionRefusal({ error, description }: KeycloakAnswer): GateError | null {
+  if (error !== "invalid_grant") return null
+  return new GateError(
+    "session_ended",
+    `Keycloak no longer accepts this refresh token: ${description || "no reason given"}.`,
+  )
+}
+
+function toSession(url: string, answer: oauth.TokenEndpointResponse & { refresh_expires_in?: unknown }): Session {
+  const { access_token, refresh_token, id_token, expires_in, refresh_expires_in, scope } = answer
+  if (refresh_token === undefined)
+    throw unavailable(url, "its token answer has no refresh token; switch on Use refresh tokens for this client")
+  return Object.freeze({
+    accessToken: access_token,
+    refreshToken: refresh_token,
+    ...(id_token !== undefined && { idToken: id_token }),
+    tokenType: "Bearer",
+    expiresInSeconds: expires_in ?? 0,
+    refreshExpiresInSeconds: typeof refresh_expires_in === "number" ? refresh_expires_in : 0,
+    scope: scope ?? "",
+  })
+}

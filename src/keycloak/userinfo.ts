@@ -1,0 +1,45 @@
+import { invalidToken } from "../errors.js"
+import { type Asker, refused } from "./refused-us.js"
+import type { VerifyToken } from "./token-verifier.js"
+import { readJson, type Transport, unavailable } from "./transport.js"
+
+/**
+ * Local verification first, then a userinfo call as proof that the session lives: userinfo alone tells no audience, type,
+ * expiry or role.
+ *
+ * @throws {GateError} `invalid_token` as local verification does, and with reason `revoked` when the session has ended
+ * (`claims` when it lacks the scope `openid`)
+ * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us` when there is no such endpoint
+ * @see OpenID Connect Core §5.3
+ */
+export function createUserinfo(asker: Asker, verifyLocally: VerifyToken, transport: Transport): VerifyToken {
+  return async token => {
+    const payload = await verifyLocally(token)
+    const response = await transport.fetch(asker.url, {
+      headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+    })
+    if (response.status === 200) {
+      const { sub } = await readJson(asker.url, response)
+      if (sub === payload.sub) return payload
+      throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
+    }
+    // Userinfo answers with an empty body: the reason is in the challenge alone.
+    const challenge = response.headers.get("www-authenticate") ?? ""
+    if (response.status === 401 && challenge.includes("invalid_token")) {
+      const detail = /Lightweight access token/.test(challenge)
+        ? "userinfo takes no lightweight tokens"
+        : "its session has ended, or its user is disabled"
+      throw invalidToken("revoked", `Refused a token that userinfo does not take: ${detail}.`)
+    }
+    if (response.status === 403 && challenge.includes("insufficient_scope")) {
+      throw invalidToken(
+        "claims",
+        'Refused a token without the scope "openid", which `verification: "userinfo"` needs. loginWithPassword asks for it by ' +
+          "itself; other clients have to ask for it too.",
+      )
+    }
+    if (response.status === 404)
+      throw refused(`There is no userinfo endpoint at ${asker.url}; check \`serverUrl\` and \`realm\` with ready()`)
+    throw unavailable(asker.url, `its userinfo answered ${response.status}`)
+  }
+}

@@ -1,0 +1,17 @@
+import { readRefreshToken } from "./refresh-session.js"
+
+/**
+ * Ends the session of a refresh token in Keycloak.
+ *
+ * Access tokens of that session stay valid until they expire where verification is `"local"`.
+ *
+ * @throws {GateError} `invalid_request` (with `fields`) when the refresh token is no usable text
+ * @throws {GateError} `session_ended` when Keycloak no longer accepts the refresh token
+ * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `closed` as for `loginWithPassword`
+ * @see https://www.keycloak.org/docs/latest/securing_apps/#logout-endpoint
+ */
+export type Logout = (refreshToken: string) => Promise<void>
+
+export function createLogout(endSession: (refreshToken: string) => Promise<void>): Logout {
+  return async refreshToken => endSession(readRefreshToken(refreshToken))
+}

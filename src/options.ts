@@ -1,0 +1,351 @@
+import { type FieldProblem, GateError } from "./errors.js"
+import type { GateEvent } from "./events.js"
+import type { UserStore } from "./user/user-store.js"
+
+/** How a token is proven: by its signature alone, or by asking Keycloak on each request as well. */
+export type VerificationMode = "local" | "introspection" | "userinfo"
+
+/**
+ * What `createGate` takes; every optional member also takes `undefined`.
+ *
+ * Anything else in the object, or a value of the wrong kind, throws `config_invalid` and names all that is wrong.
+ */
+export interface GateOptions<User> {
+  /** Keycloak's public base URL, with its relative path (`/auth`) if it has one: the part before `/realms/`. */
+  readonly serverUrl: string
+  /** The realm's name, case-sensitive, as in the console's address bar. */
+  readonly realm: string
+  /** The Client ID of this application in Keycloak. */
+  readonly clientId: string
+  /** The client's secret; without it (a public client) registration and introspection can't work. */
+  readonly clientSecret?: string | undefined
+  /** Your user table; left out, `principal.user` is null. */
+  readonly userStore?: UserStore<User> | undefined
+  /** Where this process reaches Keycloak when that differs from `serverUrl` (Docker, Kubernetes); default `serverUrl`. */
+  readonly internalUrl?: string | undefined
+  /** What `aud` of a token must hold; default `clientId`. `null` accepts any application's tokens of the realm. */
+  readonly audience?: string | null | undefined
+  /** Another service account for registration; default the client's own. */
+  readonly admin?: { readonly clientId: string; readonly clientSecret: string } | undefined
+  /**
+   * `"local"` (default) checks signatures and asks nobody, so an ended session lives until its token expires (300 s by
+   * Keycloak's default). `"introspection"` and `"userinfo"` ask Keycloak on every request and see it at once.
+   */
+  readonly verification?: VerificationMode | { readonly mode: VerificationMode } | undefined
+  /** Signature algorithms; default every asymmetric one that Keycloak signs with. */
+  readonly algorithms?: readonly string[] | undefined
+  /** Seconds by which this machine's clock may differ from Keycloak's; default 5, at most 300. */
+  readonly clockToleranceSeconds?: number | undefined
+  /** Milliseconds that Keycloak has for an answer, connecting and body included; default 5000. */
+  readonly timeoutMs?: number | undefined
+  /**
+   * Seconds after which Keycloak's keys are fetched again (600), and seconds that a small budget of look-ups for unknown
+   * key ids lasts (10); fractions are allowed.
+   */
+  readonly keySet?:
+    | { readonly maxAgeSeconds?: number | undefined; readonly cooldownSeconds?: number | undefined }
+    | undefined
+  /** Bytes of the longest token that is looked at; default 12288, since Node refuses headers above 16 kB. */
+  readonly maxTokenBytes?: number | undefined
+  /** How many verified tokens are remembered (10,000), or `false`; claims are checked again on every request. */
+  readonly verifiedTokenCache?: { readonly maxTokens: number } | false | undefined
+  /** Allows plain http to another machine; default false. Loopback is always allowed. */
+  readonly allowInsecureHttp?: boolean | undefined
+  /** Tells a person with the right password that the account is disabled or unfinished; default false. */
+  readonly revealAccountState?: boolean | undefined
+  /** Saves rows for service accounts too; default false. */
+  readonly syncServiceAccounts?: boolean | undefined
+  /** What the application gives every new account; never taken from a request. */
+  readonly registration?: RegistrationDefaults | undefined
+  /** Hears of refusals and outages; default: each kind once per process, through `process.emitWarning`. */
+  readonly onEvent?: ((event: GateEvent) => void) | undefined
+}
+
+export interface RegistrationDefaults {
+  /** Group paths, such as `/editors`. */
+  readonly groups?: readonly string[] | undefined
+  /** Names of realm roles; client roles come through groups. */
+  readonly realmRoles?: readonly string[] | undefined
+  /** Profile attributes. */
+  readonly attributes?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** Whether the e-mail counts as verified from the start; default false. */
+  readonly emailVerified?: boolean | undefined
+  /** Keycloak's names of steps that the person has to take before the first login, such as `UPDATE_PASSWORD`. */
+  readonly requiredActions?: readonly string[] | undefined
+}
+
+/** The options after all checks, defaults filled in. */
+export interface Settings<User> {
+  readonly serverUrl: string
+  readonly internalUrl: string
+  readonly realm: string
+  readonly clientId: string
+  readonly clientSecret: string | null
+  readonly admin: { readonly clientId: string; readonly clientSecret: string } | null
+  readonly userStore: UserStore<User> | null
+  readonly audience: string | null
+  readonly mode: VerificationMode
+  readonly algorithms: readonly string[]
+  readonly clockToleranceSeconds: number
+  readonly timeoutMs: number
+  readonly maxAgeSeconds: number
+  readonly cooldownSeconds: number
+  readonly maxTokenBytes: number
+  readonly maxCachedTokens: number
+  readonly revealAccountState: boolean
+  readonly syncServiceAccounts: boolean
+  readonly registration: {
+    readonly groups: readonly string[]
+    readonly realmRoles: readonly string[]
+    readonly attributes: Readonly<Record<string, readonly string[]>>
+    readonly emailVerified: boolean
+    readonly requiredActions: readonly string[]
+  }
+  readonly onEvent: ((event: GateEvent) => void) | null
+}
+
+// Ours, never the token's and never discovery's: Keycloak's discovery document lists HS256 too (RFC 8725 §3.1).
+const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+const modes: readonly VerificationMode[] = ["local", "introspection", "userinfo"]
+
+/**
+ * Checks everything that `createGate` was given and names all that is wrong at once.
+ *
+ * @throws {GateError} `config_invalid`, with a `fields` entry for each wrong option
+ */
+export function parseOptions<User>(options: unknown): Settings<User> {
+  const problems: { option: string; message: string }[] = []
+  const given = reader(options, "", problems)
+
+  const allowInsecureHttp = given.boolean("allowInsecureHttp", false)
+  const serverUrl = given.url("serverUrl", allowInsecureHttp) ?? problemUrl
+  const internalUrl = given.has("internalUrl") ? (given.url("internalUrl", allowInsecureHttp) ?? problemUrl) : serverUrl
+  const clientId = given.text("clientId", "the Client ID column in Keycloak, not the UUID in the address bar") ?? ""
+  const keySet = given.object("keySet")
+  const cache = given.value("verifiedTokenCache") === false ? null : given.object("verifiedTokenCache")
+  const admin = given.object("admin")
+  const registration = given.object("registration")
+  const settings: Settings<User> = {
+    serverUrl,
+    internalUrl,
+    realm: given.text("realm", "the realm's name, as in the console's address bar") ?? "",
+    clientId,
+    clientSecret: given.has("clientSecret") ? given.secret("clientSecret") : null,
+    admin: given.has("admin")
+      ? { clientId: admin.text("clientId", "a Client ID") ?? "", clientSecret: admin.secret("clientSecret") }
+      : null,
+    userStore: given.store("userStore") as UserStore<User> | null,
+    audience: given.audience("audience", clientId),
+    mode: given.mode("verification"),
+    algorithms: given.algorithms("algorithms"),
+    clockToleranceSeconds: given.number("clockToleranceSeconds", 5, 0, 300),
+    timeoutMs: given.number("timeoutMs", 5000, 1, 600_000),
+    maxAgeSeconds: keySet.number("maxAgeSeconds", 600, 0.001, 86_400),
+    cooldownSeconds: keySet.number("cooldownSeconds", 10, 0.001, 3600),
+    maxTokenBytes: given.number("maxTokenBytes", 12_288, 256, 1_048_576),
+    maxCachedTokens: cache === null ? 0 : Math.floor(cache.number("maxTokens", 10_000, 1, 10_000_000)),
+    revealAccountState: given.boolean("revealAccountState", false),
+    syncServiceAccounts: given.boolean("syncServiceAccounts", false),
+    registration: {
+      groups: registration.texts("groups"),
+      realmRoles: registration.texts("realmRoles"),
+      attributes: registration.attributes("attributes"),
+      emailVerified: registration.boolean("emailVerified", false),
+      requiredActions: registration.texts("requiredActions"),
+    },
+    onEvent: given.function("onEvent") as ((event: GateEvent) => void) | null,
+  }
+  for (const one of [keySet, cache, admin, registration, given]) one?.refuseUnknown()
+  if (problems.length > 0) throw configInvalid(problems)
+  return settings
+}
+
+// Stands in for a URL that was refused, so that the remaining options are still checked.
+const problemUrl = "https://invalid.test"
+
+/** Reads one object of options, noting every problem instead of stopping at the first. */
+function reader(object: unknown, path: string, problems: { option: string; message: string }[]) {
+  const isObject = typeof object === "object" && object !== null && !Array.isArray(object)
+  if (!isObject && object !== undefined) note("", `expected an object, got ${show(object)}`)
+  if (object === undefined && path === "")
+    note("", "expected an object with `serverUrl`, `realm` and `clientId`, got undefined")
+  const given = (isObject ? object : {}) as Record<string, unknown>
+  const asked = new Set<string>()
+
+  function note(name: string, message: string): null {
+    problems.push({ option: [path, name].filter(Boolean).join(".") || "options", message })
+    return null
+  }
+  function value(name: string): unknown {
+    asked.add(name)
+    return given[name]
+  }
+  function text(name: string, what: string): string | null {
+    const found = value(name)
+    if (typeof found === "string" && found !== "" && !hasEdges(found)) return found
+    return note(
+      name,
+      `expected ${what}, got ${show(found)}${typeof found === "string" && found !== "" ? ", with blanks or line breaks around it" : ""}`,
+    )
+  }
+  function texts(name: string): readonly string[] {
+    const found = value(name) ?? []
+    if (Array.isArray(found) && found.every(one => typeof one === "string" && one !== ""))
+      return Object.freeze([...found])
+    note(name, `expected a list of non-empty strings, got ${show(found)}`)
+    return []
+  }
+
+  return {
+    value,
+    text,
+    texts,
+    has: (name: string) => value(name) !== undefined,
+    object: (name: string) =>
+      reader(
+        value(name),
+        [path, name].filter(Boolean).join("."),
+        path === "" && given[name] === undefined ? [] : problems,
+      ),
+    secret(name: string): string {
+      const found = value(name)
+      if (typeof found === "string" && found !== "") return found
+      note(
+        name,
+        `expected the secret from Clients → Credentials, got ${found === "" ? "an empty string" : kindOf(found)}`,
+      )
+      return ""
+    },
+    boolean(name: string, byDefault: boolean): boolean {
+      const found = value(name) ?? byDefault
+      if (typeof found === "boolean") return found
+      note(name, `expected true or false, got ${show(found)}`)
+      return byDefault
+    },
+    number(name: string, byDefault: number, least: number, most: number): number {
+      const found = value(name) ?? byDefault
+      if (typeof found === "number" && found >= least && found <= most) return found
+      note(name, `expected a number from ${least} to ${most}, got ${show(found)}`)
+      return byDefault
+    },
+    function(name: string): unknown {
+      const found = value(name)
+      if (found === undefined || typeof found === "function") return found ?? null
+      return note(name, `expected a function, got ${show(found)}`)
+    },
+    store(name: string): unknown {
+      const found = value(name)
+      if (found === undefined) return null
+      const missing = ["findUser", "saveUser", "removeUser"].filter(
+        method => typeof (found as Record<string, unknown> | null)?.[method] !== "function",
+      )
+      return missing.length === 0
+        ? found
+        : note(name, `expected a UserStore, but it has no function ${missing.join(", ")}`)
+    },
+    url(name: string, allowInsecureHttp: boolean): string | null {
+      const found = value(name)
+      if (typeof found !== "string" || !URL.canParse(found)) {
+        return note(name, `expected Keycloak's base URL such as "https://sso.example.com", got ${show(found)}`)
+      }
+      const url = new URL(found)
+      if (url.username !== "" || url.password !== "")
+        return note(name, "expected a URL without user name and password in it")
+      if (url.protocol !== "http:" && url.protocol !== "https:")
+        return note(name, `expected an http or https URL, got ${show(found)}`)
+      if (url.search !== "" || url.hash !== "" || /\/realms\//.test(url.pathname)) {
+        return note(name, `expected the part before "/realms/", got ${show(found)}`)
+      }
+      if (url.protocol === "http:" && !isLoopback(url.hostname) && !allowInsecureHttp) {
+        return note(
+          name,
+          `plain http to another machine sends passwords readable; use https, or set \`allowInsecureHttp: true\` (${show(found)})`,
+        )
+      }
+      return found.trim().replace(/\/+$/, "")
+    },
+    audience(name: string, byDefault: string): string | null {
+      const found = value(name)
+      if (found === null) return null
+      if (found === undefined) return byDefault
+      if (found === "account") {
+        return note(
+          name,
+          'expected this application\'s own name: "account" is in the token of every user of the realm, whoever asked for it',
+        )
+      }
+      return text(name, "a string, or null to switch the check off")
+    },
+    mode(name: string): VerificationMode {
+      const found = value(name) ?? "local"
+      const nested = typeof found === "object" ? reader(found, name, problems) : null
+      const mode = nested === null ? found : nested.value("mode")
+      nested?.refuseUnknown()
+      const known = modes.find(one => one === mode)
+      if (known === undefined) note(name, `expected ${modes.map(one => `"${one}"`).join(", ")}, got ${show(mode)}`)
+      return known ?? "local"
+    },
+    algorithms(name: string): readonly string[] {
+      const found = value(name) ?? asymmetric
+      if (Array.isArray(found) && found.length > 0 && found.every(one => asymmetric.includes(one)))
+        return Object.freeze([...found])
+      note(
+        name,
+        `expected some of ${asymmetric.join(", ")} (a shared-secret algorithm can't be checked here), got ${show(found)}`,
+      )
+      return asymmetric
+    },
+    attributes(name: string): Readonly<Record<string, readonly string[]>> {
+      const found = value(name) ?? {}
+      const entries =
+        typeof found === "object"
+          ? Object.entries(found as object).map(([key, one]) => [key, [one].flat()] as const)
+          : null
+      if (entries?.every(([, list]) => list.every(one => typeof one === "string"))) return Object.fromEntries(entries)
+      note(name, `expected an object of strings or lists of strings, got ${show(found)}`)
+      return {}
+    },
+    refuseUnknown(): void {
+      for (const name of Object.keys(given)) {
+        if (asked.has(name)) continue
+        const alike = [...asked].find(one => one.toLowerCase() === name.toLowerCase().replace(/[_-]/g, ""))
+        note(
+          name,
+          alike === undefined
+            ? `there is no such option; known are ${[...asked].join(", ")}`
+            : `there is no such option; did you mean \`${alike}\`?`,
+        )
+      }
+    },
+  }
+}
+
+function isLoopback(hostname: string): boolean {
+  return (
+    hostname === "localhost" ||
+    hostname.endsWith(".localhost") ||
+    hostname === "[::1]" ||
+    /^127(\.\d+){3}$/.test(hostname)
+  )
+}
+
+function hasEdges(text: string): boolean {
+  return text.trim() !== text || /\p{Cc}/u.test(text)
+}
+
+function kindOf(value: unknown): string {
+  return value === undefined || value === null ? String(value) : Array.isArray(value) ? "a list" : `a ${typeof value}`
+}
+
+/** A value for a message: short, and nothing of what an object or a list holds. */
+function show(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value)
+  if (typeof value !== "string") return kindOf(value)
+  return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+}
+
+function configInvalid(problems: readonly { option: string; message: string }[]): GateError {
+  const lines = problems.map(({ option, message }) => `\`${option}\`: ${message}.`)
+  const fields: FieldProblem[] = problems.map(({ option }) => ({ field: option, rule: "option", params: [] }))
+  return new GateError("config_invalid", `createGate got wrong options.\n${lines.join("\n")}`, { fields })
+}

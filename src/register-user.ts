@@ -1,0 +1,163 @@
+import { GateError, isGateError } from "./errors.js"
+import { type FieldRule, invalidFields, readFields } from "./fields.js"
+import type { Accounts, RegistrationRules } from "./user/accounts.js"
+import type { AccountCreation } from "./user/create-account.js"
+import { checkReserved, checkRules, createRulesCache } from "./user/registration-rules.js"
+import type { UserIdentity, UserProfile } from "./user/user-store.js"
+
+/** What a person sends to register. */
+export interface Registration {
+  /** May be absent only where the realm uses the e-mail as username. */
+  readonly username?: string | undefined
+  readonly email: string
+  readonly firstName: string
+  readonly lastName: string
+  /** 1–256 characters. */
+  readonly password: string
+  /** Profile attributes that the application asks for. */
+  readonly attributes?: Readonly<Record<string, string>> | undefined
+}
+
+/** An account that exists, with its row. */
+export interface Registered<User> {
+  readonly subject: string
+  /** Lower-case, as Keycloak keeps it. */
+  readonly username: string
+  /** Lower-case, as Keycloak keeps it. */
+  readonly email: string
+  /** The application's row; null without a user store. */
+  readonly user: User
+  /** Steps that Keycloak will ask for before the first login, as far as they can be read. */
+  readonly pending: readonly string[]
+}
+
+/**
+ * Creates an account with its password in Keycloak and then the application's row, as one operation: a failure at any step
+ * leaves neither.
+ *
+ * `extra` is the application's own sign-up data; it reaches `userStore.saveUser` untouched. When Keycloak's answer is lost
+ * even twice, the caller gets `keycloak_unavailable` and what may have been left behind is removed later.
+ *
+ * @throws {GateError} `invalid_request` (with `fields`) when a field is missing, empty, of a wrong type, too long or holds
+ * control characters; nothing is sent then
+ * @throws {GateError} `registration_rejected` (with `fields`) when Keycloak's profile or password rules refuse it
+ * @throws {GateError} `user_exists` (with `field`, null where Keycloak can't tell) when username or e-mail is taken
+ * @throws {GateError} `keycloak_unavailable` when Keycloak can't be reached; `keycloak_refused_us` when the service account
+ * lacks a right; `config_invalid` without a client secret; `closed` after `close()`
+ * @throws what the user store throws, untouched, after the account was removed again
+ * @see https://www.keycloak.org/docs-api/latest/rest-api/#_users
+ * @example
+ * const { subject } = await gate.registerUser({ username, email, firstName, lastName, password })
+ */
+export type RegisterUser<User> = (registration: Registration, extra?: unknown) => Promise<Registered<User>>
+
+export interface RegisterSteps<User> {
+  readonly issuer: string
+  readonly accounts: Accounts
+  readonly creation: AccountCreation
+  readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
+  readonly removeUser: (identity: UserIdentity) => Promise<void>
+  /** What the application gives every new account. */
+  readonly given: {
+    readonly groups: readonly string[]
+    readonly realmRoles: readonly string[]
+    readonly attributes: Readonly<Record<string, readonly string[]>>
+    readonly emailVerified: boolean
+    readonly requiredActions: readonly string[]
+  }
+  readonly now: () => number
+}
+
+export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUser<User> {
+  const { accounts, creation, given } = steps
+  const rulesCache = createRulesCache(accounts.readRules, steps.now)
+
+  /** Roles and the row; if either fails, the account and whatever the store has begun go again. */
+  async function finish(profile: UserProfile, extra: unknown): Promise<User> {
+    try {
+      if (given.realmRoles.length > 0) await accounts.assignRealmRoles(profile.subject, given.realmRoles)
+      return await steps.saveRegistered(profile, extra)
+    } catch (error) {
+      await undo(profile, error)
+      throw error
+    }
+  }
+
+  async function undo({ issuer, subject }: UserProfile, error: unknown): Promise<void> {
+    try {
+      await accounts.deleteAccount(subject)
+      await steps.removeUser({ issuer, subject })
+    } catch (undoError) {
+      throw new GateError(
+        isGateError(undoError) ? undoError.code : "keycloak_unavailable",
+        `Registering failed, and so did undoing it: account or row ${subject} may be left. It can log in, and its row heals then.`,
+        { cause: new AggregateError([error, undoError], "what failed, and what failed while undoing it") },
+      )
+    }
+  }
+
+  return async (registration, extra) => {
+    const person = readRegistration(registration)
+    checkReserved(person.username)
+    const attributes = { ...person.attributes, ...given.attributes }
+    const rules = await rulesCache.get()
+    const username = person.username ?? (rules.emailAsUsername ? person.email : null)
+    if (username === null) throw invalidFields([{ field: "username", rule: "required", params: [] }])
+    checkRules({ ...person, attributes }, rules)
+
+    const { email, firstName, lastName, password } = person
+    const { groups, emailVerified, requiredActions } = given
+    const name = rules.emailAsUsername ? { email: email.toLowerCase() } : { username: username.toLowerCase() }
+    const account = {
+      username,
+      email,
+      firstName,
+      lastName,
+      password,
+      groups,
+      emailVerified,
+      requiredActions,
+      attributes,
+    }
+    const { id: subject, createdTimestamp } = await creation.createAccount(account, name).catch((error: unknown) => {
+      // The realm may have changed its rules since they were read.
+      if (isGateError(error) && error.code === "registration_rejected") rulesCache.forget()
+      throw error
+    })
+
+    // Keycloak's own folding; reading the account back would cost a third of the throughput.
+    const names = { username: username.toLowerCase(), email: email.toLowerCase() }
+    const asOf = new Date(createdTimestamp)
+    const profile = { issuer: steps.issuer, subject, ...names, emailVerified, firstName, lastName, asOf }
+    const user = await finish(profile, extra)
+    return Object.freeze({ subject, ...names, user, pending: pendingSteps(given, rules) })
+  }
+}
+
+function pendingSteps(
+  { requiredActions, emailVerified }: RegisterSteps<unknown>["given"],
+  rules: RegistrationRules,
+): readonly string[] {
+  const verifyEmail = rules.verifyEmail && !emailVerified ? ["VERIFY_EMAIL"] : []
+  return Object.freeze([...new Set([...requiredActions, ...verifyEmail])])
+}
+
+const textRules = {
+  username: { maxLength: 255, optional: true },
+  email: { maxLength: 255 },
+  firstName: { maxLength: 255 },
+  lastName: { maxLength: 255 },
+  password: { maxLength: 256, blank: true },
+} satisfies Record<string, FieldRule>
+
+/** Every field as usable text, or everything that is wrong with them; other members of the input are never read. */
+function readRegistration(registration: Registration) {
+  const { values, problems } = readFields(registration, textRules)
+  const asked = registration?.attributes ?? {}
+  const attributeRules = Object.fromEntries(Object.keys(asked).map(name => [name, { maxLength: 2048 }]))
+  const attributes = readFields(asked, attributeRules)
+  if (problems.length + attributes.problems.length > 0) throw invalidFields([...problems, ...attributes.problems])
+  const { username = null, email = "", firstName = "", lastName = "", password = "" } = values
+  const lists = Object.entries(attributes.values).map(([name, value]) => [name, [value ?? ""]] as const)
+  return { username, email, firstName, lastName, password, attributes: Object.fromEntries(lists) }
+}

@@ -1,0 +1,71 @@
+import { type FieldProblem, GateError } from "../errors.js"
+import type { RegistrationRules } from "./accounts.js"
+
+/** What `checkRules` looks at: a registration whose fields are usable texts. */
+export interface CheckedFields {
+  readonly username: string | null
+  readonly email: string
+  readonly attributes: Readonly<Record<string, readonly string[]>>
+}
+
+const maxAgeMs = 300_000
+// Keycloak 26.7.4 lets anybody register such a name; its own service accounts have them.
+const reservedPrefix = "service-account-"
+
+/** The realm's rules, read when first needed and again after five minutes or after Keycloak refused a registration. */
+export function createRulesCache(readRules: () => Promise<RegistrationRules>, now: () => number) {
+  let cached: { rules: RegistrationRules; at: number } | null = null
+  let reading: Promise<RegistrationRules> | null = null
+  return {
+    async get(): Promise<RegistrationRules> {
+      if (cached !== null && now() - cached.at < maxAgeMs) return cached.rules
+      reading ??= readRules()
+        .then(rules => {
+          cached = { rules, at: now() }
+          return rules
+        })
+        .finally(() => {
+          reading = null
+        })
+      return reading
+    },
+    forget(): void {
+      cached = null
+    },
+  }
+}
+
+/** Refused before anything is sent, whatever the realm allows. */
+export function checkReserved(username: string | null): void {
+  if (username?.toLowerCase().startsWith(reservedPrefix))
+    throw rejected([{ field: "username", rule: "reserved_prefix", params: [reservedPrefix] }])
+}
+
+/**
+ * Refuses what Keycloak would accept and then not let in, or would silently change.
+ *
+ * @throws {GateError} `registration_rejected`, or `keycloak_refused_us` when Keycloak would drop an attribute
+ */
+export function checkRules({ username, email, attributes }: CheckedFields, rules: RegistrationRules): void {
+  const problems: FieldProblem[] = rules.required
+    .filter(name => !["username", "email", "firstName", "lastName"].includes(name) && attributes[name] === undefined)
+    .map(field => ({ field, rule: "required", params: [] }))
+  if (rules.emailAsUsername && username !== null && username.toLowerCase() !== email.toLowerCase()) {
+    problems.push({ field: "username", rule: "must_equal_email", params: [] })
+  }
+  if (problems.length > 0) throw rejected(problems)
+
+  const dropped = Object.keys(attributes).find(name => !rules.attributes.includes(name))
+  if (dropped !== undefined && !rules.keepsUnknownAttributes) {
+    throw new GateError(
+      "keycloak_refused_us",
+      `Keycloak would silently drop the attribute "${dropped}": the realm's user profile does not know it. Add it under Realm ` +
+        "settings → User profile → Create attribute, or allow unmanaged attributes there.",
+    )
+  }
+}
+
+function rejected(fields: readonly FieldProblem[]): GateError {
+  const named = fields.map(({ field, rule }) => `\`${field}\` (${rule})`).join(", ")
+  return new GateError("registration_rejected", `The realm's rules refuse the registration: ${named}.`, { fields })
+}

@@ -1,0 +1,82 @@
+import QuickLRU from "quick-lru"
+import type { Principal } from "../bearer/principal.js"
+import type { UserProfile, UserStore } from "./user-store.js"
+
+/** Keeps the application's row in step with what tokens tell. */
+export interface UserSync<User> {
+  /** The row of a verified principal, inserted or updated first where needed. */
+  syncUser(principal: Principal<null>): Promise<User>
+  /** Saves what a registration has just created. */
+  saveRegistered(profile: UserProfile, extra: unknown): Promise<User>
+}
+
+// Subjects remembered per process. Forgetting one costs one upsert at its next request, nothing else.
+const rememberedSubjects = 50_000
+
+interface Saved {
+  readonly asOf: number
+  readonly values: string
+}
+
+/**
+ * The last step of `verifyBearer`: one `findUser` per request, and `saveUser` at the first sight of a subject in this
+ * process, when its row is gone, or when a later token carries other values than were last saved.
+ */
+export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
+  const saved = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
+  const saving = new Map<string, Promise<User>>()
+
+  async function save(profile: UserProfile, extra?: unknown): Promise<User> {
+    const user = await store.saveUser(profile, extra)
+    saved.set(profile.subject, { asOf: profile.asOf.getTime(), values: valuesOf(profile) })
+    return user
+  }
+
+  /** One `saveUser` at a time for one subject: whoever comes second reads the row that the first has written. */
+  function saveOnce(profile: UserProfile): Promise<User> {
+    const first = saving.get(profile.subject)
+    if (first !== undefined) return first.then(async user => (await store.findUser(profile)) ?? user)
+    const promise = save(profile).finally(() => saving.delete(profile.subject))
+    saving.set(profile.subject, promise)
+    return promise
+  }
+
+  return {
+    saveRegistered: save,
+    async syncUser(principal) {
+      const profile = profileOf(principal)
+      const before = saved.get(profile.subject)
+      const isNews =
+        before === undefined || (profile.asOf.getTime() > before.asOf && valuesOf(profile) !== before.values)
+      if (isNews && tellsProfile(principal)) return saveOnce(profile)
+      return (await store.findUser(profile)) ?? saveOnce(profile)
+    },
+  }
+}
+
+function profileOf({ claims, ...principal }: Principal<null>): UserProfile {
+  return {
+    issuer: principal.issuer,
+    subject: principal.subject,
+    username: principal.username,
+    email: principal.email,
+    emailVerified: principal.emailVerified,
+    firstName: typeof claims.given_name === "string" ? claims.given_name : null,
+    lastName: typeof claims.family_name === "string" ? claims.family_name : null,
+    asOf: new Date((claims.iat ?? 0) * 1000),
+  }
+}
+
+/**
+ * Whether a token speaks about the profile at all: one that was issued without the scopes `profile` and `email` carries
+ * no names, and must not blank those of the row.
+ */
+function tellsProfile({ scopes, username, email, claims }: Principal<null>): boolean {
+  const told = (scope: string, values: unknown[]) =>
+    scopes.includes(scope) || values.every(value => typeof value === "string")
+  return told("profile", [username, claims.given_name, claims.family_name]) && told("email", [email])
+}
+
+function valuesOf({ username, email, emailVerified, firstName, lastName }: UserProfile): string {
+  return JSON.stringify([username, email, emailVerified, firstName, lastName])
+}

@@ -1,0 +1,39 @@
+/**
+ * The application's own user table, seen through three functions: write one for your database.
+ *
+ * Identity is (issuer, subject) and nothing else. Username and e-mail change, are reused by other people and get
+ * swapped: never find, merge or link a row by them. What a store throws reaches the caller untouched.
+ */
+export interface UserStore<User> {
+  /** The row of (issuer, subject), or null. */
+  findUser(identity: UserIdentity): Promise<User | null>
+  /**
+   * Inserts or updates the row of (profile.issuer, profile.subject) and returns it.
+   *
+   * Many processes may call it for one person at once: use one upsert statement, or insert and retry on the unique
+   * violation. A row that was saved with a later `asOf` stays as it is and is returned. `extra` is what the application
+   * handed to `registerUser`; it is undefined at every other time.
+   */
+  saveUser(profile: UserProfile, extra?: unknown): Promise<User>
+  /** Removes the row if there is one: undoes a registration, follows a deletion in Keycloak. */
+  removeUser(identity: UserIdentity): Promise<void>
+}
+
+/** Who a row belongs to. */
+export interface UserIdentity {
+  readonly issuer: string
+  readonly subject: string
+}
+
+/** What Keycloak tells about a person; `null` where it tells nothing, never undefined. */
+export interface UserProfile {
+  readonly issuer: string
+  readonly subject: string
+  readonly username: string | null
+  readonly email: string | null
+  readonly emailVerified: boolean
+  readonly firstName: string | null
+  readonly lastName: string | null
+  /** When Keycloak said this; of two profiles the later one is right. */
+  readonly asOf: Date
+}

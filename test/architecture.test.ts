@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join, normalize, relative } from "node:path"
+import { describe, expect, it } from "vitest"
+
+const root = join(import.meta.dirname, "../src")
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(file => file.endsWith(".ts"))
+
+interface Import {
+  readonly from: string
+  readonly typeOnly: boolean
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(root, file), "utf8")
+  const statements = [...text.matchAll(/(?:import|export)\s+(type\s+)?([^"'();]*?)\s*from\s*"([^"]+)"/g)]
+  const dynamic = [...text.matchAll(/import\("([^"]+)"\)/g)].map(([, from = ""]) => ({ from, typeOnly: false }))
+  const named = statements.map(([, type, names = "", from = ""]) => ({
+    from,
+    typeOnly: type !== undefined || /^\{(\s*type\s+\w+\s*,?)+\s*\}$/.test(names.trim()),
+  }))
+  return [...named, ...dynamic]
+}
+
+/** `./x.js` seen from a file, as a path below src. */
+function target(file: string, from: string): string {
+  return relative(root, normalize(join(root, dirname(file), from))).replace(/\.js$/, ".ts")
+}
+
+const layers = ["adapters", "gate", "use case", "keycloak", "user", "bearer", "errors"] as const
+type Layer = (typeof layers)[number]
+
+function layerOf(file: string): Layer {
+  const folder = file.split("/")[0]
+  if (folder === "adapters" || folder === "keycloak" || folder === "user" || folder === "bearer") return folder
+  if (file === "gate.ts" || file === "index.ts") return "gate"
+  if (file === "errors.ts" || file === "fields.ts" || file === "events.ts") return "errors"
+  return "use case"
+}
+
+/** Run-time imports may go to these layers; types may also go from keycloak/ to the use case whose port it fills. */
+const allowed: Readonly<Record<Layer, readonly Layer[]>> = {
+  adapters: ["adapters", "bearer", "errors"],
+  gate: ["gate", "use case", "keycloak", "user", "bearer", "errors"],
+  "use case": ["use case", "user", "bearer", "errors"],
+  keycloak: ["keycloak", "bearer", "errors"],
+  user: ["user", "errors"],
+  bearer: ["bearer", "errors"],
+  errors: ["errors"],
+}
+
+describe("the source", () => {
+  it.each(files)("%s imports at run time only from the layers below it", file => {
+    const wrong = importsOf(file)
+      .filter(({ from, typeOnly }) => from.startsWith(".") && !typeOnly)
+      .map(({ from }) => target(file, from))
+      .filter(imported => !allowed[layerOf(file)].includes(layerOf(imported)))
+    expect(wrong).toEqual([])
+  })
+
+  it.each(files)("%s imports not even a type from a layer above it", file => {
+    const order = (layer: Layer) => layers.indexOf(layer)
+    const portTypes = layerOf(file) === "keycloak" ? ["use case"] : []
+    const wrong = importsOf(file)
+      .filter(({ from }) => from.startsWith("."))
+      .map(({ from }) => target(file, from))
+      .filter(imported => order(layerOf(imported)) < order(layerOf(file)) && !portTypes.includes(layerOf(imported)))
+    expect(wrong).toEqual([])
+  })
+
+  it("lets only gate.ts reach into keycloak/", () => {
+    const reaching = files.filter(
+      file =>
+        layerOf(file) !== "keycloak" && importsOf(file).some(({ from }) => target(file, from).startsWith("keycloak/")),
+    )
+    expect(reaching).toEqual(["gate.ts"])
+  })
+
+  it.each([
+    ["jose", ["keycloak/token-verifier.ts"]],
+    ["openid-client", ["keycloak/token-client.ts"]],
+    ["@keycloak/keycloak-admin-client", ["keycloak/admin-client.ts"]],
+    ["fastify-plugin", ["adapters/fastify.ts"]],
+  ])("imports %s in one file", (vendor, importers) => {
+    expect(files.filter(file => importsOf(file).some(({ from }) => from === vendor))).toEqual(importers)
+  })
+
+  it("imports the admin client lazily: it costs 7 MB", () => {
+    const admin = importsOf("keycloak/admin-client.ts").filter(({ from }) => from.startsWith("@keycloak/"))
+    expect(admin.some(({ typeOnly }) => !typeOnly)).toBe(true)
+    expect(readFileSync(join(root, "keycloak/admin-client.ts"), "utf8")).not.toMatch(/^import (?!type)[^\n]*@keycloak/m)
+  })
+
+  it("imports frameworks for their types only", () => {
+    const vendors = ["express", "fastify", "koa"]
+    const atRunTime = files.filter(file =>
+      importsOf(file).some(({ from, typeOnly }) => vendors.includes(from) && !typeOnly),
+    )
+    expect(atRunTime).toEqual([])
+  })
+
+  it("has no file whose name says nothing", () => {
+    expect(files.filter(file => /(^|\/)(utils|helpers|common|types)\b/.test(file))).toEqual([])
+  })
+})
