@@ -166,7 +166,10 @@ const problemUrl = "https://invalid.test"
 /** Reads one object of options, noting every problem instead of stopping at the first. */
 function reader(object: unknown, path: string, problems: { option: string; message: string }[]) {
   const isObject = typeof object === "object" && object !== null && !Array.isArray(object)
-  if (!isObject && object !== undefined) note("", `expected an object, got ${show(object)}`)
+  if (!isObject && object !== undefined) {
+    note("", `expected an object, got ${show(object)}`)
+    problems = [] // its members are missing for this reason alone
+  }
   if (object === undefined && path === "")
     note("", "expected an object with `serverUrl`, `realm` and `clientId`, got undefined")
   const given = (isObject ? object : {}) as Record<string, unknown>
@@ -180,6 +183,11 @@ function reader(object: unknown, path: string, problems: { option: string; messa
     asked.add(name)
     return given[name]
   }
+  // Only undefined means "not given": null is a mistake everywhere but for `audience`.
+  function valueOr(name: string, byDefault: unknown): unknown {
+    const found = value(name)
+    return found === undefined ? byDefault : found
+  }
   function text(name: string, what: string): string | null {
     const found = value(name)
     if (typeof found === "string" && found !== "" && !hasEdges(found)) return found
@@ -189,7 +197,7 @@ function reader(object: unknown, path: string, problems: { option: string; messa
     )
   }
   function texts(name: string): readonly string[] {
-    const found = value(name) ?? []
+    const found = valueOr(name, [])
     if (Array.isArray(found) && found.every(one => typeof one === "string" && one !== ""))
       return Object.freeze([...found])
     note(name, `expected a list of non-empty strings, got ${show(found)}`)
@@ -217,13 +225,13 @@ function reader(object: unknown, path: string, problems: { option: string; messa
       return ""
     },
     boolean(name: string, byDefault: boolean): boolean {
-      const found = value(name) ?? byDefault
+      const found = valueOr(name, byDefault)
       if (typeof found === "boolean") return found
       note(name, `expected true or false, got ${show(found)}`)
       return byDefault
     },
     number(name: string, byDefault: number, least: number, most: number): number {
-      const found = value(name) ?? byDefault
+      const found = valueOr(name, byDefault)
       if (typeof found === "number" && found >= least && found <= most) return found
       note(name, `expected a number from ${least} to ${most}, got ${show(found)}`)
       return byDefault
@@ -277,8 +285,8 @@ function reader(object: unknown, path: string, problems: { option: string; messa
       return text(name, "a string, or null to switch the check off")
     },
     mode(name: string): VerificationMode {
-      const found = value(name) ?? "local"
-      const nested = typeof found === "object" ? reader(found, name, problems) : null
+      const found = valueOr(name, "local")
+      const nested = typeof found === "object" && found !== null ? reader(found, name, problems) : null
       const mode = nested === null ? found : nested.value("mode")
       nested?.refuseUnknown()
       const known = modes.find(one => one === mode)
@@ -286,7 +294,7 @@ function reader(object: unknown, path: string, problems: { option: string; messa
       return known ?? "local"
     },
     algorithms(name: string): readonly string[] {
-      const found = value(name) ?? asymmetric
+      const found = valueOr(name, asymmetric)
       if (Array.isArray(found) && found.length > 0 && found.every(one => asymmetric.includes(one)))
         return Object.freeze([...found])
       note(
@@ -296,10 +304,10 @@ function reader(object: unknown, path: string, problems: { option: string; messa
       return asymmetric
     },
     attributes(name: string): Readonly<Record<string, readonly string[]>> {
-      const found = value(name) ?? {}
+      const found = valueOr(name, {})
       const entries =
-        typeof found === "object"
-          ? Object.entries(found as object).map(([key, one]) => [key, [one].flat()] as const)
+        typeof found === "object" && found !== null
+          ? Object.entries(found).map(([key, one]) => [key, [one].flat()] as const)
           : null
       if (entries?.every(([, list]) => list.every(one => typeof one === "string"))) return Object.fromEntries(entries)
       note(name, `expected an object of strings or lists of strings, got ${show(found)}`)

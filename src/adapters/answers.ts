@@ -1,0 +1,108 @@
+import type { Gate } from "../gate.js"
+import type { PasswordCredentials, Session } from "../login-with-password.js"
+import type { Registration } from "../register-user.js"
+import { type AdapterOptions, answerTo, createMount, type Mount, wrong } from "./request.js"
+
+/** What `registerHandler` takes. */
+export interface RegisterHandlerOptions extends AdapterOptions {
+  /** Names of profile attributes that the body may hold; all others are ignored. */
+  readonly attributes?: readonly string[] | undefined
+}
+
+/** An HTTP answer; without a body it is sent empty. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * Answers a parsed body, whatever that is; what rejects is for the framework.
+ *
+ * A body that is no object counts as an empty one, so that the answer names every missing field. Only named fields are
+ * read: no `scope`, which could ask for a session that never ends, and nothing else that Keycloak would take.
+ */
+export type AnswerBody = (body: unknown) => Promise<Answer>
+
+// RFC 6749 §5.1: answers with tokens are not to be stored; those about a person better not either.
+const noStore = { "Cache-Control": "no-store" }
+const nameFields = ["username", "email", "firstName", "lastName", "password"]
+
+export function registerAnswer(gate: Gate<unknown>, options: RegisterHandlerOptions): AnswerBody {
+  const mount = createMount(gate, options, ["onError", "attributes"])
+  const attributeNames = parseAttributes(options?.attributes ?? [])
+  return answering(mount, async body => {
+    const attributes = pick(body, attributeNames)
+    // Not yet a registration: registerUser checks every field, as it does for any caller.
+    const registration = { ...pick(body, nameFields), attributes } as unknown as Registration
+    const { subject, username, email } = await gate.registerUser(registration)
+    return { status: 201, headers: noStore, body: { subject, username, email } }
+  })
+}
+
+export function loginAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
+  return answering(createMount(gate, options), async body => {
+    const credentials = pick(body, ["username", "password", "otp"]) as unknown as PasswordCredentials
+    return sessionAnswer(await gate.loginWithPassword(credentials))
+  })
+}
+
+export function refreshAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
+  return answering(createMount(gate, options), async body => {
+    return sessionAnswer(await gate.refreshSession(refreshTokenIn(body)))
+  })
+}
+
+export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
+  return answering(createMount(gate, options), async body => {
+    await gate.logout(refreshTokenIn(body))
+    return { status: 204, headers: {}, body: undefined }
+  })
+}
+
+function answering(mount: Mount<unknown>, answerBody: AnswerBody): AnswerBody {
+  return async body => {
+    try {
+      return await answerBody(body)
+    } catch (error) {
+      const refusal = answerTo(error, mount)
+      if (refusal === null) throw error
+      return refusal
+    }
+  }
+}
+
+/** RFC 6749 §5.1's names, and Keycloak's for the refresh token's life. */
+function sessionAnswer(session: Session): Answer {
+  const body = {
+    access_token: session.accessToken,
+    token_type: session.tokenType,
+    expires_in: session.expiresInSeconds,
+    refresh_token: session.refreshToken,
+    refresh_expires_in: session.refreshExpiresInSeconds,
+    scope: session.scope,
+    ...(session.idToken !== undefined && { id_token: session.idToken }),
+  }
+  return { status: 200, headers: noStore, body }
+}
+
+// A name of the registration itself would let a request fill the field twice.
+function parseAttributes(names: readonly string[]): readonly string[] {
+  if (!Array.isArray(names) || !names.every(name => typeof name === "string" && name !== "")) {
+    throw wrong("`attributes` is a list of attribute names")
+  }
+  const taken = names.find(name => nameFields.includes(name))
+  if (taken !== undefined) throw wrong(`\`${taken}\` is a field of every registration and no attribute`)
+  return [...names]
+}
+
+function refreshTokenIn(body: unknown): string {
+  return pick(body, ["refresh_token"]).refresh_token as string
+}
+
+/** The named own members that are there: nothing inherited, so `__proto__` in a body brings nothing along. */
+function pick(body: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof body !== "object" || body === null) return {}
+  const given = body as Record<string, unknown>
+  return Object.fromEntries(names.filter(name => Object.hasOwn(given, name)).map(name => [name, given[name]]))
+}

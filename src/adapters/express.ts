@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Principal } from "../bearer/principal.js"
+import { parseRequirements, type Requirements } from "../bearer/requirements.js"
+import type { Gate } from "../gate.js"
+import {
+  type Answer,
+  type AnswerBody,
+  loginAnswer,
+  logoutAnswer,
+  type RegisterHandlerOptions,
+  refreshAnswer,
+  registerAnswer,
+} from "./answers.js"
+import type { RegisteredUser } from "./registered-user.js"
+import {
+  type AdapterOptions,
+  answerTo,
+  authorizationOf,
+  createMount,
+  leavePrincipal,
+  type Mount,
+  mountOf,
+  type PrincipalOf,
+  readPrincipal,
+  requirePrincipal,
+} from "./request.js"
+
+export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Who asks, or null without Bearer credentials; set by `authenticate`. */
+      principal: Principal<RegisteredUser> | null
+    }
+  }
+}
+
+type Next = (error?: unknown) => void
+
+/** An Express middleware or handler; it names no route parameters, so that those of your path stay typed. */
+export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => Promise<void>
+
+/**
+ * Middleware that verifies the bearer token and sets `req.principal`.
+ *
+ * A request without Bearer credentials passes with `req.principal` null, for `requireUser` or another authenticator; a
+ * bad token is refused here. Only the `Authorization` header is looked at.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong
+ * @example
+ * app.use(authenticate(gate))
+ * app.get("/me", requireUser(), (req, res) => res.json(principalOf(req, "user").user))
+ */
+export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions = {}): Middleware {
+  const mount = createMount(gate, options)
+  return async (request, response, next) => {
+    try {
+      leavePrincipal(request, mount, await gate.verifyBearer(authorizationOf(request)))
+    } catch (error) {
+      return refuse(error, mount, response, next)
+    }
+    next()
+  }
+}
+
+/**
+ * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed.
+ *
+ * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
+ * @example
+ * app.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
+ */
+export function requireUser(requirements: Requirements = {}): Middleware {
+  const guard = parseRequirements(requirements)
+  return async (request, response, next) => {
+    try {
+      requirePrincipal(request, guard, "requireUser")
+    } catch (error) {
+      return refuse(error, mountOf(request), response, next)
+    }
+    next()
+  }
+}
+
+/**
+ * Who asks, never null; with a kind, narrowed to it.
+ *
+ * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
+ * kind; `config_invalid` without `authenticate`
+ */
+export const principalOf: PrincipalOf<object> = readPrincipal as PrincipalOf<object>
+
+/** Handler that registers the person in the JSON body; mount a body parser before it. */
+export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Middleware {
+  return handler(registerAnswer(gate, options))
+}
+
+/** Handler that logs `username`, `password` and perhaps `otp` of the JSON body in. */
+export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+  return handler(loginAnswer(gate, options))
+}
+
+/** Handler that answers `refresh_token` of the JSON body with new tokens. */
+export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+  return handler(refreshAnswer(gate, options))
+}
+
+/** Handler that ends the session of `refresh_token` of the JSON body. */
+export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+  return handler(logoutAnswer(gate, options))
+}
+
+function handler(answerBody: AnswerBody): Middleware {
+  return async (request: IncomingMessage & { body?: unknown }, response, next) => {
+    try {
+      send(response, await answerBody(request.body))
+    } catch (error) {
+      next(error)
+    }
+  }
+}
+
+function refuse(error: unknown, mount: Mount<RegisteredUser> | undefined, response: ServerResponse, next: Next): void {
+  const refusal = answerTo(error, mount)
+  if (refusal === null || response.headersSent) return next(error)
+  send(response, refusal)
+}
+
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  response.statusCode = status
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (body === undefined) return void response.end()
+  response.setHeader("Content-Type", "application/json; charset=utf-8")
+  response.end(JSON.stringify(body))
+}

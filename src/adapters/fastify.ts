@@ -1,0 +1,165 @@
+import type { FastifyPluginAsync } from "fastify"
+import fastifyPlugin from "fastify-plugin"
+import type { Principal } from "../bearer/principal.js"
+import { refusalFor } from "../bearer/refusal.js"
+import { parseRequirements, type Requirements } from "../bearer/requirements.js"
+import { GateError, isGateError } from "../errors.js"
+import type { Gate } from "../gate.js"
+import {
+  type Answer,
+  type AnswerBody,
+  loginAnswer,
+  logoutAnswer,
+  type RegisterHandlerOptions,
+  refreshAnswer,
+  registerAnswer,
+} from "./answers.js"
+import type { RegisteredUser } from "./registered-user.js"
+import {
+  type AdapterOptions,
+  answerTo,
+  authorizationOf,
+  createMount,
+  leavePrincipal,
+  type Mount,
+  mountOf,
+  type PrincipalOf,
+  readPrincipal,
+  requirePrincipal,
+  wrong,
+} from "./request.js"
+
+export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who asks, or null without Bearer credentials; set by `authenticate`. */
+    principal: Principal<RegisteredUser> | null
+  }
+}
+
+/** What this adapter asks of a reply; any `FastifyReply` has it. */
+export interface Reply {
+  readonly sent: boolean
+  code(status: number): unknown
+  headers(values: Record<string, string>): unknown
+  send(payload?: unknown): unknown
+}
+
+/** A hook for `onRequest` (or later); it names no route types, so that those of your route stay as they are. */
+export type Hook = (request: object, reply: Reply) => Promise<unknown>
+
+/** A route handler. */
+export type Handler = (request: { readonly body: unknown }, reply: Reply) => Promise<unknown>
+
+// The gate of a scope. Children inherit it, and a child's own gate hides it.
+const scopeKey = Symbol.for("keycloak-gate.scope")
+
+/**
+ * Plugin that verifies the bearer token of every request in this scope and sets `request.principal`.
+ *
+ * A request without Bearer credentials passes with `request.principal` null, for `requireUser` or another
+ * authenticator; a bad token is refused here. Only the `Authorization` header is looked at. One gate per scope: inside a
+ * child scope another gate takes the place of the parent's.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong, or the scope has a gate already
+ * @example
+ * await app.register(authenticate(gate))
+ * app.get("/me", { onRequest: requireUser() }, async request => principalOf(request, "user").user)
+ */
+export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions = {}): FastifyPluginAsync {
+  const mount = createMount(gate, options)
+  const plugin: FastifyPluginAsync = async scope => {
+    if (Object.hasOwn(scope, scopeKey)) throw wrong("this Fastify scope has a gate already; register a scope for each")
+    if (!(scopeKey in scope)) scope.decorateRequest("principal", null)
+    scope.decorate(scopeKey, mount)
+    scope.addHook("onRequest", async (request, reply) => {
+      // Hooks of parents run too, and their gate does not know this scope's tokens.
+      if (Reflect.get(request.server, scopeKey) !== mount) return
+      try {
+        leavePrincipal(request, mount, await gate.verifyBearer(authorizationOf(request.raw)))
+      } catch (error) {
+        return refuse(error, mount, reply)
+      }
+    })
+  }
+  return fastifyPlugin(plugin, { name: "keycloak-gate", fastify: "5.x" })
+}
+
+/**
+ * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed.
+ *
+ * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
+ * @example
+ * app.get("/editor", { onRequest: requireUser({ clientRoles: { "shop-api": ["editor"] } }) }, handler)
+ */
+export function requireUser(requirements: Requirements = {}): Hook {
+  const guard = parseRequirements(requirements)
+  return async (request, reply) => {
+    try {
+      requirePrincipal(request, guard, "requireUser")
+    } catch (error) {
+      return refuse(error, mountOf(request), reply)
+    }
+  }
+}
+
+/**
+ * Who asks, never null; with a kind, narrowed to it.
+ *
+ * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
+ * kind; `config_invalid` without `authenticate`
+ */
+export const principalOf: PrincipalOf<object> = readPrincipal as PrincipalOf<object>
+
+/** Handler that registers the person in the JSON body. */
+export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Handler {
+  return handler(registerAnswer(gate, options))
+}
+
+/** Handler that logs `username`, `password` and perhaps `otp` of the JSON body in. */
+export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
+  return handler(loginAnswer(gate, options))
+}
+
+/** Handler that answers `refresh_token` of the JSON body with new tokens. */
+export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
+  return handler(refreshAnswer(gate, options))
+}
+
+/** Handler that ends the session of `refresh_token` of the JSON body. */
+export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
+  return handler(logoutAnswer(gate, options))
+}
+
+function handler(answerBody: AnswerBody): Handler {
+  return async (request, reply) => {
+    const answer = await answerBody(request.body).catch((error: unknown) => {
+      throw publicError(error)
+    })
+    return send(reply, answer)
+  }
+}
+
+function refuse(error: unknown, mount: Mount<RegisteredUser> | undefined, reply: Reply): Reply {
+  const refusal = answerTo(error, mount)
+  if (refusal === null || reply.sent) throw publicError(error)
+  return send(reply, refusal)
+}
+
+/**
+ * Fastify's default handler knows no `expose`: it sends an error's message to the caller. So the message that is for
+ * logs becomes the cause of one that says what the caller may know.
+ */
+function publicError(error: unknown): unknown {
+  if (!isGateError(error)) return error
+  const message = String(refusalFor(error)?.body.error_description)
+  return Object.assign(new GateError(error.code, message, { ...error, cause: error }), { headers: error.headers })
+}
+
+function send(reply: Reply, { status, headers, body }: Answer): Reply {
+  reply.code(status)
+  reply.headers(headers)
+  reply.send(body)
+  return reply
+}

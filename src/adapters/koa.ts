@@ -1,0 +1,134 @@
+import type { Principal } from "../bearer/principal.js"
+import { parseRequirements, type Requirements } from "../bearer/requirements.js"
+import type { Gate } from "../gate.js"
+import {
+  type Answer,
+  type AnswerBody,
+  loginAnswer,
+  logoutAnswer,
+  type RegisterHandlerOptions,
+  refreshAnswer,
+  registerAnswer,
+} from "./answers.js"
+import type { RegisteredUser } from "./registered-user.js"
+import {
+  type AdapterOptions,
+  answerTo,
+  authorizationOf,
+  createMount,
+  leavePrincipal,
+  type Mount,
+  mountOf,
+  type PrincipalOf,
+  readPrincipal,
+  requirePrincipal,
+} from "./request.js"
+
+export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
+
+/** What `authenticate` adds to `ctx.state`: `new Koa<PrincipalState>()`, `new Router<PrincipalState>()`. */
+export interface PrincipalState {
+  /** Who asks, or null without Bearer credentials. */
+  principal: Principal<RegisteredUser> | null
+}
+
+/** What this adapter asks of a context; any of Koa's has it. */
+export interface Context<State = object> {
+  readonly req: Parameters<typeof authorizationOf>[0]
+  readonly request: object
+  readonly headerSent: boolean
+  readonly state: State
+  status: number
+  body: unknown
+  set(headers: Record<string, string>): void
+}
+
+/** A Koa middleware. */
+export type Middleware<State = object> = (ctx: Context<State>, next: () => Promise<unknown>) => Promise<void>
+
+/**
+ * Middleware that verifies the bearer token and sets `ctx.state.principal`.
+ *
+ * A request without Bearer credentials passes with `ctx.state.principal` null, for `requireUser` or another
+ * authenticator; a bad token is refused here. Only the `Authorization` header is looked at.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong
+ * @example
+ * app.use(authenticate(gate))
+ * router.get("/me", requireUser(), ctx => { ctx.body = principalOf(ctx, "user").user })
+ */
+export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions = {}): Middleware<PrincipalState> {
+  const mount = createMount(gate, options)
+  return async (ctx, next) => {
+    try {
+      leavePrincipal(ctx.state, mount, await gate.verifyBearer(authorizationOf(ctx.req)))
+    } catch (error) {
+      return refuse(error, mount, ctx)
+    }
+    await next()
+  }
+}
+
+/**
+ * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed.
+ *
+ * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
+ * @example
+ * router.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
+ */
+export function requireUser(requirements: Requirements = {}): Middleware {
+  const guard = parseRequirements(requirements)
+  return async (ctx, next) => {
+    try {
+      requirePrincipal(ctx.state, guard, "requireUser")
+    } catch (error) {
+      return refuse(error, mountOf(ctx.state), ctx)
+    }
+    await next()
+  }
+}
+
+/**
+ * Who asks, never null; with a kind, narrowed to it.
+ *
+ * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
+ * kind; `config_invalid` without `authenticate`
+ */
+export const principalOf: PrincipalOf<{ readonly state: object }> = ((ctx, kind?: "user" | "service") =>
+  readPrincipal(ctx.state, kind)) as PrincipalOf<{ readonly state: object }>
+
+/** Handler that registers the person in the JSON body; mount a body parser before it. */
+export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Middleware {
+  return handler(registerAnswer(gate, options))
+}
+
+/** Handler that logs `username`, `password` and perhaps `otp` of the JSON body in. */
+export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+  return handler(loginAnswer(gate, options))
+}
+
+/** Handler that answers `refresh_token` of the JSON body with new tokens. */
+export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+  return handler(refreshAnswer(gate, options))
+}
+
+/** Handler that ends the session of `refresh_token` of the JSON body. */
+export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+  return handler(logoutAnswer(gate, options))
+}
+
+function handler(answerBody: AnswerBody): Middleware {
+  return async ctx => send(ctx, await answerBody((ctx.request as { body?: unknown }).body))
+}
+
+function refuse(error: unknown, mount: Mount<RegisteredUser> | undefined, ctx: Context): void {
+  const refusal = answerTo(error, mount)
+  if (refusal === null || ctx.headerSent) throw error
+  send(ctx, refusal)
+}
+
+function send(ctx: Context, { status, headers, body }: Answer): void {
+  ctx.status = status
+  ctx.set(headers)
+  if (body !== undefined) ctx.body = body
+}

@@ -1,0 +1,124 @@
+import type { Principal, ServicePrincipal, UserPrincipal } from "../bearer/principal.js"
+import { type Refusal, refusalFor, withChallenge } from "../bearer/refusal.js"
+import { assertAllowed, type Guard, parseRequirements } from "../bearer/requirements.js"
+import { GateError, isGateError } from "../errors.js"
+import type { Gate } from "../gate.js"
+import type { Authorization } from "../verify-bearer.js"
+import type { RegisteredUser } from "./registered-user.js"
+
+/** How `authenticate` and the handlers treat errors of this library. */
+export interface AdapterOptions {
+  /**
+   * `"pass"` hands them to the framework's error handler, which finds `status`, `headers` and `code` on them; default:
+   * the adapter answers by itself. Errors that are not this library's always reach the framework.
+   */
+  readonly onError?: "pass" | undefined
+}
+
+/** Where a gate is mounted, and what happens to its errors there. */
+export interface Mount<User> {
+  readonly gate: Gate<User>
+  readonly onError: "pass" | undefined
+}
+
+/** The object that travels with a request: the request itself, or Koa's `ctx.state`. */
+export type Carrier = object
+
+/** The typed, non-null accessor of each adapter. */
+export interface PrincipalOf<Request> {
+  (request: Request): Principal<RegisteredUser>
+  (request: Request, kind: "user"): UserPrincipal<RegisteredUser>
+  (request: Request, kind: "service"): ServicePrincipal
+}
+
+// A registered symbol, because an application that mixes CommonJS and ES modules loads this file twice.
+const mountKey = Symbol.for("keycloak-gate.request")
+
+interface Marked {
+  principal?: Principal<RegisteredUser> | null
+  [mountKey]?: Mount<RegisteredUser>
+}
+
+/**
+ * A gate with its options, checked where it is mounted.
+ *
+ * @throws {GateError} `config_invalid` when `gate` is no gate or an option is unknown or wrong
+ */
+export function createMount<User>(
+  gate: Gate<User>,
+  options: AdapterOptions,
+  known: readonly string[] = ["onError"],
+): Mount<User> {
+  if (typeof gate?.verifyBearer !== "function") throw wrong("expected what createGate returns as the first argument")
+  const unknownName = Object.keys(options ?? {}).find(name => !known.includes(name))
+  if (unknownName !== undefined) throw wrong(`there is no option \`${unknownName}\`; known are ${known.join(", ")}`)
+  const onError = options?.onError
+  if (onError !== undefined && onError !== "pass") throw wrong('`onError` is "pass" or left out')
+  return { gate, onError }
+}
+
+export function wrong(why: string): GateError {
+  return new GateError("config_invalid", `An adapter was set up wrongly: ${why}.`)
+}
+
+/**
+ * Every value of the `Authorization` field, so that a second one is seen: Node's `headers` keeps the first alone.
+ *
+ * `headers` still counts where nothing came over the wire: hosts that are no HTTP server fill nothing else.
+ */
+export function authorizationOf(message: {
+  readonly rawHeaders?: readonly string[]
+  readonly headers: { readonly authorization?: string | undefined }
+}): Authorization {
+  const { rawHeaders = [], headers } = message
+  const isName = (index: number) => index % 2 === 0 && rawHeaders[index]?.toLowerCase() === "authorization"
+  const values = rawHeaders.filter((_, index) => isName(index - 1))
+  return values.length > 0 ? values : headers.authorization
+}
+
+/** Leaves a principal on a request, and the gate that let it in. */
+export function leavePrincipal(
+  carrier: Carrier,
+  mount: Mount<RegisteredUser>,
+  principal: Principal<RegisteredUser> | null,
+): void {
+  Object.assign(carrier, { principal, [mountKey]: mount })
+}
+
+export function mountOf(carrier: Carrier): Mount<RegisteredUser> | undefined {
+  return (carrier as Marked)[mountKey]
+}
+
+/**
+ * The principal that `authenticate` left on a request, if the guard lets it pass.
+ *
+ * @throws {GateError} `config_invalid`, `credentials_missing` or `insufficient_scope`
+ */
+export function requirePrincipal(carrier: Carrier, guard: Guard, asker: string): Principal<RegisteredUser> {
+  const mount = mountOf(carrier)
+  if (mount === undefined) throw new GateError("config_invalid", `${asker} ran without authenticate before it.`)
+  try {
+    const principal = (carrier as Marked).principal ?? null
+    if (principal === null) throw new GateError("credentials_missing", `${asker} met a request without credentials.`)
+    assertAllowed(principal, guard)
+    return principal
+  } catch (error) {
+    throw withChallenge(error, mount.gate.realm)
+  }
+}
+
+const anybody: Guard = parseRequirements({ kind: "any" })
+
+/** The same for handlers. */
+export function readPrincipal(carrier: Carrier, kind?: "user" | "service"): Principal<RegisteredUser> {
+  return requirePrincipal(carrier, kind === undefined ? anybody : parseRequirements({ kind }), "principalOf")
+}
+
+/** The answer to an error, or `null` where the framework is to have it. */
+export function answerTo(error: unknown, mount: Mount<unknown> | undefined): Refusal | null {
+  if (mount !== undefined) return mount.onError === "pass" ? null : mount.gate.refusalFor(error)
+  // No gate, so no log to read: this one answer tells the programmer itself.
+  const refusal = refusalFor(error)
+  if (refusal === null || !isGateError(error)) return null
+  return { ...refusal, body: { error: error.code, error_description: error.message } }
+}

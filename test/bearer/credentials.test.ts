@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest"
+import { readBearer } from "../../src/bearer/credentials.js"
+
+const limit = 12_288
+
+describe("readBearer", () => {
+  it.each([
+    ["no header", undefined],
+    ["null", null],
+    ["an empty list", []],
+    ["an empty header", ""],
+    ["another scheme", "Basic YWRhOnB3"],
+    ["a scheme that only starts like Bearer", "BearerX abc"],
+    ["the scheme JWT", "JWT abc.def.ghi"],
+  ])("finds no credentials in %s", (_, authorization) => {
+    expect(readBearer(authorization, limit)).toBeNull()
+  })
+
+  it.each(["Bearer abc.def.ghi", "bearer abc.def.ghi", "BEARER abc.def.ghi"])("reads the token of %s", header => {
+    expect(readBearer(header, limit)).toBe("abc.def.ghi")
+    expect(readBearer([header], limit)).toBe("abc.def.ghi")
+  })
+
+  it.each([
+    ["the scheme alone", "Bearer"],
+    ["the scheme and a blank", "Bearer "],
+    ["two blanks", "Bearer  abc"],
+    ["a tab", "Bearer\tabc"],
+    ["a no-break space", "Bearer\u00a0abc"],
+    ["two words", "Bearer abc def"],
+    ["a trailing blank", "Bearer abc "],
+    ["a leading blank", " Bearer abc"],
+    ["a comma", "Bearer abc,def"],
+    ["two headers that were joined", "Bearer abc, Bearer def"],
+    ["quotes", 'Bearer "abc"'],
+    ["padding in the middle", "Bearer ab=c"],
+    ["a token glued on with a colon", "Bearer:abc"],
+    ["a line break", "Bearer abc\r\nX: y"],
+    ["letters beyond ASCII", "Bearer äbc"],
+    ["two fields", ["Bearer abc", "Bearer abc"]],
+    ["two fields of which one is another scheme", ["Basic abc", "Bearer abc"]],
+    ["a number", 5 as unknown as string],
+  ])("calls %s a malformed request", (_, authorization) => {
+    expect(() => readBearer(authorization, limit)).toThrow(
+      expect.objectContaining({ code: "invalid_request", status: 400 }),
+    )
+  })
+
+  it("refuses a token above the limit before anything is parsed", () => {
+    expect(readBearer(`Bearer ${"a".repeat(300)}`, 300)).toHaveLength(300)
+    expect(() => readBearer(`Bearer ${"a".repeat(301)}`, 300)).toThrow(
+      expect.objectContaining({ code: "invalid_token", reason: "malformed" }),
+    )
+  })
+})
