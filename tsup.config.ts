@@ -14,4 +14,8 @@ export default defineConfig({
   treeshake: true,
   clean: true,
   target: "node22",
+  // Whitespace only: names stay readable in a stack.
+  esbuildOptions(options) {
+    options.minifyWhitespace = true
+  },
 })

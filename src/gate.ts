@@ -74,11 +74,13 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const tokens = createTokenClient({ ...settings, realm, transport })
   const adminTokens = admin === null ? tokens : createTokenClient({ ...settings, ...admin, realm, transport })
 
+  const checkClaims = (payload: Readonly<Record<string, unknown>>) =>
+    parseClaims(payload, { issuer: realm.issuer, audience, clockToleranceSeconds, now })
   const verifyLocally = createTokenVerifier({ ...settings, keySet, issuer: realm.issuer })
   const verifyToken: Readonly<Record<typeof mode, () => VerifyToken>> = {
     local: () => verifyLocally,
     introspection: () => createIntrospection(askerAt(realm.introspectionUrl), transport),
-    userinfo: () => createUserinfo(askerAt(realm.userinfoUrl), verifyLocally, transport),
+    userinfo: () => createUserinfo(askerAt(realm.userinfoUrl), verifyLocally, checkClaims, transport),
   }
 
   const sync = userStore === null ? null : createUserSync(userStore)
@@ -114,7 +116,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     realm: realm.name,
     maxTokenBytes: settings.maxTokenBytes,
     verifyToken: verifyToken[mode](),
-    parseClaims: payload => parseClaims(payload, { issuer: realm.issuer, audience, clockToleranceSeconds, now }),
+    parseClaims: checkClaims,
     syncUser,
   })
   const registerUser = createRegisterUser<User | null>({

@@ -1,7 +1,7 @@
 import type { Gate } from "../gate.js"
 import type { PasswordCredentials, Session } from "../login-with-password.js"
 import type { Registration } from "../register-user.js"
-import { type AdapterOptions, answerTo, createMount, type Mount, wrong } from "./request.js"
+import { type AdapterOptions, answerOf, createMount, type Mount, wrong } from "./request.js"
 
 /** What `registerHandler` takes. */
 export interface RegisterHandlerOptions extends AdapterOptions {
@@ -65,7 +65,7 @@ function answering(mount: Mount<unknown>, answerBody: AnswerBody): AnswerBody {
     try {
       return await answerBody(body)
     } catch (error) {
-      const refusal = answerTo(error, mount)
+      const refusal = answerOf(mount, error)
       if (refusal === null) throw error
       return refusal
     }

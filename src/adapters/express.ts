@@ -14,15 +14,13 @@ import {
 import type { RegisteredUser } from "./registered-user.js"
 import {
   type AdapterOptions,
+  admit,
   answerTo,
-  authorizationOf,
   createMount,
-  leavePrincipal,
-  type Mount,
-  mountOf,
   type PrincipalOf,
   readPrincipal,
   requirePrincipal,
+  type WithPrincipal,
 } from "./request.js"
 
 export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
@@ -54,14 +52,7 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
  */
 export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions = {}): Middleware {
   const mount = createMount(gate, options)
-  return async (request, response, next) => {
-    try {
-      leavePrincipal(request, mount, await gate.verifyBearer(authorizationOf(request)))
-    } catch (error) {
-      return refuse(error, mount, response, next)
-    }
-    next()
-  }
+  return middleware(request => admit(request, request, mount))
 }
 
 /**
@@ -73,14 +64,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  */
 export function requireUser(requirements: Requirements = {}): Middleware {
   const guard = parseRequirements(requirements)
-  return async (request, response, next) => {
-    try {
-      requirePrincipal(request, guard, "requireUser")
-    } catch (error) {
-      return refuse(error, mountOf(request), response, next)
-    }
-    next()
-  }
+  return middleware(request => requirePrincipal(request, guard, "requireUser"))
 }
 
 /**
@@ -89,7 +73,7 @@ export function requireUser(requirements: Requirements = {}): Middleware {
  * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
  * kind; `config_invalid` without `authenticate`
  */
-export const principalOf: PrincipalOf<object> = readPrincipal as PrincipalOf<object>
+export const principalOf: PrincipalOf<WithPrincipal> = readPrincipal as PrincipalOf<WithPrincipal>
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
 export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Middleware {
@@ -111,6 +95,18 @@ export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {})
   return handler(logoutAnswer(gate, options))
 }
 
+function middleware(step: (request: IncomingMessage) => unknown): Middleware {
+  return async (request, response, next) => {
+    try {
+      await step(request)
+    } catch (error) {
+      const refusal = answerTo(error, request)
+      return refusal === null || response.headersSent ? next(error) : send(response, refusal)
+    }
+    next()
+  }
+}
+
 function handler(answerBody: AnswerBody): Middleware {
   return async (request: IncomingMessage & { body?: unknown }, response, next) => {
     try {
@@ -121,16 +117,9 @@ function handler(answerBody: AnswerBody): Middleware {
   }
 }
 
-function refuse(error: unknown, mount: Mount<RegisteredUser> | undefined, response: ServerResponse, next: Next): void {
-  const refusal = answerTo(error, mount)
-  if (refusal === null || response.headersSent) return next(error)
-  send(response, refusal)
-}
-
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
   response.statusCode = status
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-  if (body === undefined) return void response.end()
-  response.setHeader("Content-Type", "application/json; charset=utf-8")
-  response.end(JSON.stringify(body))
+  if (body !== undefined) response.setHeader("Content-Type", "application/json; charset=utf-8")
+  response.end(body === undefined ? undefined : JSON.stringify(body))
 }

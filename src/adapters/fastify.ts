@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync } from "fastify"
+import type { FastifyPluginAsync, FastifyRequest } from "fastify"
 import fastifyPlugin from "fastify-plugin"
 import type { Principal } from "../bearer/principal.js"
 import { refusalFor } from "../bearer/refusal.js"
@@ -17,15 +17,13 @@ import {
 import type { RegisteredUser } from "./registered-user.js"
 import {
   type AdapterOptions,
+  admit,
   answerTo,
-  authorizationOf,
   createMount,
-  leavePrincipal,
-  type Mount,
-  mountOf,
   type PrincipalOf,
   readPrincipal,
   requirePrincipal,
+  type WithPrincipal,
   wrong,
 } from "./request.js"
 
@@ -73,15 +71,10 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
     if (Object.hasOwn(scope, scopeKey)) throw wrong("this Fastify scope has a gate already; register a scope for each")
     if (!(scopeKey in scope)) scope.decorateRequest("principal", null)
     scope.decorate(scopeKey, mount)
-    scope.addHook("onRequest", async (request, reply) => {
-      // Hooks of parents run too, and their gate does not know this scope's tokens.
-      if (Reflect.get(request.server, scopeKey) !== mount) return
-      try {
-        leavePrincipal(request, mount, await gate.verifyBearer(authorizationOf(request.raw)))
-      } catch (error) {
-        return refuse(error, mount, reply)
-      }
-    })
+    const verify = hook((request: FastifyRequest) => admit(request, request.raw, mount))
+    // Hooks of parent scopes run too, and their gate does not know this scope's tokens.
+    const isOurs = ({ server }: FastifyRequest) => Reflect.get(server, scopeKey) === mount
+    scope.addHook("onRequest", async (request, reply) => (isOurs(request) ? verify(request, reply) : undefined))
   }
   return fastifyPlugin(plugin, { name: "keycloak-gate", fastify: "5.x" })
 }
@@ -95,13 +88,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  */
 export function requireUser(requirements: Requirements = {}): Hook {
   const guard = parseRequirements(requirements)
-  return async (request, reply) => {
-    try {
-      requirePrincipal(request, guard, "requireUser")
-    } catch (error) {
-      return refuse(error, mountOf(request), reply)
-    }
-  }
+  return hook(request => requirePrincipal(request, guard, "requireUser"))
 }
 
 /**
@@ -110,7 +97,7 @@ export function requireUser(requirements: Requirements = {}): Hook {
  * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
  * kind; `config_invalid` without `authenticate`
  */
-export const principalOf: PrincipalOf<object> = readPrincipal as PrincipalOf<object>
+export const principalOf: PrincipalOf<WithPrincipal> = readPrincipal as PrincipalOf<WithPrincipal>
 
 /** Handler that registers the person in the JSON body. */
 export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Handler {
@@ -132,19 +119,27 @@ export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {})
   return handler(logoutAnswer(gate, options))
 }
 
-function handler(answerBody: AnswerBody): Handler {
-  return async (request, reply) => {
-    const answer = await answerBody(request.body).catch((error: unknown) => {
-      throw publicError(error)
-    })
-    return send(reply, answer)
+function hook<Request extends object>(step: (request: Request) => unknown) {
+  return async (request: Request, reply: Reply): Promise<unknown> => {
+    try {
+      await step(request)
+      return undefined
+    } catch (error) {
+      const refusal = answerTo(error, request)
+      if (refusal === null || reply.sent) throw publicError(error)
+      return send(reply, refusal)
+    }
   }
 }
 
-function refuse(error: unknown, mount: Mount<RegisteredUser> | undefined, reply: Reply): Reply {
-  const refusal = answerTo(error, mount)
-  if (refusal === null || reply.sent) throw publicError(error)
-  return send(reply, refusal)
+function handler(answerBody: AnswerBody): Handler {
+  return async (request, reply) => {
+    try {
+      return send(reply, await answerBody(request.body))
+    } catch (error) {
+      throw publicError(error)
+    }
+  }
 }
 
 /**

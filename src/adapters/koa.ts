@@ -1,3 +1,4 @@
+import type { Middleware, ParameterizedContext } from "koa"
 import type { Principal } from "../bearer/principal.js"
 import { parseRequirements, type Requirements } from "../bearer/requirements.js"
 import type { Gate } from "../gate.js"
@@ -13,12 +14,9 @@ import {
 import type { RegisteredUser } from "./registered-user.js"
 import {
   type AdapterOptions,
+  admit,
   answerTo,
-  authorizationOf,
   createMount,
-  leavePrincipal,
-  type Mount,
-  mountOf,
   type PrincipalOf,
   readPrincipal,
   requirePrincipal,
@@ -32,19 +30,7 @@ export interface PrincipalState {
   principal: Principal<RegisteredUser> | null
 }
 
-/** What this adapter asks of a context; any of Koa's has it. */
-export interface Context<State = object> {
-  readonly req: Parameters<typeof authorizationOf>[0]
-  readonly request: object
-  readonly headerSent: boolean
-  readonly state: State
-  status: number
-  body: unknown
-  set(headers: Record<string, string>): void
-}
-
-/** A Koa middleware. */
-export type Middleware<State = object> = (ctx: Context<State>, next: () => Promise<unknown>) => Promise<void>
+type Context = ParameterizedContext<object, object>
 
 /**
  * Middleware that verifies the bearer token and sets `ctx.state.principal`.
@@ -57,16 +43,12 @@ export type Middleware<State = object> = (ctx: Context<State>, next: () => Promi
  * app.use(authenticate(gate))
  * router.get("/me", requireUser(), ctx => { ctx.body = principalOf(ctx, "user").user })
  */
-export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions = {}): Middleware<PrincipalState> {
+export function authenticate(
+  gate: Gate<RegisteredUser>,
+  options: AdapterOptions = {},
+): Middleware<PrincipalState, object> {
   const mount = createMount(gate, options)
-  return async (ctx, next) => {
-    try {
-      leavePrincipal(ctx.state, mount, await gate.verifyBearer(authorizationOf(ctx.req)))
-    } catch (error) {
-      return refuse(error, mount, ctx)
-    }
-    await next()
-  }
+  return middleware(ctx => admit(ctx.state, ctx.req, mount))
 }
 
 /**
@@ -76,16 +58,9 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  * @example
  * router.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
  */
-export function requireUser(requirements: Requirements = {}): Middleware {
+export function requireUser(requirements: Requirements = {}): Middleware<object, object> {
   const guard = parseRequirements(requirements)
-  return async (ctx, next) => {
-    try {
-      requirePrincipal(ctx.state, guard, "requireUser")
-    } catch (error) {
-      return refuse(error, mountOf(ctx.state), ctx)
-    }
-    await next()
-  }
+  return middleware(ctx => requirePrincipal(ctx.state, guard, "requireUser"))
 }
 
 /**
@@ -98,33 +73,40 @@ export const principalOf: PrincipalOf<{ readonly state: object }> = ((ctx, kind?
   readPrincipal(ctx.state, kind)) as PrincipalOf<{ readonly state: object }>
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
-export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Middleware {
+export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Middleware<object, object> {
   return handler(registerAnswer(gate, options))
 }
 
 /** Handler that logs `username`, `password` and perhaps `otp` of the JSON body in. */
-export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
   return handler(loginAnswer(gate, options))
 }
 
 /** Handler that answers `refresh_token` of the JSON body with new tokens. */
-export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
   return handler(refreshAnswer(gate, options))
 }
 
 /** Handler that ends the session of `refresh_token` of the JSON body. */
-export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
+export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
   return handler(logoutAnswer(gate, options))
 }
 
-function handler(answerBody: AnswerBody): Middleware {
-  return async ctx => send(ctx, await answerBody((ctx.request as { body?: unknown }).body))
+function middleware(step: (ctx: Context) => unknown): Middleware<object, object> {
+  return async (ctx, next) => {
+    try {
+      await step(ctx)
+    } catch (error) {
+      const refusal = answerTo(error, ctx.state)
+      if (refusal === null || ctx.headerSent) throw error
+      return send(ctx, refusal)
+    }
+    await next()
+  }
 }
 
-function refuse(error: unknown, mount: Mount<RegisteredUser> | undefined, ctx: Context): void {
-  const refusal = answerTo(error, mount)
-  if (refusal === null || ctx.headerSent) throw error
-  send(ctx, refusal)
+function handler(answerBody: AnswerBody): Middleware<object, object> {
+  return async ctx => send(ctx, await answerBody((ctx.request as { body?: unknown }).body))
 }
 
 function send(ctx: Context, { status, headers, body }: Answer): void {

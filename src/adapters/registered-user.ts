@@ -12,7 +12,6 @@ declare global {
      *   }
      * }
      */
-    // biome-ignore lint/suspicious/noEmptyInterface: applications add to it; a type alias could not be added to.
     interface Register {}
   }
 }

@@ -24,6 +24,17 @@ export interface Mount<User> {
 /** The object that travels with a request: the request itself, or Koa's `ctx.state`. */
 export type Carrier = object
 
+/** What is read of Node's request. */
+export interface Message {
+  readonly rawHeaders?: readonly string[]
+  readonly headers: { readonly authorization?: string | undefined }
+}
+
+/** A carrier after `authenticate`. */
+export interface WithPrincipal {
+  readonly principal: Principal<RegisteredUser> | null
+}
+
 /** The typed, non-null accessor of each adapter. */
 export interface PrincipalOf<Request> {
   (request: Request): Principal<RegisteredUser>
@@ -62,31 +73,22 @@ export function wrong(why: string): GateError {
 }
 
 /**
- * Every value of the `Authorization` field, so that a second one is seen: Node's `headers` keeps the first alone.
+ * What `authenticate` does: verifies the `Authorization` header of a message and leaves the principal on its carrier.
  *
- * `headers` still counts where nothing came over the wire: hosts that are no HTTP server fill nothing else.
+ * The gate goes with it, so that guards know the realm. A principal of an earlier gate goes first: should this gate
+ * refuse the token and the application carry on all the same, nobody is let in by the other one.
  */
-export function authorizationOf(message: {
-  readonly rawHeaders?: readonly string[]
-  readonly headers: { readonly authorization?: string | undefined }
-}): Authorization {
-  const { rawHeaders = [], headers } = message
+export async function admit(carrier: Carrier, message: Message, mount: Mount<RegisteredUser>): Promise<void> {
+  const marked: Marked = Object.assign(carrier, { principal: null, [mountKey]: mount })
+  marked.principal = await mount.gate.verifyBearer(authorizationOf(message))
+}
+
+/** Every value of the `Authorization` field, so that a second one is seen: Node's `headers` keeps the first alone. */
+function authorizationOf({ rawHeaders = [], headers }: Message): Authorization {
   const isName = (index: number) => index % 2 === 0 && rawHeaders[index]?.toLowerCase() === "authorization"
   const values = rawHeaders.filter((_, index) => isName(index - 1))
+  // Hosts that are no HTTP server (serverless functions) fill `headers` alone.
   return values.length > 0 ? values : headers.authorization
-}
-
-/** Leaves a principal on a request, and the gate that let it in. */
-export function leavePrincipal(
-  carrier: Carrier,
-  mount: Mount<RegisteredUser>,
-  principal: Principal<RegisteredUser> | null,
-): void {
-  Object.assign(carrier, { principal, [mountKey]: mount })
-}
-
-export function mountOf(carrier: Carrier): Mount<RegisteredUser> | undefined {
-  return (carrier as Marked)[mountKey]
 }
 
 /**
@@ -95,10 +97,9 @@ export function mountOf(carrier: Carrier): Mount<RegisteredUser> | undefined {
  * @throws {GateError} `config_invalid`, `credentials_missing` or `insufficient_scope`
  */
 export function requirePrincipal(carrier: Carrier, guard: Guard, asker: string): Principal<RegisteredUser> {
-  const mount = mountOf(carrier)
+  const { principal = null, [mountKey]: mount } = carrier as Marked
   if (mount === undefined) throw new GateError("config_invalid", `${asker} ran without authenticate before it.`)
   try {
-    const principal = (carrier as Marked).principal ?? null
     if (principal === null) throw new GateError("credentials_missing", `${asker} met a request without credentials.`)
     assertAllowed(principal, guard)
     return principal
@@ -114,11 +115,17 @@ export function readPrincipal(carrier: Carrier, kind?: "user" | "service"): Prin
   return requirePrincipal(carrier, kind === undefined ? anybody : parseRequirements({ kind }), "principalOf")
 }
 
-/** The answer to an error, or `null` where the framework is to have it. */
-export function answerTo(error: unknown, mount: Mount<unknown> | undefined): Refusal | null {
-  if (mount !== undefined) return mount.onError === "pass" ? null : mount.gate.refusalFor(error)
+/** The answer to an error met on a request, or `null` where the framework is to have the error. */
+export function answerTo(error: unknown, carrier: Carrier): Refusal | null {
+  const { [mountKey]: mount } = carrier as Marked
+  if (mount !== undefined) return answerOf(mount, error)
   // No gate, so no log to read: this one answer tells the programmer itself.
   const refusal = refusalFor(error)
   if (refusal === null || !isGateError(error)) return null
   return { ...refusal, body: { error: error.code, error_description: error.message } }
+}
+
+/** The same where the gate is at hand. */
+export function answerOf({ gate, onError }: Mount<unknown>, error: unknown): Refusal | null {
+  return onError === "pass" ? null : gate.refusalFor(error)
 }

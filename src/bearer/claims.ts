@@ -71,18 +71,20 @@ export function checkIssuer(issuer: unknown, expected: string): void {
   if (issuer === expected) return
   throw invalidToken(
     "issuer",
-    `Refused a token: its issuer is ${printable(issuer)}, expected ${printable(expected)}${onlyHostDiffers(issuer, expected)}. ` +
-      "Without a fixed hostname Keycloak puts the caller's host into every token. Use one address everywhere as `serverUrl`, " +
-      "give this process another one with `internalUrl`, and in production start Keycloak with --hostname.",
+    `Refused a token: its issuer is ${printable(issuer)}, expected ${printable(expected)}${whatDiffers(issuer, expected)}`,
   )
 }
 
-function onlyHostDiffers(issuer: unknown, expected: string): string {
-  if (typeof issuer !== "string" || !URL.canParse(issuer)) return ""
+function whatDiffers(issuer: unknown, expected: string): string {
+  if (typeof issuer !== "string" || !URL.canParse(issuer)) return "."
   const [theirs, ours] = [new URL(issuer), new URL(expected)]
-  if (theirs.pathname !== ours.pathname) return ""
-  if (theirs.host !== ours.host && theirs.protocol === ours.protocol) return "; only the host differs"
-  return theirs.host === ours.host && theirs.protocol !== ours.protocol ? "; only the scheme differs" : ""
+  if (theirs.origin === ours.origin) return ". It comes from another realm of the same server."
+  if (theirs.pathname !== ours.pathname) return ". It comes from another server."
+  return (
+    `; only the ${theirs.host === ours.host ? "scheme" : "host"} differs. Without a fixed hostname Keycloak puts the caller's host ` +
+    "into every token. Use one address everywhere as `serverUrl`, give this process another one with `internalUrl`, and in " +
+    "production start Keycloak with --hostname."
+  )
 }
 
 function checkTimes(payload: Readonly<Record<string, unknown>>, { clockToleranceSeconds, now }: Expectations): void {

@@ -40,9 +40,7 @@ export type Principal<User> = UserPrincipal<User> | ServicePrincipal
 /** Who asks, from verified claims and without the row, which the last step adds. */
 export function toPrincipal(claims: Claims, token: string): Principal<null> {
   const principal = {
-    // A service account is told by what only its tokens have. Its username prefix proves nothing: anybody could
-    // register `service-account-x` (Keycloak 26.7.4 accepts it).
-    kind: typeof claims.client_id === "string" && claims.sid === undefined ? ("service" as const) : ("user" as const),
+    kind: isService(claims) ? ("service" as const) : ("user" as const),
     user: null,
     issuer: claims.iss,
     subject: claims.sub,
@@ -67,6 +65,20 @@ export function withUser<User>(principal: Principal<null>, user: User): Principa
   return Object.freeze(
     Object.defineProperties({}, { ...members, user: { value: user, enumerable: true } }),
   ) as Principal<User>
+}
+
+/**
+ * A client's own token has no session. Its username alone proves nothing, since anybody could register
+ * `service-account-x` (Keycloak 26.7.4 accepts it); but whoever logs in has a session, and no second account can have
+ * the name of an existing service account. The name is needed for clients of an imported realm: Keycloak does not give
+ * them the scope `service_account`, and their tokens carry no `client_id`.
+ */
+function isService({ sid, client_id, azp, preferred_username }: Claims): boolean {
+  if (sid !== undefined) return false
+  return (
+    typeof client_id === "string" ||
+    (typeof azp === "string" && preferred_username === `service-account-${azp.toLowerCase()}`)
+  )
 }
 
 function textOrNull(claim: unknown): string | null {

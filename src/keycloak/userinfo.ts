@@ -12,9 +12,15 @@ import { readJson, type Transport, unavailable } from "./transport.js"
  * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us` when there is no such endpoint
  * @see OpenID Connect Core §5.3
  */
-export function createUserinfo(asker: Asker, verifyLocally: VerifyToken, transport: Transport): VerifyToken {
+export function createUserinfo(
+  asker: Asker,
+  verifyLocally: VerifyToken,
+  checkClaims: (payload: Readonly<Record<string, unknown>>) => unknown,
+  transport: Transport,
+): VerifyToken {
   return async token => {
     const payload = await verifyLocally(token)
+    checkClaims(payload)
     const response = await transport.fetch(asker.url, {
       headers: { authorization: `Bearer ${token}`, accept: "application/json" },
     })

@@ -17,6 +17,15 @@ describe("toPrincipal", () => {
     expect(toPrincipal(claims({ preferred_username: "service-account-evil" }), "t").kind).toBe("user")
     expect(toPrincipal(claims({ client_id: "cron" }), "t").kind).toBe("user")
     expect(toPrincipal(claims({ client_id: "cron", sid: undefined }), "t").kind).toBe("service")
+    expect(
+      toPrincipal(claims({ azp: "cron", sid: undefined, preferred_username: "service-account-evil" }), "t").kind,
+    ).toBe("user")
+  })
+
+  it("tells the service account of an imported client, whose tokens have no client_id", () => {
+    const imported = { azp: "Cron", sid: undefined, preferred_username: "service-account-cron" }
+    expect(toPrincipal(claims(imported), "t").kind).toBe("service")
+    expect(toPrincipal(claims({ ...imported, sid: "x" }), "t").kind).toBe("user")
   })
 
   it.each([

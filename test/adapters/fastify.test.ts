@@ -1,0 +1,191 @@
+import fastify, { type FastifyInstance, type FastifyRequest } from "fastify"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import {
+  authenticate,
+  loginHandler,
+  logoutHandler,
+  principalOf,
+  refreshHandler,
+  registerHandler,
+  requireUser,
+} from "../../src/adapters/fastify.js"
+import { createGate, type Gate, isGateError, memoryUserStore } from "../../src/index.js"
+import { adapterContract, type Route, type Setup } from "../contracts/adapter.js"
+import { type Issuer, startIssuer } from "./issuer.js"
+import type { Listening } from "./listen.js"
+
+adapterContract("Fastify", async setup => listen(await createApplication(setup)))
+
+describe("Fastify alone", () => {
+  let issuer: Issuer
+  const open: { close(): unknown }[] = []
+
+  beforeAll(async () => {
+    issuer = await startIssuer()
+  })
+  afterEach(async () => {
+    for (const one of open.splice(0).reverse()) await one.close()
+  })
+  afterAll(async () => {
+    await issuer.close()
+  })
+
+  function makeGate(clientId = "shop-api"): Gate<unknown> {
+    const userStore = memoryUserStore()
+    const gate = createGate({ serverUrl: issuer.serverUrl, realm: "shop", clientId, userStore, onEvent: () => {} })
+    open.push(gate)
+    return gate
+  }
+
+  function makeApp(): FastifyInstance {
+    const app = fastify()
+    open.push(app)
+    return app
+  }
+
+  const subjectOf = async (request: FastifyRequest) => ({ subject: principalOf(request).subject })
+
+  it("verifies requests of inject, and sees a second Authorization field there too", async () => {
+    const app = makeApp()
+    await app.register(authenticate(makeGate()))
+    app.get("/me", { onRequest: requireUser() }, subjectOf)
+    const authorization = `Bearer ${await issuer.mint({ sub: "s-1" })}`
+    expect((await app.inject({ url: "/me" })).statusCode).toBe(401)
+    expect((await app.inject({ url: "/me", headers: { authorization } })).json()).toEqual({ subject: "s-1" })
+    const twice = { authorization: [authorization, authorization] } as unknown as Record<string, string>
+    expect((await app.inject({ url: "/me", headers: twice })).statusCode).toBe(400)
+  })
+
+  it("guards routes that were added before the plugin had loaded", async () => {
+    const app = makeApp()
+    app.register(authenticate(makeGate()))
+    app.get("/me", { preHandler: [requireUser()] }, subjectOf)
+    const authorization = `Bearer ${await issuer.mint({ sub: "s-1" })}`
+    expect((await app.inject({ url: "/me" })).statusCode).toBe(401)
+    expect((await app.inject({ url: "/me", headers: { authorization } })).statusCode).toBe(200)
+  })
+
+  it("throws config_invalid for a second gate on one scope", async () => {
+    const app = makeApp()
+    await app.register(authenticate(makeGate()))
+    await expect(app.register(authenticate(makeGate()))).rejects.toMatchObject({ code: "config_invalid" })
+  })
+
+  it("gives each of two sibling scopes its own gate", async () => {
+    const app = makeApp()
+    for (const clientId of ["shop-api", "billing"]) {
+      app.register(async scope => {
+        await scope.register(authenticate(makeGate(clientId)))
+        scope.get(`/${clientId}`, { onRequest: requireUser() }, subjectOf)
+      })
+    }
+    const headers = { authorization: `Bearer ${await issuer.mint({ aud: "billing" })}` }
+    expect((await app.inject({ url: "/shop-api", headers })).statusCode).toBe(401)
+    expect((await app.inject({ url: "/billing", headers })).statusCode).toBe(200)
+  })
+
+  it("puts a child scope's gate in the place of its parent's, there alone", async () => {
+    const app = makeApp()
+    await app.register(authenticate(makeGate("shop-api")))
+    app.get("/parent", { onRequest: requireUser() }, subjectOf)
+    app.register(async child => {
+      await child.register(authenticate(makeGate("billing")))
+      child.get("/child", { onRequest: requireUser() }, subjectOf)
+      child.register(async grandchild => {
+        grandchild.get("/grandchild", { onRequest: requireUser() }, subjectOf)
+      })
+    })
+    const statuses = async (aud: string) => {
+      const headers = { authorization: `Bearer ${await issuer.mint({ aud })}` }
+      const answers = ["/parent", "/child", "/grandchild"].map(url => app.inject({ url, headers }))
+      return (await Promise.all(answers)).map(({ statusCode }) => statusCode)
+    }
+    expect(await statuses("shop-api")).toEqual([200, 401, 401])
+    expect(await statuses("billing")).toEqual([401, 200, 200])
+  })
+
+  it("does not run the handler after a refusal that slow hooks delay", async () => {
+    let visits = 0
+    const app = makeApp()
+    app.addHook("onSend", async () => {
+      await new Promise(resolve => setImmediate(resolve))
+    })
+    await app.register(authenticate(makeGate()))
+    app.get("/me", { onRequest: requireUser() }, async () => ({ visits: ++visits }))
+    expect((await app.inject({ url: "/me" })).statusCode).toBe(401)
+    expect((await app.inject({ url: "/me", headers: { authorization: "Bearer x" } })).statusCode).toBe(401)
+    expect(visits).toBe(0)
+  })
+
+  it('tells the caller a constant sentence with onError: "pass" and Fastify\'s own error handler', async () => {
+    const app = makeApp()
+    await app.register(authenticate(makeGate(), { onError: "pass" }))
+    app.get("/", async () => "")
+    const headers = { authorization: `Bearer ${await issuer.mint({ aud: "account", azp: "spy" })}` }
+    const answer = await app.inject({ url: "/", headers })
+    expect(answer.json()).toMatchObject({ statusCode: 401, code: "invalid_token" })
+    expect(answer.body).not.toMatch(/account|spy|stack/)
+  })
+
+  it('keeps what the log needs as cause with onError: "pass"', async () => {
+    const errors: unknown[] = []
+    const app = makeApp()
+    app.setErrorHandler((error, _request, reply) => {
+      errors.push(error)
+      return reply.code(500).send()
+    })
+    await app.register(authenticate(makeGate(), { onError: "pass" }))
+    app.get("/", async () => "")
+    await app.inject({ url: "/", headers: { authorization: `Bearer ${await issuer.mint({ aud: "account" })}` } })
+    expect(errors).toMatchObject([
+      { code: "invalid_token", reason: "audience", cause: { code: "invalid_token", reason: "audience" } },
+    ])
+    expect(isGateError(errors[0])).toBe(true)
+  })
+})
+
+async function createApplication(setup: Setup): Promise<FastifyInstance> {
+  const { gate, onError, routes, strayRoutes, handlers, onApplicationError } = setup
+  const app = fastify()
+  app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, form, done) => {
+    done(null, Object.fromEntries(new URLSearchParams(String(form))))
+  })
+  if (onApplicationError !== null) {
+    app.setErrorHandler((error, _request, reply) => {
+      onApplicationError(error)
+      return reply.code(500).send({ application: true })
+    })
+  }
+  addRoutes(app, strayRoutes)
+  await app.register(async scope => {
+    await scope.register(authenticate(gate, { onError }))
+    addRoutes(scope, routes)
+    if (!handlers) return
+    scope.post("/register", registerHandler(gate, { onError, attributes: ["phone"] }))
+    scope.post("/login", loginHandler(gate, { onError }))
+    scope.post("/refresh", refreshHandler(gate, { onError }))
+    scope.post("/logout", logoutHandler(gate, { onError }))
+  })
+  return app
+}
+
+function addRoutes(app: FastifyInstance, routes: readonly Route[]): void {
+  for (const { path, guard, handle } of routes) {
+    const onRequest = guard === undefined ? [] : [requireUser(...guard)]
+    app.route({
+      method: ["GET", "POST"],
+      url: path,
+      onRequest,
+      handler: async request => handle({ principal: request.principal, principalOf: kind => accessor(request, kind) }),
+    })
+  }
+}
+
+function accessor(request: FastifyRequest, kind?: "user" | "service") {
+  if (kind === "service") return principalOf(request, kind)
+  return kind === "user" ? principalOf(request, kind) : principalOf(request)
+}
+
+async function listen(app: FastifyInstance): Promise<Listening> {
+  return { url: await app.listen({ port: 0, host: "127.0.0.1" }), close: () => app.close() }
+}

@@ -1,0 +1,142 @@
+import { bodyParser } from "@koa/bodyparser"
+import Router from "@koa/router"
+import Koa from "koa"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import {
+  authenticate,
+  loginHandler,
+  logoutHandler,
+  type PrincipalState,
+  principalOf,
+  refreshHandler,
+  registerHandler,
+  requireUser,
+} from "../../src/adapters/koa.js"
+import { createGate, type Gate, memoryUserStore } from "../../src/index.js"
+import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
+import { type Issuer, startIssuer } from "./issuer.js"
+import { listen } from "./listen.js"
+
+adapterContract("Koa", async setup => listen(createApplication(setup).callback()))
+
+describe("Koa alone", () => {
+  let issuer: Issuer
+  const open: { close(): unknown }[] = []
+
+  beforeAll(async () => {
+    issuer = await startIssuer()
+  })
+  afterEach(async () => {
+    for (const one of open.splice(0).reverse()) await one.close()
+  })
+  afterAll(async () => {
+    await issuer.close()
+  })
+
+  function makeGate(): Gate<unknown> {
+    const userStore = memoryUserStore()
+    const options = { serverUrl: issuer.serverUrl, realm: "shop", clientId: "shop-api", userStore }
+    const gate = createGate({ ...options, onEvent: () => {} })
+    open.push(gate)
+    return gate
+  }
+
+  async function start(app: Koa) {
+    app.silent = true
+    const application = await listen(app.callback())
+    open.push(application)
+    return createClient(application.url)
+  }
+
+  it("keeps headers that earlier middleware has set on a refusal, such as those of CORS", async () => {
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      ctx.set("Access-Control-Allow-Origin", "https://shop.example.test")
+      await next()
+    })
+    const client = await start(app.use(authenticate(makeGate())))
+    const answer = await client.get("/", "Bearer x")
+    expect(answer.status).toBe(401)
+    expect(answer.headers["access-control-allow-origin"]).toBe("https://shop.example.test")
+  })
+
+  it('tells the caller nothing but the status with onError: "pass" and Koa\'s own error handler', async () => {
+    const client = await start(new Koa().use(authenticate(makeGate(), { onError: "pass" })))
+    const answer = await client.get("/", `Bearer ${await issuer.mint({ aud: "account" })}`)
+    expect(answer).toMatchObject({ status: 401, text: "Unauthorized" })
+  })
+
+  it("lets nobody in where the application has replaced ctx.state", async () => {
+    const app = new Koa().use(authenticate(makeGate())).use((ctx, next) => {
+      Object.assign(ctx, { state: {} })
+      return next()
+    })
+    const client = await start(app.use(requireUser()).use(ctx => void ctx.set("X-In", "yes")))
+    expect(await client.get("/", `Bearer ${await issuer.mint()}`)).toMatchObject({ status: 500 })
+  })
+
+  it("throws a refusal when the answer has begun already", async () => {
+    const errors: unknown[] = []
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      ctx.respond = false
+      ctx.status = 200
+      ctx.res.write("begun")
+      await next().catch(error => errors.push(error))
+      ctx.res.end(", ended")
+    })
+    const client = await start(app.use(authenticate(makeGate())))
+    expect(await client.get("/", "Bearer x")).toMatchObject({ status: 200, text: "begun, ended" })
+    expect(errors).toMatchObject([{ code: "invalid_token" }])
+  })
+
+  it("answers with every missing field where no body parser is mounted", async () => {
+    const client = await start(new Koa().use(loginHandler(makeGate())))
+    const answer = await client.send("POST", "/", { json: { username: "ada", password: "p" } })
+    expect(answer).toMatchObject({ status: 400, body: { fields: [{ field: "username" }, { field: "password" }] } })
+  })
+})
+
+function createApplication({ gate, onError, routes, strayRoutes, handlers, onApplicationError }: Setup): Koa {
+  const app = new Koa()
+  app.silent = true
+  if (onApplicationError !== null) {
+    app.use(async (ctx, next) => {
+      try {
+        await next()
+      } catch (error) {
+        onApplicationError(error)
+        ctx.status = 500
+        ctx.body = { application: true }
+      }
+    })
+  }
+  app.use(bodyParser({ jsonStrict: false }))
+  app.use(routesOf(strayRoutes).routes())
+  app.use(authenticate(gate, { onError }))
+  app.use(routesOf(routes).routes())
+  if (!handlers) return app
+  const accounts = new Router()
+  accounts.post("/register", registerHandler(gate, { onError, attributes: ["phone"] }))
+  accounts.post("/login", loginHandler(gate, { onError }))
+  accounts.post("/refresh", refreshHandler(gate, { onError }))
+  accounts.post("/logout", logoutHandler(gate, { onError }))
+  app.use(accounts.routes())
+  return app
+}
+
+function routesOf(routes: readonly Route[]): Router<PrincipalState> {
+  const router = new Router<PrincipalState>()
+  for (const { path, guard, handle } of routes) {
+    if (guard !== undefined) router.all(path, requireUser(...guard))
+    router.all(path, ctx => {
+      ctx.body = handle({ principal: ctx.state.principal, principalOf: kind => accessor(ctx, kind) })
+    })
+  }
+  return router
+}
+
+function accessor(ctx: { readonly state: PrincipalState }, kind?: "user" | "service") {
+  if (kind === "service") return principalOf(ctx, kind)
+  return kind === "user" ? principalOf(ctx, kind) : principalOf(ctx)
+}

@@ -1,0 +1,661 @@
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import type { Principal } from "../../src/bearer/principal.js"
+import type { Requirements } from "../../src/bearer/requirements.js"
+import { GateError } from "../../src/errors.js"
+import type { Gate } from "../../src/gate.js"
+import { createGate, type GateEvent, type MemoryUser, memoryUserStore, type UserStore } from "../../src/index.js"
+import { closedPort, type Issuer, startIssuer, startSilentServer } from "../adapters/issuer.js"
+import type { Listening } from "../adapters/listen.js"
+
+/** What a route of the contract's application sees. */
+export interface Visit {
+  /** What the framework's own place for the principal holds. */
+  readonly principal: unknown
+  readonly principalOf: (kind?: "user" | "service") => Principal<unknown>
+}
+
+export interface Route {
+  readonly path: string
+  /** Arguments of `requireUser` in front of the route; absent: no guard. */
+  readonly guard?: readonly [] | readonly [Requirements]
+  readonly handle: (visit: Visit) => unknown
+}
+
+/** What an application under test is made of. */
+export interface Setup {
+  readonly gate: Gate<unknown>
+  readonly onError?: "pass" | undefined
+  /** Routes (GET and POST) behind `authenticate`; bodies are parsed, forms and any JSON value too. */
+  readonly routes: readonly Route[]
+  /** Routes that `authenticate` does not reach. */
+  readonly strayRoutes: readonly Route[]
+  /** POST `/register`, with the attribute `phone`, `/login`, `/refresh`, `/logout`. */
+  readonly handlers: boolean
+  /**
+   * Whether the application has an error handler: it calls `onApplicationError` and answers 500 with
+   * `{ application: true }`. Without it the framework's own answers.
+   */
+  readonly onApplicationError: ((error: unknown) => void) | null
+}
+
+export type StartApplication = (setup: Setup) => Promise<Listening>
+
+const subjectOf = ({ principal }: Visit) => ({ subject: (principal as Principal<unknown> | null)?.subject ?? null })
+
+const routes: readonly Route[] = [
+  { path: "/open", handle: subjectOf },
+  { path: "/me", guard: [], handle: visit => ({ ...subjectOf(visit), user: visit.principalOf("user").user }) },
+  { path: "/editor", guard: [{ clientRoles: { "shop-api": ["editor"] } }], handle: subjectOf },
+  { path: "/orders", guard: [{ scopes: ["orders:read"] }], handle: subjectOf },
+  { path: "/service", guard: [{ kind: "service" }], handle: visit => ({ kind: visit.principalOf("service").kind }) },
+  { path: "/either", guard: [{ kind: "any" }], handle: visit => ({ kind: visit.principalOf().kind }) },
+  { path: "/either-as-user", guard: [{ kind: "any" }], handle: visit => visit.principalOf("user") },
+  { path: "/open-as-user", handle: visit => visit.principalOf() },
+  { path: "/tamper", guard: [], handle: tamper },
+  {
+    path: "/broken",
+    guard: [],
+    handle() {
+      throw handlerError
+    },
+  },
+]
+const strayRoutes: readonly Route[] = [
+  { path: "/stray", guard: [], handle: subjectOf },
+  { path: "/stray-accessor", handle: visit => visit.principalOf() },
+]
+const handlerError = new TypeError("the handler's own error")
+
+/** Tries to give the principal of this request, and through shared parts those of later ones, more than it has. */
+function tamper({ principalOf }: Visit): unknown {
+  const principal = principalOf()
+  const attempts: (() => unknown)[] = [
+    () => Object.assign(principal, { subject: "somebody else" }),
+    () => (principal.realmRoles as string[]).push("admin"),
+    () => Object.assign(principal.clientRoles, { "shop-api": ["editor"] }),
+    () => Object.assign(principal.claims, { resource_access: { "shop-api": { roles: ["editor"] } } }),
+    () => (principal.claims.aud as string[]).push("other"),
+  ]
+  return { refused: attempts.map(refuses) }
+}
+
+function refuses(attempt: () => unknown): boolean {
+  try {
+    attempt()
+    return false
+  } catch (error) {
+    return error instanceof TypeError
+  }
+}
+
+/** Everything that is the same for every adapter; the adapter's own test adds what is peculiar to its framework. */
+export function adapterContract(name: string, startApplication: StartApplication): void {
+  describe(`${name} adapter`, () => {
+    let issuer: Issuer
+    const open: { close(): unknown }[] = []
+    const events: GateEvent[] = []
+    const applicationErrors: unknown[] = []
+
+    beforeAll(async () => {
+      issuer = await startIssuer()
+    })
+    afterEach(async () => {
+      for (const one of open.splice(0).reverse()) await one.close()
+      events.length = 0
+      applicationErrors.length = 0
+    })
+    afterAll(async () => {
+      await issuer.close()
+    })
+
+    function makeGate(changes: { serverUrl?: string; timeoutMs?: number; userStore?: UserStore<MemoryUser> } = {}) {
+      const gate = createGate({
+        serverUrl: issuer.serverUrl,
+        realm: "shop",
+        clientId: "shop-api",
+        userStore: memoryUserStore(),
+        onEvent: event => events.push(event),
+        ...changes,
+      })
+      open.push(gate)
+      return gate
+    }
+
+    async function start(changes: Partial<Setup> = {}): Promise<Client> {
+      const application = await startApplication({
+        gate: changes.gate ?? makeGate(),
+        routes,
+        strayRoutes,
+        handlers: true,
+        onApplicationError: error => applicationErrors.push(error),
+        ...changes,
+      })
+      open.push(application)
+      return createClient(application.url)
+    }
+
+    describe("authenticate", () => {
+      it("leaves a request without credentials anonymous", async () => {
+        const client = await start()
+        expect(await client.get("/open")).toMatchObject({ status: 200, body: { subject: null } })
+      })
+
+      it("leaves the principal of a valid token on the request, with the row of the user store", async () => {
+        const client = await start()
+        const answer = await client.get("/me", `Bearer ${await issuer.mint({ sub: "s-1" })}`)
+        expect(answer).toMatchObject({ status: 200, body: { subject: "s-1", user: { subject: "s-1" } } })
+      })
+
+      it.each(["bearer", "BEARER", "bEaReR"])("takes the scheme %s for Bearer", async scheme => {
+        const client = await start()
+        expect(await client.get("/me", `${scheme} ${await issuer.mint()}`)).toMatchObject({ status: 200 })
+      })
+
+      it("refuses a bad token with 401 and a challenge where credentials are optional", async () => {
+        const client = await start()
+        const answer = await client.get("/open", `Bearer ${await issuer.mint({ aud: "account" })}`)
+        expect(answer).toMatchObject({ status: 401, body: { error: "invalid_token" } })
+        expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm="shop", error="invalid_token"/)
+      })
+
+      it.each(["Bearer", "Bearer ", "Bearer  x.y.z", "Bearer a b", "Bearer x.y.z, Basic YTpi"])(
+        "refuses the malformed header %j with 400 where credentials are optional",
+        async header => {
+          const client = await start()
+          const answer = await client.get("/open", header)
+          expect(answer).toMatchObject({ status: 400, body: { error: "invalid_request" } })
+          expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm="shop", error="invalid_request"/)
+        },
+      )
+
+      it("refuses two Authorization fields with 400, be both of them valid", async () => {
+        const client = await start()
+        const header = `Bearer ${await issuer.mint()}`
+        const headers = ["Authorization", header, "AUTHORIZATION", header]
+        expect(await client.send("GET", "/me", { headers })).toMatchObject({
+          status: 400,
+          body: { error: "invalid_request" },
+        })
+      })
+
+      it("refuses a Bearer field that follows one of another scheme with 400", async () => {
+        const client = await start()
+        const headers = ["Basic YWRhOnB3", `Bearer ${await issuer.mint()}`]
+        expect(await client.get("/open", headers)).toMatchObject({ status: 400 })
+      })
+
+      it("leaves credentials of another scheme to another authenticator", async () => {
+        const client = await start()
+        expect(await client.get("/open", "Basic YWRhOnB3")).toMatchObject({ status: 200, body: { subject: null } })
+        const guarded = await client.get("/me", "Basic YWRhOnB3")
+        expect(guarded.status).toBe(401)
+        expect(guarded.headers["www-authenticate"]).toBe('Bearer realm="shop"')
+      })
+
+      it("never looks for a token in query, form body or cookies", async () => {
+        const client = await start()
+        const token = await issuer.mint()
+        const anonymous = { status: 200, body: { subject: null } }
+        expect(await client.get(`/open?access_token=${token}`)).toMatchObject(anonymous)
+        expect(await client.send("POST", "/open", { form: `access_token=${token}` })).toMatchObject(anonymous)
+        const cookie = `access_token=${token}; KEYCLOAK_IDENTITY=${token}`
+        expect(await client.send("GET", "/open", { headers: ["Cookie", cookie] })).toMatchObject(anonymous)
+      })
+
+      it("answers 503, never 401, when nobody listens where the keys are", async () => {
+        const serverUrl = await closedPort()
+        const client = await start({ gate: makeGate({ serverUrl }) })
+        const answer = await client.get("/open", `Bearer ${await issuer.mint({ iss: `${serverUrl}/realms/shop` })}`)
+        expect(answer).toMatchObject({ status: 503, body: { error: "keycloak_unavailable" } })
+        expect(answer.headers["www-authenticate"]).toBeUndefined()
+      })
+
+      it("answers 503 in bounded time when Keycloak accepts the connection and never speaks", async () => {
+        const silent = await startSilentServer()
+        open.push(silent)
+        const client = await start({ gate: makeGate({ serverUrl: silent.serverUrl, timeoutMs: 300 }) })
+        const header = `Bearer ${await issuer.mint({ iss: `${silent.serverUrl}/realms/shop` })}`
+        const before = performance.now()
+        expect(await client.get("/me", header)).toMatchObject({ status: 503, body: { error: "keycloak_unavailable" } })
+        expect(performance.now() - before).toBeLessThan(3000)
+      })
+
+      it("hands an error of the user store to the application's error handler, untouched", async () => {
+        const storeError = Object.assign(new Error("connection to the database lost"), { status: 401 })
+        const userStore = memoryUserStore()
+        userStore.saveUser = () => Promise.reject(storeError)
+        const client = await start({ gate: makeGate({ userStore }) })
+        const answer = await client.get("/open", `Bearer ${await issuer.mint()}`)
+        expect(answer).toMatchObject({ status: 500, body: { application: true } })
+        expect(applicationErrors).toEqual([storeError])
+        expect(applicationErrors[0]).toBe(storeError)
+        expect(answer.headers["www-authenticate"]).toBeUndefined()
+      })
+
+      it("leaves an error of the next handler to the application", async () => {
+        const client = await start()
+        const answer = await client.get("/broken", `Bearer ${await issuer.mint()}`)
+        expect(answer).toMatchObject({ status: 500, body: { application: true } })
+        expect(applicationErrors[0]).toBe(handlerError)
+        expect(applicationErrors).toHaveLength(1)
+      })
+
+      it("gives two first requests of one person one row and one key look-up", async () => {
+        const rows = new Set<string>()
+        const userStore = memoryUserStore()
+        const { saveUser } = userStore
+        let saves = 0
+        userStore.saveUser = async profile => {
+          saves += 1
+          rows.add(profile.subject)
+          return saveUser(profile)
+        }
+        const client = await start({ gate: makeGate({ userStore }) })
+        const before = issuer.certsRequests()
+        const header = `Bearer ${await issuer.mint({ sub: "s-2" })}`
+        const answers = await Promise.all([client.get("/me", header), client.get("/me", header)])
+        expect(answers.map(({ status }) => status)).toEqual([200, 200])
+        expect({ rows: [...rows], saves }).toEqual({ rows: ["s-2"], saves: 1 })
+        expect(issuer.certsRequests() - before).toBe(1)
+      })
+
+      it("gives handlers a principal that they can't change, for this request or a later one", async () => {
+        const client = await start()
+        const header = `Bearer ${await issuer.mint()}`
+        const tampered = await client.get("/tamper", header)
+        expect(tampered.body).toEqual({ refused: [true, true, true, true, true] })
+        expect(await client.get("/editor", header)).toMatchObject({ status: 403 })
+      })
+
+      it("answers 500 after the gate was closed", async () => {
+        const gate = makeGate()
+        const client = await start({ gate })
+        gate.close()
+        expect(await client.get("/open", `Bearer ${await issuer.mint()}`)).toMatchObject({
+          status: 500,
+          body: { error: "closed" },
+        })
+      })
+
+      it("throws config_invalid when it is mounted without a gate or with a misspelt option", async () => {
+        for (const wrong of [{ gate: {} as Gate<unknown> }, { onError: "next" as "pass" }]) {
+          await expect(start(wrong)).rejects.toMatchObject({ code: "config_invalid" })
+        }
+      })
+    })
+
+    describe("requireUser", () => {
+      it("challenges a request without credentials, with the realm and no error code", async () => {
+        const client = await start()
+        const answer = await client.get("/me")
+        expect(answer).toMatchObject({ status: 401, body: { error: "credentials_missing" } })
+        expect(answer.headers["www-authenticate"]).toBe('Bearer realm="shop"')
+      })
+
+      it("guards HEAD as it guards GET", async () => {
+        const client = await start()
+        const answer = await client.send("HEAD", "/me")
+        expect(answer).toMatchObject({ status: 401, text: "" })
+        expect(answer.headers["www-authenticate"]).toBe('Bearer realm="shop"')
+      })
+
+      it("refuses a principal without the role with 403 and lets one with it pass", async () => {
+        const client = await start()
+        const plain = await client.get("/editor", `Bearer ${await issuer.mint()}`)
+        expect(plain).toMatchObject({ status: 403, body: { error: "insufficient_scope" } })
+        expect(plain.headers["www-authenticate"]).toMatch(/^Bearer realm="shop", error="insufficient_scope"/)
+        expect(plain.headers["www-authenticate"]).not.toContain("scope=")
+        const editor = await issuer.mint({ resource_access: { "shop-api": { roles: ["editor"] } } })
+        expect(await client.get("/editor", `Bearer ${editor}`)).toMatchObject({ status: 200 })
+      })
+
+      it("names a missing scope in the challenge", async () => {
+        const client = await start()
+        const answer = await client.get("/orders", `Bearer ${await issuer.mint()}`)
+        expect(answer.status).toBe(403)
+        expect(answer.headers["www-authenticate"]).toMatch(/error="insufficient_scope".*, scope="orders:read"$/)
+        const scoped = await issuer.mint({ scope: "profile orders:read" })
+        expect(await client.get("/orders", `Bearer ${scoped}`)).toMatchObject({ status: 200 })
+      })
+
+      it("answers 401, not 403, to a request without credentials where a role is needed", async () => {
+        const client = await start()
+        expect(await client.get("/editor")).toMatchObject({ status: 401 })
+      })
+
+      it("refuses a client's own token unless the route asks for one", async () => {
+        const client = await start()
+        const service = `Bearer ${await issuer.mintService()}`
+        expect(await client.get("/me", service)).toMatchObject({ status: 403, body: { error: "insufficient_scope" } })
+        expect(await client.get("/service", service)).toMatchObject({ status: 200, body: { kind: "service" } })
+        expect(await client.get("/either", service)).toMatchObject({ status: 200, body: { kind: "service" } })
+        expect(await client.get("/service", `Bearer ${await issuer.mint()}`)).toMatchObject({ status: 403 })
+      })
+
+      it("is a 500 that says so where authenticate did not run", async () => {
+        const client = await start()
+        const answer = await client.get("/stray", `Bearer ${await issuer.mint()}`)
+        expect(answer).toMatchObject({ status: 500, body: { error: "config_invalid" } })
+        expect(answer.body.error_description).toContain("without authenticate")
+      })
+
+      it.each([
+        [null],
+        [{ role: ["editor"] }],
+        [{ realmRoles: [] }],
+        [{ realmRoles: "editor" }],
+        [{ any: true }],
+        [{ kind: "robot" }],
+      ])("throws config_invalid for %j when the guard is made", async requirements => {
+        const guarded: Route = { path: "/x", guard: [requirements as Requirements], handle: () => null }
+        await expect(start({ routes: [guarded] })).rejects.toMatchObject({ code: "config_invalid" })
+      })
+    })
+
+    describe("principalOf", () => {
+      it("throws credentials_missing, with the challenge, where nobody asks", async () => {
+        const client = await start()
+        await client.get("/open-as-user")
+        expect(applicationErrors).toEqual([
+          expect.objectContaining({
+            code: "credentials_missing",
+            status: 401,
+            headers: { "WWW-Authenticate": 'Bearer realm="shop"' },
+          }),
+        ])
+      })
+
+      it("throws insufficient_scope for a principal of the other kind", async () => {
+        const client = await start()
+        await client.get("/either-as-user", `Bearer ${await issuer.mintService()}`)
+        expect(applicationErrors).toEqual([expect.objectContaining({ code: "insufficient_scope", status: 403 })])
+      })
+
+      it("throws config_invalid where authenticate did not run", async () => {
+        const client = await start()
+        await client.get("/stray-accessor")
+        expect(applicationErrors).toEqual([expect.objectContaining({ code: "config_invalid" })])
+      })
+    })
+
+    describe("a refusal", () => {
+      it("is JSON with a code and a constant sentence: no token, nothing of what the log is told", async () => {
+        const client = await start()
+        const token = await issuer.mint({ iss: "https://evil.example.test/realms/shop", azp: "spy" })
+        const answers = [
+          await client.get("/me"),
+          await client.get("/open", `Bearer ${token}`),
+          await client.get("/open", "Bearer a b"),
+          await client.get("/editor", `Bearer ${await issuer.mint()}`),
+          await client.send("POST", "/login", { json: {} }),
+        ]
+        expect(answers.map(({ status }) => status)).toEqual([401, 401, 400, 403, 400])
+        for (const { body, headers, text } of answers) {
+          expect(headers["content-type"]).toMatch(/^application\/json/)
+          expect(headers["cache-control"]).toBe("no-store")
+          expect(body).toMatchObject({ error: expect.any(String), error_description: expect.any(String) })
+          expect(text).not.toMatch(/evil|spy|eyJ|stack|node_modules|\.ts\b/)
+          for (const event of events) if ("error" in event) expect(text).not.toContain(event.error.message)
+        }
+        expect(events.length).toBeGreaterThan(0)
+      })
+
+      it("never reaches the application's error handler", async () => {
+        const client = await start()
+        await client.get("/me")
+        await client.get("/open", "Bearer x")
+        await client.send("POST", "/login", { json: {} })
+        expect(applicationErrors).toEqual([])
+      })
+    })
+
+    describe('with onError: "pass"', () => {
+      it("hands this library's errors to the application's error handler", async () => {
+        const client = await start({ onError: "pass" })
+        await client.get("/open", `Bearer ${await issuer.mint({ typ: "ID" })}`)
+        await client.get("/me")
+        await client.send("POST", "/login", { json: { username: "ada" } })
+        expect(applicationErrors).toMatchObject([
+          { code: "invalid_token", reason: "type", status: 401, statusCode: 401, expose: false },
+          { code: "credentials_missing", headers: { "WWW-Authenticate": 'Bearer realm="shop"' } },
+          { code: "invalid_request", status: 400, fields: [{ field: "password", rule: "required" }] },
+        ])
+      })
+
+      it("lets the framework's own handler send the status and the challenge", async () => {
+        const client = await start({ onError: "pass", onApplicationError: null })
+        const missing = await client.get("/me")
+        expect(missing.status).toBe(401)
+        expect(missing.headers["www-authenticate"]).toBe('Bearer realm="shop"')
+        const bad = await client.get("/open", `Bearer ${await issuer.mint({ aud: "account" })}`)
+        expect(bad.status).toBe(401)
+        expect(bad.headers["www-authenticate"]).toMatch(/error="invalid_token"/)
+      })
+    })
+
+    describe("registerHandler, loginHandler, refreshHandler, logoutHandler", () => {
+      const session = {
+        accessToken: "a",
+        refreshToken: "r",
+        tokenType: "Bearer",
+        expiresInSeconds: 300,
+        refreshExpiresInSeconds: 1800,
+        scope: "profile email",
+      }
+
+      /** A gate whose verbs remember what they were called with. */
+      function stub(changes: Partial<Gate<unknown>> = {}) {
+        const calls: unknown[][] = []
+        const remember =
+          <Result>(result: Result) =>
+          async (...parameters: unknown[]) => {
+            calls.push(parameters)
+            return result
+          }
+        const registered = { subject: "s", username: "ada", email: "ada@example.test", user: { id: 7 }, pending: [] }
+        const gate: Gate<unknown> = {
+          ...makeGate(),
+          registerUser: remember(registered),
+          loginWithPassword: remember(session),
+          refreshSession: remember({ ...session, idToken: "i" }),
+          logout: remember(undefined),
+          ...changes,
+        }
+        return { gate, calls }
+      }
+      const person = {
+        username: "ada",
+        email: "ada@example.test",
+        firstName: "Ada",
+        lastName: "Lovelace",
+        password: "correct horse",
+      }
+
+      it("answers a registration with 201 and nothing but subject, username and e-mail", async () => {
+        const client = await start({ gate: stub().gate })
+        const answer = await client.send("POST", "/register", { json: person })
+        expect(answer.status).toBe(201)
+        expect(answer.body).toEqual({ subject: "s", username: "ada", email: "ada@example.test" })
+        expect(answer.headers["cache-control"]).toBe("no-store")
+        expect(answer.headers["content-type"]).toMatch(/^application\/json/)
+      })
+
+      it("registers with the named fields and the attributes that the application asked for, no others", async () => {
+        const { gate, calls } = stub()
+        const client = await start({ gate })
+        const extra = {
+          enabled: true,
+          emailVerified: true,
+          realmRoles: ["admin"],
+          groups: ["/admins"],
+          requiredActions: [],
+          id: "s-0",
+          attributes: { level: "9" },
+          level: "9",
+        }
+        await client.send("POST", "/register", { json: { ...person, ...extra, phone: "+44 1" } })
+        await client.send("POST", "/register", { json: person })
+        expect(calls).toEqual([[{ ...person, attributes: { phone: "+44 1" } }], [{ ...person, attributes: {} }]])
+      })
+
+      it("answers a login with OAuth's names, not to be stored", async () => {
+        const { gate, calls } = stub()
+        const client = await start({ gate })
+        const json = { username: "ada", password: "p", otp: "123456", scope: "offline_access", client_id: "other" }
+        const answer = await client.send("POST", "/login", { json })
+        expect(answer.status).toBe(200)
+        expect(answer.body).toEqual({
+          access_token: "a",
+          refresh_token: "r",
+          token_type: "Bearer",
+          expires_in: 300,
+          refresh_expires_in: 1800,
+          scope: "profile email",
+        })
+        expect(answer.headers["cache-control"]).toBe("no-store")
+        expect(calls).toEqual([[{ username: "ada", password: "p", otp: "123456" }]])
+      })
+
+      it("answers a refresh with the new tokens, the ID token where there is one", async () => {
+        const { gate, calls } = stub()
+        const client = await start({ gate })
+        const answer = await client.send("POST", "/refresh", { json: { refresh_token: "r0", scope: "offline_access" } })
+        expect(answer).toMatchObject({ status: 200, body: { access_token: "a", id_token: "i" } })
+        expect(answer.headers["cache-control"]).toBe("no-store")
+        expect(calls).toEqual([["r0"]])
+      })
+
+      it("answers a logout with 204 and no body", async () => {
+        const { gate, calls } = stub()
+        const client = await start({ gate })
+        const answer = await client.send("POST", "/logout", { json: { refresh_token: "r0" } })
+        expect(answer).toMatchObject({ status: 204, text: "" })
+        expect(calls).toEqual([["r0"]])
+      })
+
+      const required = (...fields: string[]) => fields.map(field => ({ field, rule: "required", params: [] }))
+      const missing = [
+        ["/register", required("email", "firstName", "lastName", "password")],
+        ["/login", required("username", "password")],
+        ["/refresh", required("refresh_token")],
+        ["/logout", required("refresh_token")],
+      ] as const
+      const bodies: Readonly<Record<string, Body>> = {
+        "no body": {},
+        "an empty object": { json: {} },
+        "a list": { json: ["ada"] },
+        null: { raw: "null" },
+        text: { text: "username=ada" },
+      }
+
+      it.each(missing.flatMap(([path, fields]) => Object.keys(bodies).map(kind => [path, kind, fields] as const)))(
+        "answers %s with %s with 400, naming every missing field",
+        async (path, kind, fields) => {
+          const client = await start()
+          const answer = await client.send("POST", path, bodies[kind])
+          expect(answer).toMatchObject({ status: 400, body: { error: "invalid_request", fields } })
+          expect(answer.headers["www-authenticate"]).toBeUndefined()
+        },
+      )
+
+      it("leaves checking types to the core, attributes included", async () => {
+        const client = await start()
+        const answer = await client.send("POST", "/register", { json: { ...person, firstName: 7, phone: ["1", "2"] } })
+        expect(answer.status).toBe(400)
+        expect(answer.body.fields).toEqual([
+          { field: "firstName", rule: "not_a_string", params: [] },
+          { field: "phone", rule: "not_a_string", params: [] },
+        ])
+      })
+
+      it("answers an error of this library with its refusal", async () => {
+        const failing = async () => {
+          throw new GateError("keycloak_unavailable", "for the log", { retryAfterSeconds: 7 })
+        }
+        const { gate } = stub({ loginWithPassword: failing, registerUser: failing, refreshSession: failing })
+        const client = await start({ gate })
+        for (const path of ["/login", "/register", "/refresh"]) {
+          const answer = await client.send("POST", path, { json: {} })
+          expect(answer).toMatchObject({ status: 503, body: { error: "keycloak_unavailable" } })
+          expect(answer.headers["retry-after"]).toBe("7")
+          expect(answer.text).not.toContain("for the log")
+        }
+      })
+
+      it("hands any other error to the application's error handler, untouched", async () => {
+        const foreign = new RangeError("the store's own error")
+        const failing = () => Promise.reject(foreign)
+        const { gate } = stub({ registerUser: failing, logout: failing })
+        const client = await start({ gate })
+        for (const path of ["/register", "/logout"]) {
+          const answer = await client.send("POST", path, { json: {} })
+          expect(answer).toMatchObject({ status: 500, body: { application: true } })
+          expect(applicationErrors.pop()).toBe(foreign)
+        }
+      })
+    })
+  })
+}
+
+interface Body {
+  readonly json?: unknown
+  /** JSON that is sent as it stands. */
+  readonly raw?: string
+  readonly form?: string
+  readonly text?: string
+}
+
+interface HttpAnswer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+  /** The parsed body; an empty object where it is no JSON object. */
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+interface Client {
+  get(path: string, authorization?: string | readonly string[]): Promise<HttpAnswer>
+  send(method: string, path: string, content?: Body & { readonly headers?: readonly string[] }): Promise<HttpAnswer>
+}
+
+/** Speaks HTTP with the header fields exactly as given, so that one can be sent twice. */
+export function createClient(url: string): Client {
+  const client: Client = {
+    get(path, authorization = []) {
+      return client.send("GET", path, { headers: [authorization].flat().flatMap(value => ["Authorization", value]) })
+    },
+    send(method, path, { headers = [], json, raw, form, text } = {}) {
+      const sent = json === undefined ? (raw ?? form ?? text) : JSON.stringify(json)
+      const type = form !== undefined ? "application/x-www-form-urlencoded" : text !== undefined ? "text/plain" : null
+      const contentHeaders =
+        sent === undefined
+          ? ["Content-Length", "0"]
+          : ["Content-Type", type ?? "application/json", "Content-Length", String(Buffer.byteLength(sent))]
+      const { host } = new URL(url)
+      return new Promise<HttpAnswer>((resolve, reject) => {
+        const request = httpRequest(
+          new URL(path, url),
+          { method, headers: ["Host", host, ...headers, ...contentHeaders], agent: false },
+          response => {
+            const chunks: Buffer[] = []
+            response.on("data", chunk => chunks.push(chunk))
+            response.on("error", reject)
+            response.on("end", () => {
+              const text = Buffer.concat(chunks).toString()
+              resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: parseObject(text) })
+            })
+          },
+        )
+        request.on("error", reject)
+        request.end(sent)
+      })
+    },
+  }
+  return client
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> {
+  if (!text.startsWith("{")) return {}
+  return JSON.parse(text) as Record<string, unknown>
+}

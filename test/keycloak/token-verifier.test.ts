@@ -1,0 +1,196 @@
+import { createHmac, createSign, generateKeyPairSync, type KeyObject } from "node:crypto"
+import { exportJWK, SignJWT } from "jose"
+import { describe, expect, it } from "vitest"
+import type { Jwk } from "../../src/keycloak/key-set.js"
+import { createTokenVerifier } from "../../src/keycloak/token-verifier.js"
+
+const issuer = "https://sso.example.test/realms/shop"
+const algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 })
+const pairs: Record<string, { publicKey: KeyObject; privateKey: KeyObject }> = {
+  ...Object.fromEntries(algorithms.slice(0, 6).map(alg => [alg, rsa])),
+  ES256: generateKeyPairSync("ec", { namedCurve: "P-256" }),
+  ES384: generateKeyPairSync("ec", { namedCurve: "P-384" }),
+  ES512: generateKeyPairSync("ec", { namedCurve: "P-521" }),
+  EdDSA: generateKeyPairSync("ed25519"),
+}
+const payload = { iss: issuer, sub: "s", typ: "Bearer" }
+
+async function jwkOf(alg: string, more: Record<string, unknown> = {}): Promise<Jwk> {
+  return { ...(await exportJWK(pairs[alg]?.publicKey as KeyObject)), kid: alg, alg, use: "sig", ...more } as Jwk
+}
+function tokenOf(alg: string, header: Record<string, unknown> = {}, claims: Record<string, unknown> = payload) {
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg, kid: alg, typ: "JWT", ...header })
+    .sign(pairs[alg]?.privateKey as KeyObject)
+}
+/** A verifier over these keys, which counts how often it was asked for one. */
+function verifierOf(jwks: Jwk[], options = {}) {
+  const asked: string[] = []
+  const keySet = {
+    load: async () => undefined,
+    find: async (kid: string) => {
+      asked.push(kid)
+      return jwks.find(jwk => jwk.kid === kid) ?? null
+    },
+  }
+  return { asked, jwks, verify: createTokenVerifier({ keySet, issuer, algorithms, maxCachedTokens: 100, ...options }) }
+}
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
+function signedByHand(header: string, body: string) {
+  const signature = createSign("sha256").update(`${header}.${body}`).sign(rsa.privateKey).toString("base64url")
+  return `${header}.${body}.${signature}`
+}
+
+describe("createTokenVerifier", () => {
+  it.each(algorithms)("verifies %s", async alg => {
+    const { verify } = verifierOf([await jwkOf(alg)])
+    expect(await verify(await tokenOf(alg))).toEqual(payload)
+    expect(await verify(await tokenOf(alg))).toEqual(payload)
+  })
+
+  it.each(algorithms)("refuses %s with a changed payload or signature", async alg => {
+    const { verify } = verifierOf([await jwkOf(alg)])
+    const [header, , signature = ""] = (await tokenOf(alg)).split(".")
+    const changed = Buffer.from(signature, "base64url")
+    changed[10] = (changed[10] ?? 0) ^ 1
+    await expect(verify(`${header}.${encode({ ...payload, sub: "other" })}.${signature}`)).rejects.toMatchObject({
+      reason: "signature",
+    })
+    await expect(verify(`${header}.${encode(payload)}.${changed.toString("base64url")}`)).rejects.toMatchObject({
+      code: "invalid_token",
+    })
+  })
+
+  it.each([
+    ["one part", "abc", "malformed"],
+    ["two parts", "abc.def", "malformed"],
+    ["four parts", "a.b.c.d", "malformed"],
+    ["five parts, an encrypted token", "a.b.c.d.e", "malformed"],
+    ["empty parts", "..", "malformed"],
+    ["an empty signature", `${encode({ alg: "RS256" })}.${encode(payload)}.`, "malformed"],
+    ["a header that is no JSON", `abc.${encode(payload)}.abc`, "malformed"],
+    ["a header that is a list", `${encode([])}.${encode(payload)}.abcd`, "malformed"],
+    ["a payload that is null", `${encode({ alg: "RS256", kid: "RS256" })}.${encode(null)}.abcd`, "malformed"],
+    ["standard base64", `${encode({ alg: "RS256", kid: "RS256" })}.${encode(payload)}.ab+/`, "malformed"],
+    ["padding", `${encode({ alg: "RS256", kid: "RS256" })}.${encode(payload)}.ab==`, "malformed"],
+    ["stray bits", `${encode({ alg: "RS256", kid: "RS256" })}.${encode(payload)}.ab`, "malformed"],
+    ["alg none", `${encode({ alg: "none" })}.${encode(payload)}.abcd`, "algorithm"],
+    ["alg None", `${encode({ alg: "None" })}.${encode(payload)}.abcd`, "algorithm"],
+    ["no alg", `${encode({ kid: "RS256" })}.${encode(payload)}.abcd`, "algorithm"],
+    ["alg in a list", `${encode({ alg: ["RS256"] })}.${encode(payload)}.abcd`, "algorithm"],
+    ["alg __proto__", `${encode({ alg: "__proto__" })}.${encode(payload)}.abcd`, "algorithm"],
+    ["no kid", `${encode({ alg: "RS256" })}.${encode(payload)}.abcd`, "key"],
+    ["a kid that is a number", `${encode({ alg: "RS256", kid: 1 })}.${encode(payload)}.abcd`, "key"],
+    ["a kid of 257 characters", `${encode({ alg: "RS256", kid: "k".repeat(257) })}.${encode(payload)}.abcd`, "key"],
+    ["an unknown kid", `${encode({ alg: "RS256", kid: "__proto__" })}.${encode(payload)}.abcd`, "key"],
+    ["crit", `${encode({ alg: "RS256", kid: "RS256", crit: ["exp"], exp: 1 })}.${encode(payload)}.abcd`, "malformed"],
+    ["an empty crit", `${encode({ alg: "RS256", kid: "RS256", crit: [] })}.${encode(payload)}.abcd`, "malformed"],
+    ["b64", `${encode({ alg: "RS256", kid: "RS256", b64: false })}.${encode(payload)}.abcd`, "malformed"],
+    [
+      "a logout token's header",
+      `${encode({ alg: "RS256", kid: "RS256", typ: "logout+jwt" })}.${encode(payload)}.abcd`,
+      "type",
+    ],
+    [
+      "a header typ in a list",
+      `${encode({ alg: "RS256", kid: "RS256", typ: ["JWT"] })}.${encode(payload)}.abcd`,
+      "type",
+    ],
+    ["another issuer", `${encode({ alg: "RS256", kid: "RS256" })}.${encode({ ...payload, iss: "x" })}.abcd`, "issuer"],
+  ])("refuses %s", async (_, token, reason) => {
+    const { verify } = verifierOf([await jwkOf("RS256")])
+    await expect(verify(token)).rejects.toMatchObject({ code: "invalid_token", reason })
+  })
+
+  it.each([undefined, "JWT", "jwt", "at+jwt", "application/at+jwt"])("accepts the header typ %s", async typ => {
+    const { verify } = verifierOf([await jwkOf("RS256")])
+    expect(await verify(await tokenOf("RS256", { typ }))).toEqual(payload)
+  })
+
+  it("refuses a token that is signed with the public key as a shared secret", async () => {
+    const { verify } = verifierOf([await jwkOf("RS256", { alg: undefined })])
+    const body = `${encode({ alg: "HS256", kid: "RS256", typ: "JWT" })}.${encode(payload)}`
+    const secret = rsa.publicKey.export({ format: "pem", type: "spki" })
+    const token = `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`
+    await expect(verify(token)).rejects.toMatchObject({ reason: "algorithm" })
+  })
+
+  it.each([
+    ["another algorithm", { alg: "PS256" }],
+    ["another kind", { kty: "EC", alg: undefined }],
+    ["signing only", { key_ops: ["sign"] }],
+  ])("refuses a key that the realm publishes for %s", async (_, more) => {
+    const { verify } = verifierOf([await jwkOf("RS256", more)])
+    await expect(verify(await tokenOf("RS256"))).rejects.toMatchObject({ reason: "key" })
+  })
+
+  it("refuses an elliptic key on a curve of another algorithm", async () => {
+    const { verify } = verifierOf([await jwkOf("ES384", { kid: "ES256", alg: undefined })])
+    await expect(verify(await tokenOf("ES256"))).rejects.toMatchObject({ reason: "key" })
+  })
+
+  it("refuses an RSA key of 1024 bits", async () => {
+    const weak = generateKeyPairSync("rsa", { modulusLength: 1024 })
+    const jwk = { ...(await exportJWK(weak.publicKey)), kid: "weak" } as Jwk
+    const body = `${encode({ alg: "RS256", kid: "weak" })}.${encode(payload)}`
+    const token = `${body}.${createSign("sha256").update(body).sign(weak.privateKey).toString("base64url")}`
+    await expect(verifierOf([jwk]).verify(token)).rejects.toMatchObject({ reason: "key" })
+  })
+
+  it("ignores keys that the token itself brings", async () => {
+    const { verify, asked } = verifierOf([])
+    const own = generateKeyPairSync("rsa", { modulusLength: 2048 })
+    const header = {
+      alg: "RS256",
+      kid: "mine",
+      jwk: await exportJWK(own.publicKey),
+      jku: "https://evil.example.test/jwks",
+    }
+    const token = await new SignJWT(payload).setProtectedHeader(header).sign(own.privateKey)
+    await expect(verify(token)).rejects.toMatchObject({ reason: "key" })
+    expect(asked).toEqual(["mine"])
+  })
+
+  it("looks for no key before the issuer is right", async () => {
+    const { verify, asked } = verifierOf([await jwkOf("RS256")])
+    await expect(verify(await tokenOf("RS256", {}, { ...payload, iss: `${issuer}/` }))).rejects.toMatchObject({
+      reason: "issuer",
+    })
+    expect(asked).toEqual([])
+  })
+
+  it("refuses bytes that are no UTF-8", async () => {
+    const { verify } = verifierOf([await jwkOf("RS256")])
+    const body = Buffer.concat([Buffer.from(`{"iss":"${issuer}","x":"`), Buffer.from([0xff]), Buffer.from('"}')])
+    const token = signedByHand(encode({ alg: "RS256", kid: "RS256" }), body.toString("base64url"))
+    await expect(verify(token)).rejects.toMatchObject({ reason: "malformed" })
+  })
+
+  it("puts no piece of a token into its errors", async () => {
+    const { verify } = verifierOf([])
+    const token = `${Buffer.from('{"alg":secret-piece').toString("base64url")}.abcd.abcd`
+    await expect(verify(token)).rejects.toSatisfy(
+      error => !JSON.stringify([error, (error as Error).stack, (error as Error).cause]).includes("secret-piece"),
+    )
+  })
+
+  it("forgets a remembered token as soon as its key is gone or replaced", async () => {
+    const { verify, jwks } = verifierOf([await jwkOf("RS256")])
+    const token = await tokenOf("RS256")
+    const first = await verify(token)
+    expect(await verify(token)).toBe(first)
+    jwks[0] = await jwkOf("RS256", {
+      n: (await exportJWK(generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey)).n,
+    })
+    await expect(verify(token)).rejects.toMatchObject({ reason: "signature" })
+    jwks.length = 0
+    await expect(verify(token)).rejects.toMatchObject({ reason: "key" })
+  })
+
+  it("remembers nothing when the cache is off", async () => {
+    const { verify } = verifierOf([await jwkOf("RS256")], { maxCachedTokens: 0 })
+    const token = await tokenOf("RS256")
+    expect(await verify(token)).not.toBe(await verify(token))
+  })
+})

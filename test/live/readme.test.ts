@@ -1,0 +1,123 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { afterAll, describe, expect, inject, it } from "vitest"
+import { changedShop, shopRealm } from "./realms.ts"
+
+const root = join(import.meta.dirname, "../..")
+const readme = readFileSync(join(root, "README.md"), "utf8")
+const blocksOf = (language: string) =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"))].map(([, code = ""]) => code)
+const programs = blocksOf("ts")
+const folder = join(root, ".cache/readme")
+
+function write(files: Record<string, string>): void {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as { port: number }
+  server.close()
+  return port
+}
+
+const children: ChildProcess[] = []
+afterAll(() => {
+  for (const child of children) child.kill()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe("the README", () => {
+  it("shows programs that compile", { timeout: 120_000 }, async () => {
+    expect(programs.length).toBeGreaterThan(6)
+    const names = programs.map((_, index) => `block-${index + 1}.ts`)
+    const declares = (name: string) => programs[names.indexOf(name)]?.includes("declare global") === true
+    const config = (include: string[]) =>
+      JSON.stringify({
+        extends: "../../tsconfig.json",
+        compilerOptions: { isolatedDeclarations: false, declaration: false },
+        include,
+      })
+    write({
+      ...Object.fromEntries(names.map((name, index) => [name, programs[index] ?? ""])),
+      "package.json": JSON.stringify({ type: "module" }),
+      "tsconfig.json": config(names.filter(name => !declares(name))),
+      "tsconfig.declares.json": config(names.filter(declares)),
+    })
+    // No package.json here: the name `keycloak-gate` must resolve to this repository's own build.
+    rmSync(join(folder, "package.json"))
+    for (const project of ["tsconfig.json", "tsconfig.declares.json"]) {
+      const { stdout } = await promisify(execFile)("npx", ["tsc", "-p", join(folder, project)], { cwd: root }).catch(
+        error => error,
+      )
+      expect(stdout).toBe("")
+    }
+  })
+
+  it("starts with a program of at most 20 lines that does what the lines below it show", {
+    timeout: 60_000,
+  }, async () => {
+    const [first = ""] = programs
+    expect(first.trimEnd().split("\n").length).toBeLessThanOrEqual(20)
+    const port = await freePort()
+    const shop = await changedShop("shop-readme", () => undefined)
+    const program = first
+      .replace('"http://localhost:8080"', JSON.stringify(inject("keycloak").url))
+      .replace('realm: "shop"', 'realm: "shop-readme"')
+      .replace("app.listen(3000)", `app.listen(${port}, "127.0.0.1")`)
+    expect(program).not.toContain("localhost:8080")
+    write({ "first.ts": program })
+    const child = spawn(process.execPath, [join(folder, "first.ts")], {
+      cwd: root,
+      env: { ...process.env, KEYCLOAK_CLIENT_SECRET: shop.clientSecret },
+    })
+    children.push(child)
+    let output = ""
+    child.stderr.on("data", chunk => {
+      output += chunk
+    })
+
+    const base = `http://127.0.0.1:${port}`
+    await expect
+      .poll(
+        () =>
+          fetch(base).then(
+            () => true,
+            () => output,
+          ),
+        { timeout: 15_000 },
+      )
+      .toBe(true)
+    const [lines = ""] = blocksOf("console")
+    const calls = lines.split(/^\$ curl -si? /m).slice(1)
+    expect(calls).toHaveLength(3)
+    for (const call of calls) {
+      const [command = "", ...expected] = call.trimEnd().split("\n")
+      const [, path = "", body] = /^localhost:3000(\S+)(?: --json '(.*)')?$/.exec(command) ?? []
+      const request =
+        body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body }
+      const answer = await fetch(`${base}${path}`, request)
+      const shown = JSON.parse(expected.at(-1)?.replace(/"[^"]*…"/g, '"…"') ?? "{}")
+      const given = (await answer.json()) as Record<string, unknown>
+      expect(Object.keys(given).sort()).toEqual(Object.keys(shown).sort())
+      for (const [name, value] of Object.entries(shown)) {
+        if (value !== "…" && name !== "scope") expect(given[name]).toBe(value) // Keycloak sends scopes in no fixed order
+      }
+      if (expected.length > 1) {
+        expect(`HTTP/1.1 ${answer.status} ${answer.statusText}`).toBe(expected[0])
+        expect(`WWW-Authenticate: ${answer.headers.get("www-authenticate")}`).toBe(expected[1])
+      }
+    }
+  })
+
+  it("names the secret that its realm file holds", () => {
+    expect(readme).toContain(`"${shopRealm().secret}"`)
+  })
+})

@@ -1,0 +1,139 @@
+import Router from "@koa/router"
+import express from "express"
+import fastify, { type FastifyRequest } from "fastify"
+import Koa from "koa"
+import { describe, expectTypeOf, it } from "vitest"
+import * as onExpress from "../../src/adapters/express.js"
+import * as onFastify from "../../src/adapters/fastify.js"
+import * as onKoa from "../../src/adapters/koa.js"
+import type { RegisteredUser } from "../../src/adapters/registered-user.js"
+import { createGate, type MemoryUser, memoryUserStore, type Principal, type UserPrincipal } from "../../src/index.js"
+
+const options = { serverUrl: "https://sso.example.test", realm: "shop", clientId: "shop-api" }
+const gate = createGate({ ...options, userStore: memoryUserStore() })
+
+describe("Register, not declared in this program", () => {
+  it("leaves the application's row unknown, so that a gate of any row type can be mounted", () => {
+    expectTypeOf<RegisteredUser>().toBeUnknown()
+    expectTypeOf(onExpress.authenticate).toBeCallableWith(gate)
+    expectTypeOf(onExpress.authenticate).toBeCallableWith(createGate(options))
+  })
+
+  it("leaves the row of a gate itself typed", () => {
+    expectTypeOf(gate.verifyBearer("")).resolves.toEqualTypeOf<Principal<MemoryUser> | null>()
+  })
+})
+
+describe("Express", () => {
+  it("leaves route parameters typed behind a guard", () => {
+    express().get("/users/:id", onExpress.requireUser(), (request, response) => {
+      expectTypeOf(request.params.id).toEqualTypeOf<string>()
+      expectTypeOf(request.principal).toEqualTypeOf<Principal<unknown> | null>()
+      response.json(onExpress.principalOf(request).subject)
+    })
+  })
+
+  it("takes guards in lists, on routers and before other middleware", () => {
+    const router = express.Router()
+    router.use(onExpress.authenticate(gate), onExpress.requireUser())
+    router.use("/admin", [onExpress.requireUser({ realmRoles: ["admin"] })])
+    router.route("/x").all(onExpress.requireUser()).post(express.json(), onExpress.loginHandler(gate))
+  })
+})
+
+describe("Fastify", () => {
+  it("leaves route types as they are behind a guard", () => {
+    fastify().get<{ Params: { id: string } }>("/users/:id", { onRequest: onFastify.requireUser() }, async request => {
+      expectTypeOf(request.params).toEqualTypeOf<{ id: string }>()
+      expectTypeOf(request.principal).toEqualTypeOf<Principal<unknown> | null>()
+      return onFastify.principalOf(request, "user").user
+    })
+  })
+
+  it("takes guards in lists and at later hooks, and handlers with other options", () => {
+    const app = fastify()
+    app.get("/a", { preHandler: [onFastify.requireUser()] }, async () => "")
+    app.addHook("onRequest", onFastify.requireUser())
+    app.post("/login", { bodyLimit: 4096 }, onFastify.loginHandler(gate))
+    app.route({ method: "POST", url: "/logout", handler: onFastify.logoutHandler(gate) })
+  })
+
+  it("can be registered on a server of HTTP/2", () => {
+    const app = fastify({ http2: true })
+    app.register(onFastify.authenticate(gate))
+    app.get("/me", { onRequest: onFastify.requireUser() }, async request => onFastify.principalOf(request).subject)
+    app.post("/login", onFastify.loginHandler(gate))
+  })
+
+  it("reads the principal of any request", () => {
+    expectTypeOf(onFastify.principalOf).toBeCallableWith({} as FastifyRequest<{ Body: { a: 1 } }>)
+  })
+})
+
+describe("Koa", () => {
+  it("types ctx.state of an application that says PrincipalState, and of one that chains", () => {
+    new Koa<onKoa.PrincipalState>()
+      .use(onKoa.authenticate(gate))
+      .use(onKoa.requireUser())
+      .use(ctx => {
+        expectTypeOf(ctx.state.principal).toEqualTypeOf<Principal<unknown> | null>()
+        ctx.body = onKoa.principalOf(ctx, "user").user
+      })
+    expectTypeOf(new Koa().use(onKoa.authenticate(gate)).use(onKoa.requireUser())).toExtend<Koa>()
+  })
+
+  it("fits routers with a state and a context of their own", () => {
+    interface State extends onKoa.PrincipalState {
+      readonly language: string
+    }
+    interface Context {
+      readonly db: { query(): void }
+    }
+    const router = new Router<State, Context>()
+    router.use(onKoa.authenticate(gate))
+    router.get("/me", onKoa.requireUser(), ctx => {
+      expectTypeOf(ctx.state.language).toEqualTypeOf<string>()
+      ctx.db.query()
+      ctx.body = onKoa.principalOf(ctx).subject
+    })
+    router.post("/login", onKoa.loginHandler(gate))
+    new Koa<State, Context>().use(router.routes())
+    new Koa().use(new Router().get("/me", onKoa.requireUser(), ctx => void onKoa.principalOf(ctx)).routes())
+  })
+})
+
+describe("principalOf", () => {
+  it("narrows by kind", () => {
+    const request = {} as express.Request
+    expectTypeOf(onExpress.principalOf(request)).toEqualTypeOf<Principal<unknown>>()
+    expectTypeOf(onExpress.principalOf(request, "user")).toEqualTypeOf<UserPrincipal<unknown>>()
+    expectTypeOf(onExpress.principalOf(request, "service").user).toEqualTypeOf<null>()
+    // @ts-expect-error: no such kind
+    onExpress.principalOf(request, "robot")
+    // @ts-expect-error: a response has no principal
+    onExpress.principalOf({} as express.Response)
+  })
+})
+
+describe("requireUser", () => {
+  it("takes requirements and refuses misspelt ones", () => {
+    for (const requireUser of [onExpress.requireUser, onFastify.requireUser, onKoa.requireUser]) {
+      requireUser({
+        realmRoles: ["a"],
+        clientRoles: { c: ["a"] },
+        scopes: ["s"],
+        groups: ["/g"],
+        any: true,
+        kind: "any",
+      })
+      // @ts-expect-error: realmRoles
+      requireUser({ realmRole: ["a"] })
+      // @ts-expect-error: a list
+      requireUser({ realmRoles: "a" })
+      // @ts-expect-error: no such kind
+      requireUser({ kind: "robot" })
+      // @ts-expect-error: null is no requirement
+      requireUser(null)
+    }
+  })
+})
