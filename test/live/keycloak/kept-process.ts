@@ -17,28 +17,21 @@ export interface KeptProcess {
 const keptLines = 40
 
 /** Runs a command below `keeper.ts`, which ends it when this process ends and then removes `folder`. */
-export function keepProcess(
-  folder: string,
-  command: readonly string[],
-  env: NodeJS.ProcessEnv,
-  log: (line: string) => void,
-): KeptProcess {
+export function keepProcess(folder: string, command: readonly string[], env: NodeJS.ProcessEnv): KeptProcess {
   const keeper = spawn(process.execPath, [join(import.meta.dirname, "keeper.ts"), folder, ...command], {
     detached: true, // Ctrl-C reaches this process's whole group; the keeper has to outlive it
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env,
   })
-  const closed = once(keeper, "close")
+  const gone = once(keeper, "exit")
   const lines: string[] = []
   let pid: number | null = null
 
   keeper.once("message", message => {
     pid = (message as { pid?: number }).pid ?? null
   })
-  const streams = [keeper.stdout, keeper.stderr] as Socket[]
-  for (const stream of streams) {
+  for (const stream of [keeper.stdout, keeper.stderr] as Socket[]) {
     createInterface({ input: stream }).on("line", line => {
-      log(line)
       lines.push(line)
       if (lines.length > keptLines) lines.shift()
     })
@@ -53,9 +46,9 @@ export function keepProcess(
     hasEnded: () => keeper.exitCode !== null || keeper.signalCode !== null,
     output: () => lines.join("\n"),
     stop: async () => {
-      for (const awaited of [keeper, ...streams]) awaited.ref()
+      keeper.ref()
       if (keeper.connected) keeper.disconnect()
-      await closed
+      await gone
     },
   }
 }

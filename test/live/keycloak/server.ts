@@ -18,19 +18,14 @@ type OwnSource = Exclude<Source, { kind: "running" }>
 const readyWithinSeconds = 120
 
 /** Starts a server of our own and returns when it answers. */
-export async function launchServer(
-  source: OwnSource,
-  port: number,
-  args: readonly string[],
-  log: (line: string) => void,
-): Promise<Server> {
+export async function launchServer(source: OwnSource, port: number, args: readonly string[]): Promise<Server> {
   const url = `http://127.0.0.1:${port}`
   const access = { url, adminUsername: "admin", adminPassword: randomBytes(24).toString("hex") }
   const folder = await mkdtemp(join(tmpdir(), "keycloak-"))
   const command =
     source.kind === "docker" ? dockerCommand(source.image, port) : scriptCommand(source.home, folder, port)
   if (source.kind === "distribution") await symlink(join(source.home, "providers"), join(folder, "providers"))
-  const server = keepProcess(folder, [...command, ...args], environment(access), log)
+  const server = keepProcess(folder, [...command, ...args], environment(access))
   try {
     await untilReady(server, url)
   } catch (error) {

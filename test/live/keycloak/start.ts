@@ -12,7 +12,7 @@ export interface KeycloakOptions {
   readonly hostname?: string
   /** Options of `start-dev` that Keycloak reads at run time; build options would be ignored. */
   readonly extraArgs?: readonly string[]
-  /** Gets a line before whatever takes long, and each line that the server prints. */
+  /** Gets a line before whatever takes long. */
   readonly log?: (line: string) => void
 }
 
@@ -59,8 +59,9 @@ async function obtainServer({ port, hostname, extraArgs, log = () => {} }: Keycl
   const mustBeOurs = port !== undefined || hostname !== undefined || extraArgs !== undefined
   const source = await obtainKeycloak(log, mustBeOurs)
   if (source.kind === "running") return { ...source, pid: null, output: () => "", stop: async () => {} }
+  log("Starting Keycloak")
   const args = hostname === undefined ? [] : [`--hostname=${hostname}`]
-  return launchServer(source, port ?? (await freePort()), [...args, ...(extraArgs ?? [])], log)
+  return launchServer(source, port ?? (await freePort()), [...args, ...(extraArgs ?? [])])
 }
 
 function freePort(): Promise<number> {
