@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Principal } from "../bearer/principal.js"
 import { parseRequirements, type Requirements } from "../bearer/requirements.js"
 import type { Gate } from "../gate.js"
+import type { RegisteredUser } from "../user/registered-user.js"
 import {
   type Answer,
   type AnswerBody,
@@ -11,7 +12,6 @@ import {
   refreshAnswer,
   registerAnswer,
 } from "./answers.js"
-import type { RegisteredUser } from "./registered-user.js"
 import {
   type AdapterOptions,
   admit,

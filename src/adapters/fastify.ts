@@ -5,6 +5,7 @@ import { refusalFor } from "../bearer/refusal.js"
 import { parseRequirements, type Requirements } from "../bearer/requirements.js"
 import { GateError, isGateError } from "../errors.js"
 import type { Gate } from "../gate.js"
+import type { RegisteredUser } from "../user/registered-user.js"
 import {
   type Answer,
   type AnswerBody,
@@ -14,7 +15,6 @@ import {
   refreshAnswer,
   registerAnswer,
 } from "./answers.js"
-import type { RegisteredUser } from "./registered-user.js"
 import {
   type AdapterOptions,
   admit,
@@ -38,7 +38,6 @@ declare module "fastify" {
 
 /** What this adapter asks of a reply; any `FastifyReply` has it. */
 export interface Reply {
-  readonly sent: boolean
   code(status: number): unknown
   headers(values: Record<string, string>): unknown
   send(payload?: unknown): unknown
@@ -126,7 +125,7 @@ function hook<Request extends object>(step: (request: Request) => unknown) {
       return undefined
     } catch (error) {
       const refusal = answerTo(error, request)
-      if (refusal === null || reply.sent) throw publicError(error)
+      if (refusal === null) throw publicError(error)
       return send(reply, refusal)
     }
   }

@@ -3,8 +3,8 @@ import { type Refusal, refusalFor, withChallenge } from "../bearer/refusal.js"
 import { assertAllowed, type Guard, parseRequirements } from "../bearer/requirements.js"
 import { GateError, isGateError } from "../errors.js"
 import type { Gate } from "../gate.js"
+import type { RegisteredUser } from "../user/registered-user.js"
 import type { Authorization } from "../verify-bearer.js"
-import type { RegisteredUser } from "./registered-user.js"
 
 /** How `authenticate` and the handlers treat errors of this library. */
 export interface AdapterOptions {

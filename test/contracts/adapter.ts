@@ -9,7 +9,7 @@ import { closedPort, type Issuer, startIssuer, startSilentServer } from "../adap
 import type { Listening } from "../adapters/listen.js"
 
 /** What a route of the contract's application sees. */
-export interface Visit {
+interface Visit {
   /** What the framework's own place for the principal holds. */
   readonly principal: unknown
   readonly principalOf: (kind?: "user" | "service") => Principal<unknown>
