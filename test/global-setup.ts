@@ -11,7 +11,7 @@ declare module "vitest" {
   }
 }
 
-const realms = ["live/realm.json", "../examples/realm.json"].map(file => join(import.meta.dirname, file))
+const realms = [join(import.meta.dirname, "live/realm.json")]
 
 /** One Keycloak for all live tests. Vitest runs this only when it runs a live test. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

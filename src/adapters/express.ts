@@ -23,7 +23,7 @@ import {
   type WithPrincipal,
 } from "./request.js"
 
-export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
+export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions, WithPrincipal }
 
 declare global {
   namespace Express {

@@ -27,7 +27,7 @@ import {
   wrong,
 } from "./request.js"
 
-export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
+export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions, WithPrincipal }
 
 declare module "fastify" {
   interface FastifyRequest {

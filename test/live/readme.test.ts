@@ -5,7 +5,7 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, describe, expect, inject, it } from "vitest"
-import { changedShop, shopRealm } from "./realms.ts"
+import { adminFetch, shopRealm } from "./realms.ts"
 
 const root = join(import.meta.dirname, "../..")
 const readme = readFileSync(join(root, "README.md"), "utf8")
@@ -29,8 +29,9 @@ async function freePort(): Promise<number> {
 }
 
 const children: ChildProcess[] = []
-afterAll(() => {
+afterAll(async () => {
   for (const child of children) child.kill()
+  await adminFetch("DELETE", "/realms/shop")
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -67,16 +68,18 @@ describe("the README", () => {
     const [first = ""] = programs
     expect(first.trimEnd().split("\n").length).toBeLessThanOrEqual(20)
     const port = await freePort()
-    const shop = await changedShop("shop-readme", () => undefined)
+    const { url, adminUsername, adminPassword } = inject("keycloak")
+    const [, importRealm = ""] = /^node (examples\/\S+) http:\/\/localhost:8080$/m.exec(readme) ?? []
+    const admin = { KEYCLOAK_ADMIN: adminUsername, KEYCLOAK_ADMIN_PASSWORD: adminPassword }
+    await promisify(execFile)(process.execPath, [importRealm, url], { cwd: root, env: { ...process.env, ...admin } })
     const program = first
-      .replace('"http://localhost:8080"', JSON.stringify(inject("keycloak").url))
-      .replace('realm: "shop"', 'realm: "shop-readme"')
+      .replace('"http://localhost:8080"', JSON.stringify(url))
       .replace("app.listen(3000)", `app.listen(${port}, "127.0.0.1")`)
     expect(program).not.toContain("localhost:8080")
     write({ "first.ts": program })
     const child = spawn(process.execPath, [join(folder, "first.ts")], {
       cwd: root,
-      env: { ...process.env, KEYCLOAK_CLIENT_SECRET: shop.clientSecret },
+      env: { ...process.env, KEYCLOAK_CLIENT_SECRET: shopRealm().secret },
     })
     children.push(child)
     let output = ""
