@@ -92,6 +92,8 @@ async function requestToken(access: AdminAccess): Promise<{ access_token: string
       password: access.adminPassword,
     }),
     signal: AbortSignal.timeout(60_000),
+  }).catch((cause: unknown) => {
+    throw new Error(`Can't reach Keycloak at ${access.url}`, { cause })
   })
   if (response.ok) return response.json() as Promise<{ access_token: string; expires_in: number }>
   throw new AdminError(`Keycloak at ${access.url} refused the administrator's login (${response.status})`, 401)

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { createReadStream } from "node:fs"
+import { createReadStream, existsSync, statSync } from "node:fs"
 import { cp, mkdir, mkdtemp, readdir, realpath, rename, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
@@ -27,6 +27,7 @@ export async function downloadedDistribution(log: Log): Promise<string> {
 
 /** A copy of somebody's own distribution: ours is built for tests, and that would rewrite theirs. */
 export async function copiedDistribution(home: string, log: Log): Promise<string> {
+  if (!existsSync(join(home, "bin", "kc.sh"))) throw new Error(`KEYCLOAK_HOME=${home} holds no Keycloak: no bin/kc.sh`)
   await requireJava()
   return prepareOnce(`keycloak-home-${await fingerprint(home)}`, async folder => {
     await cp(home, folder, { recursive: true, preserveTimestamps: true })
@@ -40,9 +41,9 @@ export async function copiedDistribution(home: string, log: Log): Promise<string
  */
 async function prepareOnce(name: string, prepare: (folder: string) => Promise<void>): Promise<string> {
   const finished = join(cache, name)
-  if (await exists(finished)) return finished
   await mkdir(cache, { recursive: true })
   await removeOldAttempts()
+  if (existsSync(finished)) return finished
   const folder = await mkdtemp(join(cache, unfinished))
   try {
     await prepare(folder)
@@ -59,8 +60,8 @@ async function removeOldAttempts(): Promise<void> {
   const anHourAgo = Date.now() - 3_600_000
   for (const name of await readdir(cache)) {
     if (!name.startsWith(unfinished)) continue
-    const folder = join(cache, name)
-    if ((await stat(folder)).mtimeMs < anHourAgo) await rm(folder, { recursive: true, force: true })
+    const begun = statSync(join(cache, name), { throwIfNoEntry: false })?.mtimeMs
+    if (begun !== undefined && begun < anHourAgo) await rm(join(cache, name), { recursive: true, force: true })
   }
 }
 
@@ -105,16 +106,6 @@ async function fingerprint(home: string): Promise<string> {
     hash.update(String((await stat(join(home, part))).mtimeMs))
   }
   return hash.digest("hex").slice(0, 12)
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false
-    throw error
-  }
 }
 
 function isOccupied(error: unknown): boolean {

@@ -18,7 +18,7 @@ export async function obtainKeycloak(log: (line: string) => void, mustBeOurs = f
     const image = `keycloak/keycloak:${keycloakVersion}`
     const noDocker = await whyNoDocker(image)
     if (noDocker === null) return { kind: "docker", image }
-    throw new Error(nowhere(noDistribution, noDocker))
+    throw new Error(nowhere(KEYCLOAK_URL, noDistribution, noDocker))
   }
 }
 
@@ -44,11 +44,12 @@ async function whyNoDocker(image: string): Promise<string | null> {
   return code === 0 ? null : `docker could not pull ${image}: ${lastLines(output, 3)}`
 }
 
-function nowhere(noDistribution: string, noDocker: string): string {
+function nowhere(url: string | undefined, noDistribution: string, noDocker: string): string {
+  const noRunning = url ? "set, but this test has to start and stop a server of its own" : "not set"
   return [
     "",
     "NO KEYCLOAK SERVER: these tests run against a real one, and none of the four ways to get it worked.",
-    "  1. KEYCLOAK_URL with KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD (a running server): not set",
+    `  1. KEYCLOAK_URL with KEYCLOAK_ADMIN and KEYCLOAK_ADMIN_PASSWORD (a running server): ${noRunning}`,
     `  2. KEYCLOAK_HOME (an unpacked distribution of Keycloak ${keycloakVersion}, and Java 17 or later): not set`,
     `  3. Java 17 or later and Maven, which fetches the distribution: ${noDistribution}`,
     `  4. Docker: ${noDocker}`,

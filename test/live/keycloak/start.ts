@@ -4,7 +4,7 @@ import { obtainKeycloak } from "./obtain.ts"
 import { launchServer, type Server } from "./server.ts"
 
 export interface KeycloakOptions {
-  /** Default: a free one. */
+  /** A server of our own on this port; 0: on a free one. */
   readonly port?: number
   /** Realm files to import. */
   readonly realms?: readonly string[]
@@ -61,7 +61,7 @@ async function obtainServer({ port, hostname, extraArgs, log = () => {} }: Keycl
   if (source.kind === "running") return { ...source, pid: null, output: () => "", stop: async () => {} }
   log("Starting Keycloak")
   const args = hostname === undefined ? [] : [`--hostname=${hostname}`]
-  return launchServer(source, port ?? (await freePort()), [...args, ...(extraArgs ?? [])])
+  return launchServer(source, port || (await freePort()), [...args, ...(extraArgs ?? [])])
 }
 
 function freePort(): Promise<number> {

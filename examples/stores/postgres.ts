@@ -1,0 +1,50 @@
+import type { UserStore } from "keycloak-gate"
+import type { Pool } from "pg"
+import type { Row, SignUp } from "./row.ts"
+
+/**
+ * The table of `postgres.sql` as a user store, for `pg`.
+ *
+ * One statement inserts or updates, so any number of processes may save one person at once. It compares dates column by
+ * column: with `DO UPDATE … WHERE`, a profile older than the row would update nothing and so return no row at all.
+ */
+export function createPostgresStore(pool: Pick<Pool, "query">): UserStore<Row> {
+  return {
+    async findUser({ issuer, subject }) {
+      const { rows } = await pool.query<Row>("SELECT * FROM app_user WHERE issuer = $1 AND subject = $2", [
+        issuer,
+        subject,
+      ])
+      return rows[0] ?? null
+    },
+
+    async saveUser(profile, extra) {
+      const { issuer, subject, username, email, emailVerified, firstName, lastName, asOf } = profile
+      const { plan = null } = (extra ?? {}) as SignUp
+      const values = [issuer, subject, username, email, emailVerified, firstName, lastName, asOf, plan]
+      const { rows } = await pool.query<Row>(upsert, values)
+      const [row] = rows
+      if (row === undefined) throw new Error("PostgreSQL returned no row for an upsert")
+      return row
+    },
+
+    async removeUser({ issuer, subject }) {
+      await pool.query("DELETE FROM app_user WHERE issuer = $1 AND subject = $2", [issuer, subject])
+    },
+  }
+}
+
+// `plan` comes with a registration only; every later save has none and leaves it alone.
+const upsert = `
+  INSERT INTO app_user AS old
+    (issuer, subject, username, email, email_verified, first_name, last_name, as_of, plan)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+  ON CONFLICT (issuer, subject) DO UPDATE SET
+    username       = CASE WHEN old.as_of > excluded.as_of THEN old.username       ELSE excluded.username       END,
+    email          = CASE WHEN old.as_of > excluded.as_of THEN old.email          ELSE excluded.email          END,
+    email_verified = CASE WHEN old.as_of > excluded.as_of THEN old.email_verified ELSE excluded.email_verified END,
+    first_name     = CASE WHEN old.as_of > excluded.as_of THEN old.first_name     ELSE excluded.first_name     END,
+    last_name      = CASE WHEN old.as_of > excluded.as_of THEN old.last_name      ELSE excluded.last_name      END,
+    as_of          = GREATEST(old.as_of, excluded.as_of),
+    plan           = COALESCE(excluded.plan, old.plan)
+  RETURNING *`
