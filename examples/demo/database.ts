@@ -1,60 +1,65 @@
-import { readFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { UserStore } from "keycloak-gate"
 import pg from "pg"
 import { createPostgresStore } from "../stores/postgres.ts"
 import type { Row } from "../stores/row.ts"
-import { createSqliteStore } from "../stores/sqlite.ts"
+import { createSqliteStore, sqliteTable, toRow } from "../stores/sqlite.ts"
 
-export interface Database {
+export interface DemoDatabase {
   readonly name: string
-  readonly store: UserStore<Row>
-  /** Where a second process finds the same rows, or null where it can't. */
-  readonly url: string | null
-  rowsOf(username: string): Promise<readonly Pick<Row, "id" | "username" | "plan">[]>
-  close(): Promise<void>
+  readonly userStore: UserStore<Row>
+  /** What another process needs to see the same rows. */
+  readonly env: Readonly<Record<string, string>>
+  /** Every row, not only those that the library would find. */
+  rows(): Promise<readonly Row[]>
+  /** Leaves nothing behind. */
+  remove(): Promise<void>
 }
 
-/** PostgreSQL in a schema of its own, dropped at the end; where there is none, SQLite in memory. */
-export async function openDatabase(): Promise<Database> {
+/** A table of its own in PostgreSQL, at `PG_URL`; where there is none, in SQLite. */
+export async function openDatabase(): Promise<DemoDatabase> {
   const url = new URL(process.env.PG_URL ?? "postgres://postgres@127.0.0.1:5432/test")
+  const place = `${url.host}${url.pathname}`
   const schema = `gate_demo_${process.pid}`
   url.searchParams.set("options", `-c search_path=${schema}`)
   const pool = new pg.Pool({ connectionString: url.href, connectionTimeoutMillis: 3000 })
+  pool.on("error", error => console.error(`PostgreSQL closed a connection: ${error.message}`))
   try {
     await pool.query(`CREATE SCHEMA ${schema}`)
   } catch (error) {
     await pool.end()
-    return openSqlite((error as Error).message)
+    const { code, message } = error as { code?: string; message: string }
+    return openSqlite(`no PostgreSQL at ${place}: ${code ?? message}`)
   }
-  await pool.query(readFileSync(join(import.meta.dirname, "../stores/postgres.sql"), "utf8"))
-  const { rows } = await pool.query<{ server_version: string }>("SHOW server_version")
+  await pool.query(readFileSync(new URL("../stores/postgres.sql", import.meta.url), "utf8"))
   return {
-    name: `PostgreSQL ${rows[0]?.server_version.split(" ")[0]} at ${url.host}`,
-    store: createPostgresStore(pool),
-    url: url.href,
-    rowsOf: async username =>
-      (await pool.query("SELECT id, username, plan FROM app_user WHERE username = $1", [username])).rows,
-    async close() {
+    name: `PostgreSQL at ${place}, schema ${schema}`,
+    userStore: createPostgresStore(pool),
+    env: { PG_URL: url.href },
+    rows: async () => (await pool.query<Row>("SELECT * FROM app_user ORDER BY id")).rows,
+    async remove() {
       await pool.query(`DROP SCHEMA ${schema} CASCADE`)
       await pool.end()
     },
   }
 }
 
-function openSqlite(why: string): Database {
-  const database = new DatabaseSync(":memory:")
+function openSqlite(why: string): DemoDatabase {
+  const folder = mkdtempSync(join(tmpdir(), "gate-demo-"))
+  const file = join(folder, "demo.sqlite")
+  const database = new DatabaseSync(file, { timeout: 5000 })
+  database.exec(sqliteTable)
   return {
-    name: `SQLite in memory (no PostgreSQL: ${why || "not reachable"})`,
-    store: createSqliteStore(database),
-    url: null,
-    async rowsOf(username) {
-      const rows = database.prepare("SELECT id, username, plan FROM app_user WHERE username = ?").all(username)
-      return rows as unknown as Pick<Row, "id" | "username" | "plan">[]
-    },
-    async close() {
+    name: `SQLite in a temporary file (${why})`,
+    userStore: createSqliteStore(database),
+    env: { PG_URL: "", SQLITE_FILE: file },
+    rows: async () => database.prepare("SELECT * FROM app_user ORDER BY id").all().map(toRow),
+    async remove() {
       database.close()
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -1,223 +1,113 @@
-/** npm run demo [-- --framework express|fastify|koa]: the whole story on a real Keycloak, told step by step. */
-import { join } from "node:path"
+/** `npm run demo [-- --framework express|fastify|koa]`: the whole story, on a real Keycloak and a real database. */
 import { parseArgs } from "node:util"
-import { createGate } from "keycloak-gate"
+import { createGate, type Gate, type GateEvent } from "keycloak-gate"
 import pc from "picocolors"
-import { type RunningKeycloak, startKeycloak } from "../../test/live/keycloak/start.ts"
-import { startSecondProcess } from "../../test/live/second-process.ts"
 import type { Application } from "../application.ts"
+import type { Row } from "../stores/row.ts"
 import { openDatabase } from "./database.ts"
-import { type Answer, createNarrator } from "./narrator.ts"
+import { client, edith, openKeycloak } from "./keycloak.ts"
+import { createNarrator } from "./narrator.ts"
+import { startSecondProcess } from "./second-process.ts"
+import { ada, tellStory, weakPassword } from "./story.ts"
 
-const frameworks = ["express", "fastify", "koa"]
-const realmFile = join(import.meta.dirname, "../realm.json")
-const client = { realm: "shop", clientId: "shop-api", clientSecret: "change-me-in-production" }
-const ada = {
-  username: "ada",
-  email: "ada@example.test",
-  firstName: "Ada",
-  lastName: "Lovelace",
-  password: "Lovelace-1815",
+const applications: Readonly<Record<string, () => Promise<{ createApplication(gate: Gate<Row>): Application }>>> = {
+  express: () => import("../express/app.ts"),
+  fastify: () => import("../fastify/app.ts"),
+  koa: () => import("../koa/app.ts"),
 }
-const edith = { username: "edith", password: "Edith-2026!" }
 
-const framework = chosenFramework()
+const framework = readArguments()
 const started = performance.now()
-const { chapter, request, answer, note, check, end } = createNarrator()
+const secrets = [client.clientSecret, edith.password, ada.password, weakPassword]
+const narrator = createNarrator(line => isInterrupted || console.log(line), secrets)
+const undoes: (() => Promise<void>)[] = []
+let undone: Promise<void> | null = null
+let isInterrupted = false
 
-console.log(`${pc.bold("keycloak-gate")}: a person's story, in ${framework}`)
-const database = await openDatabase()
-let keycloak = await launchKeycloak()
-const gate = createGate({
-  serverUrl: keycloak.url,
-  ...client,
-  userStore: database.store,
-  timeoutMs: 2000,
-  onEvent: () => {},
-})
-const { createApplication } = (await import(`../${framework}/app.ts`)) as {
-  createApplication(from: typeof gate): Application
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    if (isInterrupted) return
+    isInterrupted = true
+    console.log("\nInterrupted. Leaving nothing behind …")
+    undoAll().finally(() => process.exit(130))
+  })
 }
-const application = await createApplication(gate).listen(0)
-note("Keycloak", keycloak.url)
-note("database", database.name)
-note("ours", application.url)
 
-let exitCode = 1
 try {
-  await tellStory()
-  exitCode = end((performance.now() - started) / 1000)
+  await perform()
+} catch (error) {
+  const { message } = error as Error
+  const where = narrator.steps === 0 ? "The story could not begin" : `Step ${narrator.steps} went otherwise than told`
+  narrator.say(pc.red(`${where}: ${message}`))
+  process.exitCode = 1
 } finally {
-  await application.close()
-  gate.close()
-  await keycloak.stop()
-  await database.close()
+  await undoAll()
 }
-process.exitCode = exitCode
 
-async function tellStory(): Promise<void> {
-  chapter("Is Keycloak set up for us?")
-  await gate.ready()
-  note("ready()", "realm, secret, service account, manage-users, direct grants, audience, clock: fine")
+async function perform(): Promise<void> {
+  narrator.say(pc.bold("keycloak-gate: the whole story, step by step"))
+  const database = await openDatabase()
+  undoes.push(database.remove)
+  const keycloak = await openKeycloak(line => narrator.say(pc.dim(`${line} …`)))
+  undoes.push(keycloak.stop)
 
-  chapter("Ada registers: an account in Keycloak and a row in our table, or neither")
-  const registered = await send("POST", "/register", 201, { body: ada })
-  note("Keycloak", await accountOf("ada"))
-  note("database", await rowOf("ada"))
-  check(registered.body?.subject !== undefined && (await database.rowsOf("ada")).length === 1, "one account, one row")
+  const events: GateEvent[] = []
+  const options = { serverUrl: keycloak.url, ...client, userStore: database.userStore }
+  const gate = createGate({ ...options, onEvent: event => events.push(event) })
+  undoes.push(async () => gate.close())
+  const { createApplication } = await applicationOf(framework)
+  const { url, close } = await createApplication(gate).listen(0)
+  undoes.push(close)
 
-  chapter("Somebody takes the same name")
-  await send("POST", "/register", 409, { body: { ...ada, email: "other@example.test" } })
-
-  chapter("Somebody chooses a weak password: Keycloak's rule, by name")
-  await send("POST", "/register", 422, {
-    body: { ...ada, username: "bob", email: "bob@example.test", password: "short" },
+  narrator.list({
+    Keycloak: `${keycloak.version} at ${keycloak.url}, realm ${client.realm}`,
+    Database: database.name,
+    Application: `examples/${framework}/app.ts at ${url}`,
   })
-  note("Keycloak", await accountOf("bob"))
-  check((await database.rowsOf("bob")).length === 0, "no row for who was refused")
+  const scene = { keycloak, database, gate, url, heard: () => events.splice(0), startSecondProcess: startSecond }
+  await tellStory(scene, narrator)
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  narrator.say(`${pc.green(`${narrator.steps} steps, all as told.`)} ${seconds} s`)
 
-  chapter("A wrong password: one answer, whatever the reason")
-  await send("POST", "/login", 401, { body: { username: "ada", password: "wrong" } })
-
-  chapter("Ada logs in")
-  const session = await send("POST", "/login", 200, { body: { username: "ada", password: ada.password } })
-  note("Keycloak", `${await sessionsOf("ada")} session(s) of ada`)
-  const token = String(session.body?.access_token)
-
-  chapter("An open route, without a token: a stranger is welcome")
-  await send("GET", "/", 200)
-
-  chapter("A guarded route, without a token")
-  await send("GET", "/me", 401)
-
-  chapter("A guarded route, with it: our own row of her")
-  const me = await send("GET", "/me", 200, { token, as: "Ada's access token" })
-  check(me.body?.username === "ada", "/me is Ada's row")
-
-  chapter("A route for editors: Ada is none")
-  await send("GET", "/editor", 403, { token, as: "Ada's access token" })
-
-  chapter("Edith is: her group has the role")
-  const edithSession = await send("POST", "/login", 200, { body: edith })
-  await send("GET", "/editor", 200, { token: String(edithSession.body?.access_token), as: "Edith's access token" })
-  note("database", await rowOf("edith"))
-
-  chapter("The wrong kinds of token, and a forged one")
-  const { idToken = "" } = await gate.loginWithPassword({ username: "ada", password: ada.password, scope: "openid" })
-  await send("GET", "/me", 401, { token: idToken, as: "Ada's ID token" })
-  await send("GET", "/me", 401, { token: String(session.body?.refresh_token), as: "Ada's refresh token" })
-  await send("GET", "/", 401, { token: forged(token), as: "Ada's access token, made out to Edith" })
-
-  chapter("Another process of the same application sees the same row")
-  await tellSecondProcess(token, me)
-
-  chapter("Keycloak stops: who is known stays in, logging in has to wait")
-  await keycloak.stop()
-  note("Keycloak", "stopped")
-  await send("GET", "/me", 200, { token, as: "Ada's access token" })
-  await send("POST", "/login", 503, { body: { username: "ada", password: ada.password } })
-
-  chapter("Keycloak comes back, and nobody has to restart anything")
-  keycloak = await launchKeycloak(keycloak.port)
-  note("Keycloak", "started again, with an empty database, so with new keys")
-  const again = await send("POST", "/login", 200, { body: edith })
-  await send("GET", "/editor", 200, { token: String(again.body?.access_token), as: "Edith's new access token" })
-
-  chapter("Edith renews her session and logs out")
-  const renewed = await send("POST", "/refresh", 200, { body: { refresh_token: again.body?.refresh_token } })
-  await send("POST", "/logout", 204, { body: { refresh_token: renewed.body?.refresh_token } })
-  note("Keycloak", `${await sessionsOf("edith")} session(s) of edith`)
-  await send("POST", "/refresh", 401, { body: { refresh_token: renewed.body?.refresh_token } })
+  async function startSecond() {
+    const { realm, clientId, clientSecret } = client
+    const second = await startSecondProcess(framework, {
+      ...database.env,
+      KEYCLOAK_URL: options.serverUrl,
+      KEYCLOAK_REALM: realm,
+      KEYCLOAK_CLIENT_ID: clientId,
+      KEYCLOAK_CLIENT_SECRET: clientSecret,
+    })
+    undoes.push(second.close)
+    return second
+  }
 }
 
-async function tellSecondProcess(token: string, me: Answer): Promise<void> {
-  if (database.url === null) return note("skipped", "SQLite in memory has one process")
-  const other = await startSecondProcess(framework, { serverUrl: keycloak.url, ...client, pgUrl: database.url })
+/** Undoes what was begun, the latest first, each of it even when another fails; however often it is called, once. */
+function undoAll(): Promise<void> {
+  undone ??= (async () => {
+    for (const undo of undoes.reverse()) {
+      await undo().catch((error: Error) => console.error(pc.red(`Cleaning up: ${error.message}`)))
+    }
+  })()
+  return undone
+}
+
+function applicationOf(name: string) {
+  const load = applications[name]
+  if (load === undefined) throw new Error(`there is no example for ${name}`)
+  return load()
+}
+
+function readArguments(): string {
+  const names = Object.keys(applications)
   try {
-    note("ours", `${other.url}, another process`)
-    const there = await send("GET", "/me", 200, { token, as: "Ada's access token", url: other.url })
-    check(there.body?.id === me.body?.id, "the same row in both processes")
-  } finally {
-    await other.stop()
+    const { values } = parseArgs({ options: { framework: { type: "string", default: "express" } } })
+    if (names.includes(values.framework)) return values.framework
+    console.error(`There is no framework "${values.framework}" here.`)
+  } catch (error) {
+    console.error((error as Error).message)
   }
-}
-
-interface Sent {
-  readonly body?: unknown
-  readonly token?: string
-  /** How the story names the token. */
-  readonly as?: string
-  readonly url?: string
-}
-
-async function send(
-  method: string,
-  path: string,
-  status: number,
-  { body, token, as, url = application.url }: Sent = {},
-): Promise<Answer> {
-  request(method, path, { body, token: as })
-  const response = await fetch(`${url}${path}`, {
-    method,
-    headers: {
-      ...(body !== undefined && { "content-type": "application/json" }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  const answered: Answer = {
-    status: response.status,
-    challenge: response.headers.get("www-authenticate"),
-    body: text.startsWith("{") ? JSON.parse(text) : null,
-  }
-  answer(answered)
-  check(response.status === status, `${method} ${path} answers ${status}`)
-  return answered
-}
-
-async function accountsNamed(username: string): Promise<{ id: string; enabled: boolean }[]> {
-  const { body } = await keycloak.adminFetch("GET", `/realms/shop/users?exact=true&username=${username}`)
-  return body as { id: string; enabled: boolean }[]
-}
-
-async function accountOf(username: string): Promise<string> {
-  const [account] = await accountsNamed(username)
-  return account === undefined
-    ? `no account ${username}`
-    : `account ${username}, ${account.enabled ? "enabled" : "disabled"}`
-}
-
-async function sessionsOf(username: string): Promise<number> {
-  const [account] = await accountsNamed(username)
-  const { body } = await keycloak.adminFetch("GET", `/realms/shop/users/${account?.id}/sessions`)
-  return (body as unknown[]).length
-}
-
-async function rowOf(username: string): Promise<string> {
-  const [row] = await database.rowsOf(username)
-  return row === undefined ? `no row for ${username}` : `row ${row.id}: ${row.username}`
-}
-
-/** Another person's name under the same signature. */
-function forged(token: string): string {
-  const [header, payload = "", signature] = token.split(".")
-  const claims = { ...JSON.parse(Buffer.from(payload, "base64url").toString()), preferred_username: "edith" }
-  return `${header}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.${signature}`
-}
-
-function launchKeycloak(port = 0): Promise<RunningKeycloak> {
-  return startKeycloak({
-    port,
-    realms: [realmFile],
-    log: line => /^(Fetching|Building)/.test(line) && note("Keycloak", line),
-  })
-}
-
-function chosenFramework(): string {
-  const { values } = parseArgs({ options: { framework: { type: "string", default: "express" } }, strict: false })
-  const chosen = String(values.framework)
-  if (frameworks.includes(chosen)) return chosen
-  console.error(`usage: npm run demo -- --framework ${frameworks.join("|")}`)
+  console.error(`Usage: npm run demo -- --framework ${names.join("|")}`)
   process.exit(2)
 }

@@ -1,5 +1,6 @@
 -- One row per person. (issuer, subject) is who somebody is; everything else about a person may change.
 CREATE TABLE IF NOT EXISTS app_user (
+  -- With gaps: an upsert takes a number even when it only updates.
   id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   issuer         text COLLATE "C" NOT NULL,
   subject        text COLLATE "C" NOT NULL,

@@ -6,7 +6,7 @@ export interface AdminAccess {
   readonly adminPassword: string
 }
 
-export interface AdminAnswer {
+interface AdminAnswer {
   readonly status: number
   /** Parsed JSON, or null where Keycloak answers with an empty body. */
   readonly body: unknown
@@ -19,20 +19,10 @@ export interface RealmFile {
 }
 
 export interface KeycloakAdmin {
-  /** `path` is what follows `/admin`, for example `/realms/gate-test/users`. Throws an AdminError unless it is a 2xx. */
+  /** `path` is what follows `/admin`, for example `/realms/gate-test/users`. Throws unless Keycloak answers 2xx. */
   adminFetch(method: string, path: string, body?: unknown): Promise<AdminAnswer>
   importRealm(realm: RealmFile): Promise<void>
   deleteRealm(name: string): Promise<void>
-}
-
-export class AdminError extends Error {
-  override readonly name = "AdminError"
-  readonly status: number
-
-  constructor(message: string, status: number) {
-    super(message)
-    this.status = status
-  }
 }
 
 /** The Admin REST API for tests, as the administrator of the master realm. */
@@ -48,10 +38,7 @@ export function createAdmin(access: AdminAccess): KeycloakAdmin {
     })
     const answer = await readAnswer(response)
     if (response.ok) return answer
-    throw new AdminError(
-      `${method} ${path}: Keycloak answered ${answer.status}${reasonIn(answer.body)}`,
-      response.status,
-    )
+    throw new Error(`${method} ${path}: Keycloak answered ${answer.status}${reasonIn(answer.body)}`)
   }
 
   return {
@@ -96,7 +83,7 @@ async function requestToken(access: AdminAccess): Promise<{ access_token: string
     throw new Error(`Can't reach Keycloak at ${access.url}`, { cause })
   })
   if (response.ok) return response.json() as Promise<{ access_token: string; expires_in: number }>
-  throw new AdminError(`Keycloak at ${access.url} refused the administrator's login (${response.status})`, 401)
+  throw new Error(`Keycloak at ${access.url} refused the administrator's login (${response.status})`)
 }
 
 async function readAnswer(response: Response): Promise<AdminAnswer> {

@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { createGate, type Gate } from "../../src/index.js"
+import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
+import { refusalOf, secrets } from "../support/refusal-of.ts"
+
+let issuer: Issuer
+let gate: Gate<null>
+let requestsBefore = 0
+beforeAll(async () => {
+  issuer = await startIssuer()
+  const { realm, clientId, clientSecret } = issuer
+  gate = createGate({ serverUrl: issuer.url, realm, clientId, clientSecret, onEvent: () => undefined })
+})
+beforeEach(() => {
+  requestsBefore = issuer.requests()
+})
+afterAll(async () => {
+  gate.close()
+  await issuer.close()
+})
+
+const absent = Symbol("absent")
+const unusable: readonly (readonly [string, unknown])[] = [
+  ["null", null],
+  ["empty", ""],
+  ["a list", ["ada"]],
+  ["an empty list", []],
+  ["an object", { toString: () => "ada" }],
+  ["a string object", new String("ada")],
+  ["a number", 4711],
+  ["true", true],
+  ["90,000 bytes long", "a".repeat(90_000)],
+  ["90,000 bytes long in 30,000 characters", "€".repeat(30_000)],
+  ["text with NUL", "ada\u0000"],
+  ["text with a line break", "ada\r\nSet-Cookie: a=b"],
+  ["text with DEL", "ada\u007f"],
+  ["text with a C1 control character", "ada\u0085"],
+  ["text with a line separator", "ada\u2028"],
+  ["half a surrogate pair", "ada\ud83d"],
+  ["a low surrogate alone", "\udc69ada"],
+]
+const blanks: readonly (readonly [string, unknown])[] = [
+  ["blanks", "   "],
+  ["a no-break space", "\u00a0"],
+]
+const missing = ["missing", absent] as const
+const undefinedValue = ["undefined", undefined] as const
+
+/** One row per field and unusable value. */
+function rows(fields: Readonly<Record<string, readonly (readonly [string, unknown])[]>>) {
+  return Object.entries(fields).flatMap(([field, values]) =>
+    [...unusable, ...values].map(([what, value]) => [field, what, value] as const),
+  )
+}
+
+function withField(input: object, field: string, value: unknown): never {
+  const changed: Record<string, unknown> = { ...input, [field]: value }
+  if (value === absent) delete changed[field]
+  return changed as never
+}
+
+async function expectRefused(work: Promise<unknown>, ...fields: string[]) {
+  const error = await refusalOf(work)
+  expect(error).toMatchObject({ code: "invalid_request", status: 400 })
+  expect(error.fields?.map(({ field }) => field)).toEqual(fields)
+  expect(issuer.requests() - requestsBefore).toBe(0)
+}
+
+const person = {
+  username: "ada",
+  email: secrets.email,
+  firstName: "Ada",
+  lastName: "Lovelace",
+  password: secrets.password,
+}
+
+describe("registerUser", () => {
+  it.each(
+    rows({
+      username: blanks,
+      email: [...blanks, missing, undefinedValue],
+      firstName: [...blanks, missing, undefinedValue],
+      lastName: [...blanks, missing, undefinedValue],
+      password: [missing, undefinedValue],
+    }),
+  )("sends nothing when %s is %s", async (field, _, value) => {
+    await expectRefused(gate.registerUser(withField(person, field, value)), field)
+  })
+
+  it.each([
+    ["missing", absent],
+    ["undefined", undefined],
+  ])("only reads the realm's settings when username is %s, and creates nothing", async (_, value) => {
+    const error = await refusalOf(gate.registerUser(withField(person, "username", value)))
+    expect(error).toMatchObject({ code: "invalid_request", fields: [{ field: "username", rule: "required" }] })
+    expect(issuer.requests(paths.create)).toBe(0)
+  })
+
+  it.each([...unusable, ...blanks, undefinedValue])("sends nothing when an attribute is %s", async (_, value) => {
+    await expectRefused(gate.registerUser({ ...person, attributes: { phone: value as never } }), "phone")
+  })
+
+  it.each([
+    ["a string", "phone"],
+    ["a list", ["phone"]],
+    ["a number", 5],
+    ["true", true],
+  ])("sends nothing when attributes as a whole is %s", async (_, attributes) => {
+    await expectRefused(gate.registerUser({ ...person, attributes: attributes as never }), "attributes")
+  })
+
+  it.each([
+    ["undefined", undefined],
+    ["null", null],
+    ["a string", "ada"],
+    ["a list", []],
+    ["a number", 5],
+  ])("names every field when the whole registration is %s", async (_, registration) => {
+    await expectRefused(gate.registerUser(registration as never), "email", "firstName", "lastName", "password")
+  })
+
+  it("names every unusable field at once", async () => {
+    const registration = { ...person, email: "", password: 5, lastName: "a\nb" }
+    await expectRefused(gate.registerUser(registration as never), "email", "lastName", "password")
+  })
+
+  it("does not take a field from a prototype", async () => {
+    await expectRefused(gate.registerUser(Object.create(person)), "email", "firstName", "lastName", "password")
+  })
+})
+
+describe("loginWithPassword", () => {
+  const credentials = { username: "ada", password: secrets.password, otp: "123456", scope: "openid" }
+
+  it.each(
+    rows({
+      username: [...blanks, missing, undefinedValue],
+      password: [missing, undefinedValue],
+      otp: blanks,
+      scope: blanks,
+    }),
+  )("sends nothing when %s is %s", async (field, _, value) => {
+    await expectRefused(gate.loginWithPassword(withField(credentials, field, value)), field)
+  })
+
+  it.each([
+    ["undefined", undefined],
+    ["null", null],
+    ["a string", "ada"],
+    ["a list", []],
+  ])("names every field when the credentials are %s", async (_, given) => {
+    await expectRefused(gate.loginWithPassword(given as never), "username", "password")
+  })
+})
+
+describe.each(["refreshSession", "logout"] as const)("%s", verb => {
+  it.each([...unusable, ...blanks, undefinedValue])("sends nothing when the refresh token is %s", async (_, value) => {
+    await expectRefused(gate[verb](value as never), "refresh_token")
+  })
+})
+
+describe("blanks", () => {
+  it("are a password like any other", async () => {
+    await gate.loginWithPassword({ username: "ada", password: "   " })
+    expect(issuer.requests() - requestsBefore).toBe(1)
+  })
+})

@@ -1,0 +1,114 @@
+import { setTimeout as delay } from "node:timers/promises"
+import type { Breakage, Fault, FaultyServer, Reply } from "./faulty-server.ts"
+
+/** The request does its work, and the answer never leaves. */
+export const cutAnswer: Fault = async ({ perform, socket }) => {
+  await perform()
+  socket.resetAndDestroy()
+}
+
+/** The request arrives and nothing is done with it. */
+export const reset: Fault = ({ socket }) => {
+  socket.resetAndDestroy()
+}
+
+export const hangBeforeHeaders: Fault = () => undefined
+
+export const hangInBody: Fault = ({ response }) => {
+  response.writeHead(200, { "content-type": "application/json", "content-length": "1000" }).write('{"keys":[')
+}
+
+/** The work is done at once, the answer comes late. */
+export function answerLate(ms: number): Fault {
+  return async ({ perform, send }) => {
+    const reply = await perform()
+    await delay(ms)
+    send(reply)
+  }
+}
+
+/** The request itself is held up and does its work late, whether its caller still waits or not. */
+export function performLate(ms: number): Fault {
+  return async ({ perform, send }) => {
+    await delay(ms)
+    send(await perform())
+  }
+}
+
+/** Never silent for long and never done: only a limit on the whole answer ends this. */
+export const trickle: Fault = async ({ response }) => {
+  response.writeHead(200, { "content-type": "application/json" })
+  for (let sent = 0; sent < 1000 && !response.destroyed; sent++) {
+    response.write(" ")
+    await delay(20)
+  }
+}
+
+/** Far more than any answer of Keycloak; bounded, should the caller read on for ever. */
+export const endlessBody: Fault = async ({ response }) => {
+  response.writeHead(200, { "content-type": "application/json" })
+  const chunk = Buffer.alloc(65_536, " ")
+  for (let sent = 0; sent < 512 && !response.destroyed; sent++) {
+    response.write(chunk)
+    await delay(2)
+  }
+}
+
+export function answerWith(reply: Reply): Fault {
+  return ({ send }) => send(reply)
+}
+
+const html = { "content-type": "text/html" }
+const json = { "content-type": "application/json" }
+const page = "<!doctype html><title>Maintenance</title><h1>Back soon</h1>"
+
+/** A way to be no working Keycloak. */
+export interface Outage {
+  readonly name: string
+  readonly retryAfter?: string
+  readonly begin: (server: FaultyServer, breakage?: Breakage) => void | Promise<void>
+}
+
+function outage(name: string, fault: Fault, retryAfter?: string): Outage {
+  return {
+    name,
+    begin: (server, breakage) => server.breakWith(fault, breakage),
+    ...(retryAfter !== undefined && { retryAfter }),
+  }
+}
+
+/** What goes wrong on the way or in front of Keycloak, whatever was asked. `lateMs`: later than the caller waits. */
+export function outagesFor(lateMs: number, elsewhere: string): readonly Outage[] {
+  return [
+    { name: "refuses the connection", begin: server => server.goDown() },
+    outage("resets the connection", reset),
+    outage("accepts and never answers", hangBeforeHeaders),
+    outage("is slow before the headers", answerLate(lateMs)),
+    outage("hangs in the body", hangInBody),
+    outage("sends the body a byte at a time", trickle),
+    outage("sends an endless body", endlessBody),
+    outage("answers 200 with HTML", answerWith({ status: 200, headers: html, body: page })),
+    outage("answers 200 with HTML that calls itself JSON", answerWith({ status: 200, headers: json, body: page })),
+    outage("answers 200 with broken JSON", answerWith({ status: 200, headers: json, body: '{"access_token":"eyJ' })),
+    outage("answers 200 with a JSON list", answerWith({ status: 200, headers: json, body: "[]" })),
+    outage("answers 200 with an empty JSON object", answerWith({ status: 200, headers: json, body: "{}" })),
+    outage("answers 200 with nothing", answerWith({ status: 200, headers: json, body: "" })),
+    outage(
+      "answers 302 to another origin",
+      answerWith({ status: 302, headers: { location: `${elsewhere}/login`, "content-length": "0" } }),
+    ),
+    outage("answers 429 and when to come back", answerWith({ status: 429, headers: { "retry-after": "7" } }), "7"),
+    outage(
+      "answers 429 and the date when to come back",
+      ({ send }) => send({ status: 429, headers: { "retry-after": new Date(Date.now() + 8500).toUTCString() } }),
+      "8",
+    ),
+    outage("answers 500", answerWith({ status: 500, headers: json, body: '{"error":"unknown_error"}' })),
+    outage("answers 502 with HTML", answerWith({ status: 502, headers: html, body: page })),
+    outage(
+      "answers 503 and when to come back",
+      answerWith({ status: 503, headers: { ...html, "retry-after": "30" }, body: page }),
+      "30",
+    ),
+  ]
+}
