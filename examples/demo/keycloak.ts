@@ -20,7 +20,7 @@ export interface DemoKeycloak {
   startAgain(): Promise<void>
 }
 
-export interface Account {
+interface Account {
   readonly id: string
   readonly enabled: boolean
 }

@@ -23,7 +23,7 @@ export interface Step {
   expect(what: string, actual: unknown, expected: unknown): void
 }
 
-export interface ToldRequest {
+interface ToldRequest {
   readonly method: string
   readonly path: string
   /** How the story calls the token that goes along. */
@@ -31,7 +31,7 @@ export interface ToldRequest {
   readonly body?: unknown
 }
 
-export interface ToldAnswer {
+interface ToldAnswer {
   readonly status: number
   readonly milliseconds: number
   readonly challenge: string | null

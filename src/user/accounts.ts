@@ -32,7 +32,7 @@ export interface NewAccount {
   readonly createdTimestamp: number
 }
 
-export interface FoundAccount {
+interface FoundAccount {
   readonly id: string
   readonly createdTimestamp: number
 }

@@ -10,9 +10,9 @@ export interface AccountCreation {
   readonly close: () => void
 }
 
-export type UnstampedAccount = Omit<NewAccount, "createdTimestamp">
+type UnstampedAccount = Omit<NewAccount, "createdTimestamp">
 
-export interface CreatedAccount {
+interface CreatedAccount {
   readonly id: string
   readonly createdTimestamp: number
 }

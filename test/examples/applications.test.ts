@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import type { Listening } from "../../examples/application.ts"
 import { createApplication as createExpress } from "../../examples/express/app.ts"
 import { createApplication as createFastify } from "../../examples/fastify/app.ts"
@@ -29,6 +29,11 @@ async function call(url: string, path: string, { body, token }: { body?: unknown
   })
   return { status: answer.status, json: (await answer.json()) as Record<string, unknown> }
 }
+
+const programs: ChildProcess[] = []
+afterEach(() => {
+  for (const program of programs.splice(0)) program.kill("SIGKILL")
+})
 
 describe.each([
   ["express", createExpress],
@@ -120,10 +125,12 @@ describe.each([
 function startServer(framework: string, env: NodeJS.ProcessEnv): ChildProcess {
   const program = join(import.meta.dirname, `../../examples/${framework}/server.ts`)
   const keycloak = { KEYCLOAK_REALM: "shop", KEYCLOAK_CLIENT_ID: "shop-api", KEYCLOAK_CLIENT_SECRET: "none" }
-  return spawn(process.execPath, [program], {
+  const child = spawn(process.execPath, [program], {
     env: { ...process.env, PORT: "0", PG_URL: "", SQLITE_FILE: "", ...keycloak, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   })
+  programs.push(child)
+  return child
 }
 
 async function urlOf({ stdout }: ChildProcess): Promise<string> {

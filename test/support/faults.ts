@@ -27,11 +27,18 @@ export function answerLate(ms: number): Fault {
   }
 }
 
-/** The request itself is held up and does its work late, whether its caller still waits or not. */
-export function performLate(ms: number): Fault {
-  return async ({ perform, send }) => {
-    await delay(ms)
-    send(await perform())
+/** Requests that are held up on their way, whether their caller still waits or not, until they are let go. */
+export function holdUp(): { readonly fault: Fault; readonly letGo: () => Promise<readonly Reply[]> } {
+  const held: (() => Promise<Reply>)[] = []
+  return {
+    fault({ perform, send }) {
+      held.push(async () => {
+        const reply = await perform()
+        send(reply)
+        return reply
+      })
+    },
+    letGo: () => Promise.all(held.splice(0).map(request => request())),
   }
 }
 
@@ -65,22 +72,19 @@ const page = "<!doctype html><title>Maintenance</title><h1>Back soon</h1>"
 /** A way to be no working Keycloak. */
 export interface Outage {
   readonly name: string
-  readonly retryAfter?: string
+  /** What the refusal's header has to match; it has none by default. */
+  readonly retryAfter: RegExp
   readonly begin: (server: FaultyServer, breakage?: Breakage) => void | Promise<void>
 }
 
-function outage(name: string, fault: Fault, retryAfter?: string): Outage {
-  return {
-    name,
-    begin: (server, breakage) => server.breakWith(fault, breakage),
-    ...(retryAfter !== undefined && { retryAfter }),
-  }
+function outage(name: string, fault: Fault, retryAfter: RegExp = /^$/): Outage {
+  return { name, retryAfter, begin: (server, breakage) => server.breakWith(fault, breakage) }
 }
 
 /** What goes wrong on the way or in front of Keycloak, whatever was asked. `lateMs`: later than the caller waits. */
 export function outagesFor(lateMs: number, elsewhere: string): readonly Outage[] {
   return [
-    { name: "refuses the connection", begin: server => server.goDown() },
+    { name: "refuses the connection", retryAfter: /^$/, begin: server => server.goDown() },
     outage("resets the connection", reset),
     outage("accepts and never answers", hangBeforeHeaders),
     outage("is slow before the headers", answerLate(lateMs)),
@@ -88,7 +92,7 @@ export function outagesFor(lateMs: number, elsewhere: string): readonly Outage[]
     outage("sends the body a byte at a time", trickle),
     outage("sends an endless body", endlessBody),
     outage("answers 200 with HTML", answerWith({ status: 200, headers: html, body: page })),
-    outage("answers 200 with HTML that calls itself JSON", answerWith({ status: 200, headers: json, body: page })),
+    outage("answers 200 with HTML marked as JSON", answerWith({ status: 200, headers: json, body: page })),
     outage("answers 200 with broken JSON", answerWith({ status: 200, headers: json, body: '{"access_token":"eyJ' })),
     outage("answers 200 with a JSON list", answerWith({ status: 200, headers: json, body: "[]" })),
     outage("answers 200 with an empty JSON object", answerWith({ status: 200, headers: json, body: "{}" })),
@@ -97,18 +101,18 @@ export function outagesFor(lateMs: number, elsewhere: string): readonly Outage[]
       "answers 302 to another origin",
       answerWith({ status: 302, headers: { location: `${elsewhere}/login`, "content-length": "0" } }),
     ),
-    outage("answers 429 and when to come back", answerWith({ status: 429, headers: { "retry-after": "7" } }), "7"),
+    outage("answers 429 and seconds to come back", answerWith({ status: 429, headers: { "retry-after": "7" } }), /^7$/),
     outage(
-      "answers 429 and the date when to come back",
+      "answers 429 and a date to come back",
       ({ send }) => send({ status: 429, headers: { "retry-after": new Date(Date.now() + 8500).toUTCString() } }),
-      "8",
+      /^[89]$/, // the header has whole seconds
     ),
     outage("answers 500", answerWith({ status: 500, headers: json, body: '{"error":"unknown_error"}' })),
     outage("answers 502 with HTML", answerWith({ status: 502, headers: html, body: page })),
     outage(
-      "answers 503 and when to come back",
+      "answers 503 and seconds to come back",
       answerWith({ status: 503, headers: { ...html, "retry-after": "30" }, body: page }),
-      "30",
+      /^30$/,
     ),
   ]
 }

@@ -96,7 +96,10 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
     if (accounts.has(username)) return json(409, { errorMessage: "User exists with same username" })
     const id = randomUUID()
     accounts.set(username, { id, username, createdTimestamp })
-    return { status: 201, headers: { location: `${server.url}/admin/realms/${realm}/users/${id}`, "content-length": "0" } }
+    return {
+      status: 201,
+      headers: { location: `${server.url}/admin/realms/${realm}/users/${id}`, "content-length": "0" },
+    }
   }
 
   function remove(id: string): Reply {

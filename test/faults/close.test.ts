@@ -1,0 +1,81 @@
+import { execFile } from "node:child_process"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
+import { hangBeforeHeaders } from "../support/faults.ts"
+import { type Issuer, startIssuer } from "../support/issuer.ts"
+import { refusalOf, secrets } from "../support/refusal-of.ts"
+
+let issuer: Issuer
+let gate: Gate<MemoryUser>
+beforeEach(async () => {
+  issuer = await startIssuer()
+  const { url: serverUrl, realm, clientId, clientSecret } = issuer
+  gate = createGate({ serverUrl, realm, clientId, clientSecret, userStore: memoryUserStore() })
+})
+afterEach(() => issuer.close())
+
+const person = {
+  username: "ada",
+  email: secrets.email,
+  firstName: "Ada",
+  lastName: "Lovelace",
+  password: secrets.password,
+}
+const calls: readonly (readonly [string, () => Promise<unknown>])[] = [
+  ["verifyBearer", async () => gate.verifyBearer(`Bearer ${await issuer.mint()}`)],
+  ["loginWithPassword", () => gate.loginWithPassword({ username: "ada", password: secrets.password })],
+  ["refreshSession", async () => gate.refreshSession(await issuer.mint())],
+  ["logout", async () => gate.logout(await issuer.mint())],
+  ["registerUser", () => gate.registerUser(person)],
+  ["ready", () => gate.ready()],
+]
+
+describe("close()", () => {
+  it.each(calls)("fails a %s in flight with `closed`, at once", async (_, call) => {
+    issuer.breakWith(hangBeforeHeaders)
+    const inFlight = refusalOf(call())
+    await expect.poll(() => issuer.requests(), { interval: 5 }).toBeGreaterThan(0)
+    const started = performance.now()
+    gate.close()
+    expect(await inFlight).toMatchObject({ code: "closed", status: 500 })
+    expect(performance.now() - started).toBeLessThan(500)
+  })
+
+  it.each(calls)("makes every later %s fail with `closed`, and nothing is sent", async (_, call) => {
+    gate.close()
+    expect(await refusalOf(call())).toMatchObject({ code: "closed", status: 500 })
+    expect(issuer.requests()).toBe(0)
+  })
+
+  it("closes for known keys and remembered tokens too", async () => {
+    const token = await issuer.mint()
+    await gate.verifyBearer(`Bearer ${token}`)
+    gate.close()
+    expect(await refusalOf(gate.verifyBearer(`Bearer ${token}`))).toMatchObject({ code: "closed" })
+  })
+
+  it("can be called twice", () => {
+    gate.close()
+    gate.close()
+  })
+
+  it("leaves other gates open", async () => {
+    const { url: serverUrl, realm, clientId } = issuer
+    const other = createGate({ serverUrl, realm, clientId })
+    gate.close()
+    await other.verifyBearer(`Bearer ${await issuer.mint()}`, {})
+    other.close()
+  })
+})
+
+describe("a program that never closes its gate", () => {
+  it.each(["local", "introspection", "userinfo"])("ends by itself after verifying with %s", async verification => {
+    const { url, realm, clientId, clientSecret } = issuer
+    const program = join(import.meta.dirname, "verify-and-end.ts")
+    const args = [program, url, realm, clientId, clientSecret, verification, await issuer.mint()]
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { timeout: 4000 })
+    expect([stdout.trim(), stderr]).toEqual(["ada", ""])
+  })
+})

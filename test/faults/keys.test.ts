@@ -1,0 +1,242 @@
+import { randomUUID } from "node:crypto"
+import { setTimeout as delay } from "node:timers/promises"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { createGate, type Gate, type GateError, type GateOptions } from "../../src/index.js"
+import { answerWith, hangBeforeHeaders } from "../support/faults.ts"
+import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
+import { refusalOf } from "../support/refusal-of.ts"
+
+let issuer: Issuer
+let gate: Gate<null>
+const gates: Gate<null>[] = []
+const otherKeys = '{"keys":[{"kid":"of another realm","kty":"RSA","alg":"RS256","use":"sig","n":"AQAB","e":"AQAB"}]}'
+const fetches = () => issuer.requests(paths.certs)
+const present = (token: string) => gate.verifyBearer(`Bearer ${token}`, {})
+
+beforeEach(async () => {
+  issuer = await startIssuer()
+  gate = makeGate()
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  for (const one of gates.splice(0)) one.close()
+  await issuer.close()
+})
+
+function makeGate(more: Partial<GateOptions<never>> = {}): Gate<null> {
+  const { url, realm, clientId } = issuer
+  const options = { serverUrl: url, realm, clientId, timeoutMs: 300, onEvent: () => undefined, ...more }
+  const made = createGate({ ...options, userStore: undefined })
+  gates.push(made)
+  return made
+}
+
+/** A gate whose clock the test sets; the gate takes the clock of the moment it is made. */
+function makeGateWithClock(more: Partial<GateOptions<never>> = {}): { passSeconds: (seconds: number) => void } {
+  vi.useFakeTimers({ toFake: ["Date"] })
+  gate = makeGate(more)
+  return { passSeconds: seconds => vi.setSystemTime(Date.now() + seconds * 1000) }
+}
+
+describe("the realm's keys", () => {
+  it("are fetched once for 100 first verifications at once", async () => {
+    const tokens = await Promise.all(Array.from({ length: 100 }, () => issuer.mint()))
+    const principals = await Promise.all(tokens.map(present))
+    expect(new Set(principals.map(({ username }) => username))).toEqual(new Set(["ada"]))
+    expect(fetches()).toBe(1)
+  })
+
+  it("are not fetched for a token of another issuer", async () => {
+    const token = await issuer.mint({ claims: { iss: "https://elsewhere.example.test/realms/shop" } })
+    expect(await refusalOf(present(token))).toMatchObject({ code: "invalid_token", reason: "issuer", status: 401 })
+    expect(issuer.requests()).toBe(0)
+  })
+
+  it("are looked at again for a key that Keycloak has just begun to sign with", async () => {
+    await present(await issuer.mint())
+    await issuer.rotate("ES256")
+    await present(await issuer.mint())
+    expect(fetches()).toBe(2)
+  })
+
+  it("stay good without a further fetch while they are young", async () => {
+    await present(await issuer.mint())
+    for (let count = 0; count < 20; count++) await present(await issuer.mint())
+    expect(fetches()).toBe(1)
+  })
+})
+
+describe("while Keycloak is down", () => {
+  it("known keys keep verifying", async () => {
+    await present(await issuer.mint())
+    await issuer.goDown()
+    for (let count = 0; count < 20; count++) expect(await present(await issuer.mint())).toMatchObject({ kind: "user" })
+  })
+
+  it("known keys keep verifying beyond their age, and nobody waits for another time-out", async () => {
+    const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 } })
+    await present(await issuer.mint())
+    issuer.breakWith(hangBeforeHeaders)
+    passSeconds(0.6)
+    await present(await issuer.mint()) // finds out that Keycloak is down
+    const started = performance.now()
+    for (let count = 0; count < 20; count++) await present(await issuer.mint())
+    expect(performance.now() - started).toBeLessThan(300)
+  })
+
+  it.each([
+    ["by the first request after a quiet time", 0],
+    ["by a request after others have found out", 1],
+  ])("keys of six times their age are not used any more %s", async (_, requestsBefore) => {
+    const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 } })
+    await present(await issuer.mint())
+    await issuer.goDown()
+    for (let count = 0; count < requestsBefore; count++) {
+      passSeconds(0.6)
+      await present(await issuer.mint())
+    }
+    passSeconds(3.1)
+    expect(await refusalOf(present(await issuer.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+  })
+
+  it("an unknown key id is a 503, never a 401", async () => {
+    await present(await issuer.mint())
+    await issuer.rotate()
+    const token = await issuer.mint()
+    await issuer.goDown()
+    for (let count = 0; count < 8; count++) {
+      expect(await refusalOf(present(token))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    }
+  })
+
+  it("an unknown key id is a 503 also when the look-ups were used up before", async () => {
+    gate = makeGate({ keySet: { cooldownSeconds: 2 } })
+    await present(await issuer.mint())
+    for (let count = 0; count < 6; count++) await refusalOf(present(issuer.forge(randomUUID())))
+    await issuer.rotate()
+    const token = await issuer.mint()
+    await issuer.goDown()
+    expect(await refusalOf(present(token))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+  })
+
+  it("an unknown key id is looked up within a second of Keycloak's return, however many asked before", async () => {
+    await present(await issuer.mint())
+    await issuer.rotate()
+    const token = await issuer.mint()
+    await issuer.goDown()
+    await Promise.all(Array.from({ length: 50 }, () => refusalOf(present(token))))
+    for (let count = 0; count < 8; count++) await refusalOf(present(token))
+    await issuer.heal()
+    await expect.poll(() => present(token).then(() => "verified", String), { timeout: 1500 }).toBe("verified")
+  })
+
+  it("an empty key set takes no known key away", async () => {
+    const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 } })
+    await present(await issuer.mint())
+    issuer.breakWith(answerWith({ status: 200, body: '{"keys":[]}' }), { at: paths.certs })
+    passSeconds(0.6)
+    await present(await issuer.mint())
+    expect(fetches()).toBe(2)
+  })
+
+  it.each([
+    ["an empty key set", '{"keys":[]}'],
+    ["a key set of encryption keys", '{"keys":[{"kid":"a","kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}'],
+    ["keys that are no list", '{"keys":{"kid":"a"}}'],
+  ])("%s is a 503, and heals", async (_, body) => {
+    issuer.breakWith(answerWith({ status: 200, body }))
+    expect(await refusalOf(present(await issuer.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    await issuer.heal()
+    await present(await issuer.mint())
+  })
+})
+
+describe("a key that Keycloak has removed", () => {
+  it("dies after maxAgeSeconds, and its remembered tokens with it", async () => {
+    const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
+    const token = await issuer.mint()
+    const removed = issuer.kid()
+    await present(token)
+    await issuer.rotate()
+    issuer.unpublish(removed)
+
+    passSeconds(0.2)
+    await present(token)
+    passSeconds(0.06)
+    expect(await refusalOf(present(token))).toMatchObject({ code: "invalid_token", reason: "key", status: 401 })
+    await present(await issuer.mint())
+  })
+
+  it("comes back when Keycloak publishes it again", async () => {
+    const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
+    const token = await issuer.mint()
+    await present(token)
+    issuer.breakWith(answerWith({ status: 200, body: otherKeys }))
+    passSeconds(0.3)
+    expect(await refusalOf(present(token))).toMatchObject({ reason: "key" })
+    await issuer.heal()
+    passSeconds(0.3)
+    await present(token)
+  })
+})
+
+describe("5,000 tokens with random key ids", () => {
+  const reasons = new Set<string>()
+  /** Without a look for secrets in each: that takes longer than all the rest. */
+  function present5000th(share: number): Promise<unknown> {
+    const tokens = Array.from({ length: 5000 * share }, () => issuer.forge(randomUUID()))
+    const refused = ({ code, reason }: GateError) => reasons.add(`${code} ${reason}`)
+    return Promise.all(tokens.map(token => present(token).then(() => reasons.add("let in"), refused)))
+  }
+
+  beforeEach(async () => {
+    reasons.clear()
+    await present(await issuer.mint())
+  })
+  afterEach(() => {
+    expect([...reasons]).toEqual(["invalid_token key"])
+    expect(fetches() - 1).toBeLessThanOrEqual(5)
+  })
+
+  it("cause at most 5 further fetches when they come at once", () => present5000th(1))
+
+  it("cause at most 5 further fetches when they come one after the other", async () => {
+    for (let wave = 0; wave < 50; wave++) await present5000th(1 / 50)
+  })
+
+  it("do not keep a key that was rotated in their middle from being honoured within a second", async () => {
+    const flood: Promise<unknown>[] = []
+    for (let wave = 0; wave < 10; wave++) {
+      flood.push(present5000th(1 / 20))
+      await delay(20)
+    }
+    await issuer.rotate("ES256")
+    const rotatedAt = performance.now()
+    const token = await issuer.mint()
+    const honoured = untilAccepted(token)
+    for (let wave = 0; wave < 10; wave++) {
+      flood.push(present5000th(1 / 20))
+      await delay(20)
+    }
+    await honoured
+    expect(performance.now() - rotatedAt).toBeLessThan(1000)
+    await Promise.all(flood)
+  })
+
+  it("do not make the tokens of known keys wait", async () => {
+    await present5000th(1)
+    const token = await issuer.mint()
+    // The second look-up has to wait for its turn.
+    const first = [present(token).then(({ username }) => username), present5000th(1 / 50).then(() => "the flood")]
+    expect(await Promise.race(first)).toBe("ada")
+    await Promise.all(first)
+  })
+})
+
+async function untilAccepted(token: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await present(token).then(Boolean, () => false)) return
+    await delay(20)
+  }
+  throw new Error("never accepted")
+}

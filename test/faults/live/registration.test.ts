@@ -1,0 +1,258 @@
+import { setTimeout as delay } from "node:timers/promises"
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
+import { createGate, type Gate, type GateOptions, type MemoryUser, memoryUserStore } from "../../../src/index.js"
+import { accountsNamed, newPerson, removeAccounts, throughProxy } from "../../support/accounts.ts"
+import { answerWith, cutAnswer, holdUp, reset } from "../../support/faults.ts"
+import type { FaultyServer } from "../../support/faulty-server.ts"
+import { paths } from "../../support/issuer.ts"
+import { startProxy } from "../../support/proxy.ts"
+import { refusalOf } from "../../support/refusal-of.ts"
+
+type Event = Parameters<NonNullable<GateOptions<never>["onEvent"]>>[0]
+
+let proxy: FaultyServer
+let gate: Gate<MemoryUser>
+let events: Event[] = []
+const store = memoryUserStore()
+
+beforeEach(async () => {
+  proxy = await startProxy(throughProxy({ url: "" }).serverUrl)
+  events = []
+  gate = makeGate(store)
+})
+afterEach(async () => {
+  gate.close()
+  await proxy.close()
+})
+afterAll(removeAccounts)
+
+function makeGate(userStore: typeof store): Gate<MemoryUser> {
+  const onEvent = (event: Event) => events.push(event)
+  return createGate({ ...throughProxy(proxy), userStore, timeoutMs: 1500, onEvent })
+}
+
+const settled = () => events.filter(({ type }) => type === "registration_settled")
+async function expectOneAccount(username: string, subject: string) {
+  expect(await accountsNamed(username)).toMatchObject([{ id: subject }])
+}
+async function expectSettled() {
+  await expect.poll(settled, { timeout: 10_000 }).toEqual([{ type: "registration_settled", outcome: "removed" }])
+}
+
+describe("registerUser, when the answer to its create gets lost", () => {
+  it("makes one account when the create has done its work", async () => {
+    const person = newPerson()
+    proxy.breakWith(cutAnswer, { at: paths.create, times: 1 })
+    const { subject, user } = await gate.registerUser(person)
+    await expectOneAccount(person.username, subject)
+    expect(user).toMatchObject({ subject, username: person.username })
+    expect(proxy.requests(paths.create)).toBe(2)
+    await gate.loginWithPassword(person)
+  })
+
+  it("makes one account when the create never arrived", async () => {
+    const person = newPerson()
+    proxy.breakWith(reset, { at: paths.create, times: 1 })
+    const { subject } = await gate.registerUser(person)
+    await expectOneAccount(person.username, subject)
+  })
+
+  it("makes one account when the create arrives only after the one that was sent to replace it", async () => {
+    const person = newPerson()
+    const { fault, letGo } = holdUp()
+    proxy.breakWith(fault, { at: paths.create, times: 1 })
+    const { subject } = await gate.registerUser(person)
+    expect(await letGo()).toMatchObject([{ status: 409 }])
+    await expectOneAccount(person.username, subject)
+  })
+
+  it("makes one account when a proxy answers 502 although Keycloak did the work", async () => {
+    const person = newPerson()
+    const badGateway = { status: 502, body: "<h1>Bad Gateway</h1>" }
+    proxy.breakWith(
+      async ({ perform, send }) => {
+        await perform()
+        send(badGateway)
+      },
+      { at: paths.create, times: 1 },
+    )
+    const { subject } = await gate.registerUser(person)
+    await expectOneAccount(person.username, subject)
+  })
+
+  it("takes nobody else's account for its own", async () => {
+    const person = newPerson()
+    const { subject } = await gate.registerUser(person)
+    proxy.breakWith(cutAnswer, { at: paths.create, times: 1 })
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "user_exists", status: 409 })
+    await expectOneAccount(person.username, subject)
+    expect(settled()).toEqual([])
+  })
+
+  it("lets one of ten registrations of one name through when each of them loses an answer", async () => {
+    const person = newPerson()
+    proxy.breakWith(cutAnswer, { at: paths.create, times: 10 })
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => gate.registerUser(person)))
+    const made = outcomes.flatMap(outcome => (outcome.status === "fulfilled" ? [outcome.value.subject] : []))
+    expect(made).toHaveLength(1)
+    await expectOneAccount(person.username, made[0] ?? "")
+    const codes = outcomes.flatMap(outcome => (outcome.status === "rejected" ? [outcome.reason.code] : []))
+    expect(codes).toEqual(Array(9).fill("user_exists"))
+  })
+})
+
+describe("registerUser, when both answers get lost", () => {
+  beforeEach(() => proxy.breakWith(cutAnswer, { at: paths.create, times: 2 }))
+
+  it("is a 503, and what it left is removed within seconds, so that a later retry succeeds", async () => {
+    const person = newPerson()
+    const error = await refusalOf(gate.registerUser(person))
+    expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    expect(events).toContainEqual({ type: "registration_unsettled", error })
+    await expectSettled()
+    expect(await accountsNamed(person.username)).toEqual([])
+
+    const { subject } = await gate.registerUser(person)
+    await expectOneAccount(person.username, subject)
+  })
+
+  it("lets an immediate retry succeed, and does not remove the retry's account afterwards", async () => {
+    const person = newPerson()
+    await refusalOf(gate.registerUser(person))
+    const { subject } = await gate.registerUser(person)
+    await delay(1500) // the first look at what was left comes after a second
+    await expectOneAccount(person.username, subject)
+    await gate.loginWithPassword(person)
+  })
+
+  it("gives an immediate retry that loses an answer too its account", async () => {
+    const person = newPerson()
+    await refusalOf(gate.registerUser(person))
+    proxy.breakWith(cutAnswer, { at: paths.create, times: 1 })
+    const { subject } = await gate.registerUser(person)
+    await delay(1500)
+    await expectOneAccount(person.username, subject)
+  })
+})
+
+describe("registerUser, when both creates are held up", () => {
+  it("removes an account that appears only after a look-up has found none", async () => {
+    const person = newPerson()
+    const { fault, letGo } = holdUp()
+    proxy.breakWith(fault, { at: paths.create, times: 2 })
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "keycloak_unavailable" })
+    await expect.poll(() => proxy.requests(paths.find), { timeout: 3000 }).toBe(1)
+    const replies = await letGo()
+    expect(replies.map(({ status }) => status).sort()).toEqual([201, 409])
+    await expectSettled()
+    expect(await accountsNamed(person.username)).toEqual([])
+  })
+
+  it("keeps the account of a retry that overtook them", async () => {
+    const person = newPerson()
+    const { fault, letGo } = holdUp()
+    proxy.breakWith(fault, { at: paths.create, times: 2 })
+    await refusalOf(gate.registerUser(person))
+    const { subject } = await gate.registerUser(person)
+    expect(await letGo()).toMatchObject([{ status: 409 }, { status: 409 }])
+    await delay(1500)
+    await expectOneAccount(person.username, subject)
+  })
+})
+
+describe("registerUser, when its own account can't be told from another's", () => {
+  it.each([
+    ["is cut off", cutAnswer],
+    ["answers 502", answerWith({ status: 502, body: "<h1>Bad Gateway</h1>" })],
+    ["answers 200 with HTML", answerWith({ status: 200, body: "<h1>Back soon</h1>" })],
+  ])("is a 503 when the look-up %s, never a user_exists, and leaves no account", async (_, fault) => {
+    const person = newPerson()
+    proxy.breakWith(cutAnswer, { at: paths.create, times: 1 })
+    proxy.breakWith(fault, { at: paths.find, times: 1 })
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    await expectSettled()
+    expect(await accountsNamed(person.username)).toEqual([])
+  })
+})
+
+describe("registerUser, when the user store fails", () => {
+  const failure = new Error("disk full")
+  const failing = { ...store, saveUser: () => Promise.reject(failure) }
+
+  it("hands the store's own error through and leaves no account", async () => {
+    const person = newPerson()
+    gate = makeGate(failing)
+    await expect(gate.registerUser(person)).rejects.toBe(failure)
+    expect(await accountsNamed(person.username)).toEqual([])
+    await makeGate(store).registerUser(person)
+  })
+
+  it.each([
+    ["Keycloak is down", (server: FaultyServer) => server.goDown()],
+    [
+      "a proxy answers 502",
+      (server: FaultyServer) => server.breakWith(answerWith({ status: 502 }), { at: paths.remove }),
+    ],
+    [
+      "a proxy answers 200 with HTML",
+      (server: FaultyServer) =>
+        server.breakWith(answerWith({ status: 200, body: "<h1>Hi</h1>" }), { at: paths.remove }),
+    ],
+    [
+      "a proxy answers 404 with HTML",
+      (server: FaultyServer) =>
+        server.breakWith(answerWith({ status: 404, body: "<h1>Hi</h1>" }), { at: paths.remove }),
+    ],
+  ])("and %s for the undo, throws an error that holds both, and the first login makes the row", async (_, breakIt) => {
+    const person = newPerson()
+    gate = makeGate({
+      ...store,
+      async saveUser() {
+        await breakIt(proxy)
+        throw failure
+      },
+    })
+    const error = await refusalOf(gate.registerUser(person))
+    expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    const [first, second] = (error.cause as AggregateError).errors
+    expect(first).toBe(failure)
+    expect(second).toMatchObject({ code: "keycloak_unavailable" })
+    const [account] = await accountsNamed(person.username)
+    expect(error.message).toContain(account?.id)
+
+    await proxy.heal()
+    const healed = makeGate(store)
+    const { accessToken } = await healed.loginWithPassword(person)
+    expect((await healed.verifyBearer(`Bearer ${accessToken}`, {})).user).toMatchObject({ subject: account?.id })
+  })
+
+  it("and the answer to the undo gets lost, leaves no account", async () => {
+    const person = newPerson()
+    gate = makeGate(failing)
+    proxy.breakWith(cutAnswer, { at: paths.remove, times: 1 })
+    const error: unknown = await gate.registerUser(person).catch((reason: unknown) => reason)
+    expect([error, ...(((error as Error).cause as AggregateError | undefined)?.errors ?? [])]).toContain(failure)
+    expect(await accountsNamed(person.username)).toEqual([])
+  })
+})
+
+describe("20 registrations of one name at once", () => {
+  it("make one account, and nineteen hear that it exists", async () => {
+    const person = newPerson()
+    const patient = createGate({ ...throughProxy(proxy), userStore: store, timeoutMs: 20_000 })
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        patient.registerUser(person).then(
+          ({ subject }) => subject,
+          ({ code }) => code,
+        ),
+      ),
+    )
+    expect(outcomes.filter(outcome => outcome === "user_exists")).toHaveLength(19)
+    await expectOneAccount(
+      person.username,
+      outcomes.find(outcome => outcome !== "user_exists"),
+    )
+    patient.close()
+  })
+})

@@ -1,0 +1,109 @@
+import { inspect } from "node:util"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
+import { answerWith, hangInBody, reset } from "../support/faults.ts"
+import { type Issuer, startIssuer } from "../support/issuer.ts"
+import { refusalOf, secrets, secretsIn } from "../support/refusal-of.ts"
+
+let issuer: Issuer
+let gate: Gate<MemoryUser>
+beforeAll(async () => {
+  issuer = await startIssuer()
+  const { url: serverUrl, realm, clientId, clientSecret } = issuer
+  const userStore = memoryUserStore()
+  const options = { serverUrl, realm, clientId, clientSecret, userStore, timeoutMs: 300, onEvent: () => undefined }
+  gate = createGate(options)
+})
+afterEach(() => issuer.heal())
+afterAll(async () => {
+  gate.close()
+  await issuer.close()
+})
+
+const person = {
+  username: "ada",
+  email: secrets.email,
+  firstName: "Ada",
+  lastName: "Lovelace",
+  password: secrets.password,
+}
+
+describe("secretsIn, which every refusal of these tests goes through,", () => {
+  it.each([
+    ["a password", { a: { b: { c: secrets.password } } }],
+    ["an e-mail address", new Error(`no such user ${secrets.email}`)],
+    ["a client secret", new Error("x", { cause: new Error("y", { cause: { secret: secrets.clientSecrets[0] } }) })],
+    ["a client secret", `Basic ${Buffer.from(`any:${secrets.clientSecrets[0]}`).toString("base64")}`],
+    ["a token", Object.defineProperty({}, "hidden", { value: "eyJhbGciOiJSUzI1NiJ9.eyJ", enumerable: false })],
+    ["a token", new AggregateError([new Error("eyJhbGciOiJSUzI1NiJ9.eyJ")])],
+    ["an authorization header", { headers: new Map([["authorization", "Bearer abcdefghijklmnopqrst"]]) }],
+  ])("finds %s", (kind, value) => {
+    expect(secretsIn(value)).toContain(kind)
+  })
+
+  it("finds nothing in what holds none", () => {
+    expect(secretsIn(new Error("Refused a token", { cause: { realm: "shop" } }))).toEqual([])
+  })
+})
+
+describe("no secret is shown by", () => {
+  it("a gate that has registered, logged in and verified", async () => {
+    await gate.registerUser(person)
+    const session = await gate.loginWithPassword(person)
+    await gate.verifyBearer(`Bearer ${session.accessToken}`, {})
+    await gate.refreshSession(session.refreshToken)
+    expect(secretsIn(inspect(gate, { depth: 10, showHidden: true }))).toEqual([])
+    expect(secretsIn(gate)).toEqual([])
+  })
+
+  it("a principal in JSON or in a log: its token is not there, its e-mail is the person's own", async () => {
+    const token = await issuer.mint()
+    const principal = await gate.verifyBearer(`Bearer ${token}`, {})
+    expect(principal.token).toBe(token)
+    const shown = [JSON.stringify(principal), inspect(principal), inspect(principal, { depth: 10, showHidden: true })]
+    for (const text of shown) expect(secretsIn(text)).toEqual(["an e-mail address"])
+    expect({ ...principal }).not.toHaveProperty("token")
+  })
+
+  it.each([
+    ["is down", undefined],
+    ["resets", reset],
+    ["hangs in the body", hangInBody],
+    ["answers 200 with a piece of what it was sent", 200],
+    ["answers 400 with a piece of what it was sent", 400],
+    ["answers 401 with a piece of what it was sent", 401],
+    ["answers 500 with a piece of what it was sent", 500],
+  ] as const)("any error of any verb when Keycloak %s", async (_, fault) => {
+    const access = await issuer.mint()
+    const forged = issuer.forge(`${secrets.email}-${Math.random()}`)
+    const refresh = await issuer.mint({ claims: { typ: "Refresh", email: secrets.email } })
+    const echo = `{"message": "${secrets.email} ${secrets.password} ${access}`
+    if (fault === undefined) await issuer.goDown()
+    else if (typeof fault === "number") issuer.breakWith(answerWith({ status: fault, body: echo }))
+    else issuer.breakWith(fault)
+
+    const { url: serverUrl, realm, clientId, clientSecret } = issuer
+    const options = { serverUrl, realm, clientId, clientSecret, timeoutMs: 300, onEvent: () => undefined }
+    for (const verification of ["local", "introspection", "userinfo"] as const) {
+      const fresh = createGate({ ...options, verification })
+      await refusalOf(fresh.verifyBearer(`Bearer ${access}`))
+      await refusalOf(fresh.verifyBearer(`Bearer ${forged}`))
+      await refusalOf(fresh.registerUser(person))
+      await refusalOf(fresh.ready())
+      fresh.close()
+    }
+    await refusalOf(gate.loginWithPassword(person))
+    await refusalOf(gate.refreshSession(refresh))
+    await refusalOf(gate.logout(refresh))
+  })
+
+  it.each([
+    ["a claim of the wrong type", { exp: secrets.password }],
+    ["no subject", { sub: undefined }],
+    ["another audience", { aud: "other" }],
+    ["another type", { typ: "ID" }],
+    ["a key of its own", { cnf: { jkt: "eyJhbGciOiJSUzI1NiJ9" } }],
+  ])("the error for a token with %s", async (_, claims) => {
+    await refusalOf(gate.verifyBearer(`Bearer ${await issuer.mint({ claims })}`))
+  })
+})

@@ -1,0 +1,16 @@
+/** A program that verifies one token and never closes its gate; it has to end by itself. */
+import { createGate } from "keycloak-gate"
+
+const [serverUrl = "", realm = "", clientId = "", clientSecret = "", verification, token = ""] = process.argv.slice(2)
+const gate = createGate({
+  serverUrl,
+  realm,
+  clientId,
+  clientSecret,
+  verification: verification as "local",
+  keySet: { maxAgeSeconds: 0.001 },
+  onEvent: () => undefined,
+})
+const principal = await gate.verifyBearer(`Bearer ${token}`, {})
+await gate.verifyBearer(`Bearer ${token}`, {})
+console.log(principal.username)
