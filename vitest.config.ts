@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/live/**"],
+          exclude: ["test/live/**", "test/faults/live/**"],
           typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
         },
       },
@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "live",
-          include: ["test/live/**/*.test.ts"],
+          include: ["test/live/**/*.test.ts", "test/faults/live/**/*.test.ts"],
           globalSetup: "test/global-setup.ts",
           testTimeout: 60_000,
           hookTimeout: 180_000,

@@ -104,10 +104,9 @@ function readArguments(): string {
   try {
     const { values } = parseArgs({ options: { framework: { type: "string", default: "express" } } })
     if (names.includes(values.framework)) return values.framework
-    console.error(`There is no framework "${values.framework}" here.`)
   } catch (error) {
     console.error((error as Error).message)
   }
-  console.error(`Usage: npm run demo -- --framework ${names.join("|")}`)
+  console.error(`usage: npm run demo -- --framework ${names.join("|")}`)
   process.exit(2)
 }

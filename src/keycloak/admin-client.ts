@@ -4,7 +4,7 @@ import type { Accounts } from "../user/accounts.js"
 import type { Realm } from "./realm.js"
 import { refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
-import { type Transport, unavailable, unreachable, wasNeverSent } from "./transport.js"
+import { retryAfter, type Transport, unavailable, unreachable, wasNeverSent } from "./transport.js"
 
 export interface AdminClientOptions {
   readonly realm: Realm
@@ -45,6 +45,11 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
       client.registerTokenProvider({ getAccessToken: async () => token })
       return work(client)
     })
+  }
+
+  // The admin client returns whatever a 200 holds, be it a proxy's HTML.
+  function notKeycloak(): GateError {
+    return unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it")
   }
 
   function translate(error: unknown): unknown {
@@ -96,14 +101,18 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
     async deleteAccount(id) {
       // An empty id would address the collection of all users.
       if (id === "") throw new TypeError("deleteAccount needs an id")
-      await call(client =>
+      const answer: unknown = await call(client =>
         client.users.del({ id }).catch((error: unknown) => {
-          if (answerStatus(error) !== 404) throw error
+          const { status, data } = networkAnswer(error) ?? {}
+          if (status !== 404 || !isKeycloaks(data)) throw error
+          return ""
         }),
       )
+      if (answer !== "") throw notKeycloak()
     },
     async assignRealmRoles(id, names) {
       const available = await call(client => client.users.listAvailableRealmRoleMappings({ id }))
+      if (!Array.isArray(available)) throw notKeycloak()
       const roles = names.map(name => available.find(role => role.name === name) ?? name)
       const missing = roles.find(role => typeof role === "string")
       if (missing !== undefined) {
@@ -116,6 +125,7 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
     },
     async findAccount(by) {
       const found = await call(client => client.users.find({ ...by, exact: true, max: 2 }))
+      if (!Array.isArray(found)) throw notKeycloak()
       const account = found[0]
       if (typeof account?.id !== "string" || found.length !== 1) return null
       return { id: account.id, createdTimestamp: account.createdTimestamp ?? 0 }
@@ -125,7 +135,8 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
         call(client => client.users.getProfile()),
         call(client => client.realms.findOne({ realm: realm.name })),
       ])
-      const attributes = profile.attributes ?? []
+      if (!Array.isArray(profile?.attributes) || settings?.realm === undefined) throw notKeycloak()
+      const { attributes } = profile
       return {
         emailAsUsername: settings?.registrationEmailAsUsername === true,
         verifyEmail: settings?.verifyEmail === true,
@@ -150,6 +161,11 @@ function networkAnswer(error: unknown): { status: number; headers: Headers; data
   return response instanceof Response
     ? { status: response.status, headers: response.headers, data: responseData }
     : null
+}
+
+/** Whether an answer's body has the form of Keycloak's errors. */
+function isKeycloaks(data: unknown): boolean {
+  return typeof data === "object" && data !== null && ("error" in data || "errorMessage" in data)
 }
 
 function answerStatus(error: unknown): number | null {
@@ -200,11 +216,6 @@ function whyServerError(status: number, data: unknown): string {
   return isKeycloak
     ? `its Admin API answered ${status} unknown_error, which it also does for a group that does not exist (option \`registration.groups\`)`
     : `its Admin API answered ${status}`
-}
-
-function retryAfter(headers: Headers): number | undefined {
-  const seconds = Number(headers.get("retry-after") ?? Number.NaN)
-  return Number.isInteger(seconds) && seconds >= 0 ? seconds : undefined
 }
 
 export function lacksManageUsers(clientId: string): GateError {

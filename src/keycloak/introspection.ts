@@ -3,7 +3,7 @@ import { clientForm, secretNeeded } from "./client-authentication.js"
 import { splitToken } from "./compact-token.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
-import { readJson, type Transport } from "./transport.js"
+import { readJson, type Transport, unavailable } from "./transport.js"
 
 /**
  * Asks Keycloak about each token; the answer's claims are checked again, because it calls an ID token active too.
@@ -19,6 +19,7 @@ export function createIntrospection(asker: Asker, transport: Transport): VerifyT
     const response = await transport.fetch(asker.url, clientForm(asker, { token, token_type_hint: "access_token" }))
     const answer = await readJson(asker.url, response)
     if (response.status !== 200) throw refusedUs(asker, answerOf(response.status, answer))
+    if (typeof answer.active !== "boolean") throw unavailable(asker.url, "its introspection answer has no `active`")
     // Keycloak 26.7.4 adds a `jwt` with all claims to inactive answers (CVE-2026-18208): nothing but `active` is read.
     if (answer.active !== true) throw inactive(payload, asker.clientId)
     return answer

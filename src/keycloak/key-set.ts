@@ -31,6 +31,7 @@ const outageFactor = 6
 export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSeconds, now }: KeySetOptions): KeySet {
   const maxAge = maxAgeSeconds * 1000
   const cooldown = cooldownSeconds * 1000
+  const retryMs = Math.min(cooldown, 1000) / 2
   let keys: ReadonlyMap<string, Jwk> = new Map()
   let loadedAt: number | null = null
   let failure: { at: number; error: unknown } | null = null
@@ -59,21 +60,23 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
 
   async function keepFresh(): Promise<void> {
     if (loadedAt === null) return load()
-    const age = now() - loadedAt
-    if (age <= maxAge) return
-    if (failure === null) return load().catch(() => undefined)
-    // Keycloak is down: verified people go on with the last good keys, and nobody waits for another time-out.
-    if (now() - failure.at > Math.min(cooldown, 1000)) void load().catch(() => undefined)
-    if (age > maxAge * outageFactor) throw failure.error
+    if (now() - loadedAt <= maxAge) return
+    // `load` keeps what it met in `failure`. Once Keycloak is known to be down, verified people go on with the last good
+    // keys, and nobody waits for another time-out.
+    if (failure === null) await load().catch(() => undefined)
+    else if (now() - failure.at > retryMs) void load().catch(() => undefined)
+    if (failure !== null && now() - loadedAt > maxAge * outageFactor) throw failure.error
   }
 
   /** One more fetch for an unknown id, as soon as the shared budget allows it. */
   async function lookAgain(): Promise<void> {
-    lookups = lookups.filter(at => now() - at < cooldown)
-    if (lookups.length >= lookupsPerCooldown) {
-      if (failure !== null) throw failure.error
-      return
+    // Failed fetches don't count, so that the first one after an outage is not refused for those during it.
+    if (failure !== null) {
+      if (now() - failure.at <= retryMs) throw failure.error
+      return load()
     }
+    lookups = lookups.filter(at => now() - at < cooldown)
+    if (lookups.length >= lookupsPerCooldown) return
     const last = lookups.at(-1)
     const spacing = lookups.length * (cooldown / 50)
     if (last !== undefined && now() - last < spacing) await sleep(last + spacing - now())

@@ -1,13 +1,15 @@
 import { clientForm } from "./client-authentication.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import { sessionRefusal } from "./token-client.js"
-import { readJson, type Transport } from "./transport.js"
+import { readJson, type Transport, unavailable } from "./transport.js"
 
 /** Keycloak's logout by refresh token: 204, also for a session that has ended already. */
 export function createSessionEnd(asker: Asker, transport: Transport): (refreshToken: string) => Promise<void> {
   return async refreshToken => {
     const response = await transport.fetch(asker.url, clientForm(asker, { refresh_token: refreshToken }))
-    if (response.ok) return
+    if (response.status === 204) return
+    if (response.ok)
+      throw unavailable(asker.url, `it answered ${response.status} to a logout, where Keycloak answers 204`)
     const answer = answerOf(response.status, await readJson(asker.url, response))
     throw sessionRefusal(answer) ?? refusedUs(asker, answer)
   }

@@ -7,7 +7,7 @@ import type { KeySet } from "./key-set.js"
 import type { Realm } from "./realm.js"
 import { type Asker, answerOf, refused, refusedUs } from "./refused-us.js"
 import type { TokenClient } from "./token-client.js"
-import { readJson, type Transport } from "./transport.js"
+import { readJson, type Transport, unavailable } from "./transport.js"
 
 export interface SetUpOptions {
   readonly realm: Realm
@@ -45,6 +45,7 @@ async function inspectServer({ realm, transport, client }: SetUpOptions): Promis
   const body = await readJson(realm.discoveryUrl, response)
   if (response.status !== 200)
     throw refusedUs({ ...client.asker, url: realm.discoveryUrl }, answerOf(response.status, body))
+  if (typeof body.issuer !== "string") throw unavailable(realm.discoveryUrl, "its discovery document names no issuer")
   if (body.issuer === realm.issuer) return
   try {
     checkIssuer(body.issuer, realm.issuer)

@@ -73,7 +73,12 @@ function checkHeader(
 ): { alg: string; kid: string } {
   const { alg, kid, typ } = header
   if (typeof alg !== "string" || !algorithms.includes(alg)) {
-    throw invalidToken("algorithm", `Refused a token whose signature algorithm is not one of ${algorithms.join(", ")}.`)
+    // Keycloak 26.7.4 signs refresh tokens with HS512, under a key of its own.
+    const hint = alg === "HS512" ? " It looks like a refresh token: send the access_token." : ""
+    throw invalidToken(
+      "algorithm",
+      `Refused a token whose signature algorithm is not one of ${algorithms.join(", ")}.${hint}`,
+    )
   }
   // RFC 7515 §4.1.11, RFC 7797 §7, RFC 7516: extensions that change what the signature means.
   if (header.crit !== undefined || header.b64 !== undefined || header.zip !== undefined || header.cty !== undefined) {

@@ -151,7 +151,8 @@ function networkCode(error: unknown): string {
   return typeof first?.code === "string" ? first.code : ""
 }
 
-function retryAfter(headers: Headers): number | undefined {
+/** Seconds of a `Retry-After` header, given as seconds or as a date. */
+export function retryAfter(headers: Headers): number | undefined {
   const value = headers.get("retry-after")
   if (value === null) return undefined
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000)

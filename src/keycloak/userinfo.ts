@@ -26,6 +26,7 @@ export function createUserinfo(
     })
     if (response.status === 200) {
       const { sub } = await readJson(asker.url, response)
+      if (typeof sub !== "string") throw unavailable(asker.url, "its userinfo answer has no `sub`")
       if (sub === payload.sub) return payload
       throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
     }

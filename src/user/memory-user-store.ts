@@ -26,8 +26,8 @@ export function memoryUserStore(): UserStore<MemoryUser> {
     },
     async saveUser(profile, extra) {
       const before = rows.get(keyOf(profile))
-      if (before !== undefined && before.asOf > profile.asOf) return before
-      const row = Object.freeze({ ...profile, extra: extra ?? before?.extra ?? null })
+      const newest = before !== undefined && before.asOf > profile.asOf ? before : profile
+      const row = Object.freeze({ ...newest, extra: extra ?? before?.extra ?? null })
       rows.set(keyOf(profile), row)
       return row
     },

@@ -11,8 +11,9 @@ export interface UserStore<User> {
    * Inserts or updates the row of (profile.issuer, profile.subject) and returns it.
    *
    * Many processes may call it for one person at once: use one upsert statement, or insert and retry on the unique
-   * violation. A row that was saved with a later `asOf` stays as it is and is returned. `extra` is what the application
-   * handed to `registerUser`; it is undefined at every other time.
+   * violation. The profile of a row that was saved with a later `asOf` stays as it is, and the row is returned. `extra` is
+   * what the application handed to `registerUser`, undefined at every other time; it is saved in either case, because a
+   * person's first request may overtake the end of the registration.
    */
   saveUser(profile: UserProfile, extra?: unknown): Promise<User>
   /** Removes the row if there is one: undoes a registration, follows a deletion in Keycloak. */

@@ -1,187 +1,221 @@
 /**
- * npm run bench: registerUser and loginWithPassword against the bare requests they stand on, on the same real Keycloak in
- * the same run: interleaved rounds, 8 in flight, the same payloads, the same keep-alive pool (Node's own fetch).
+ * `npm run bench`: what the library costs on top of the bare requests that it makes, on a real Keycloak.
+ *
+ * Ends with 1 only when it could not measure; a missed target is printed.
  */
-import { availableParallelism } from "node:os"
-import { join } from "node:path"
-import { createGate, type Gate } from "keycloak-gate"
-import { readRealm } from "../live/keycloak/admin.ts"
+import { randomUUID } from "node:crypto"
+import { availableParallelism, cpus } from "node:os"
+import { createLocalJWKSet, jwtVerify } from "jose"
+import { createGate } from "keycloak-gate"
 import { type RunningKeycloak, startKeycloak } from "../live/keycloak/start.ts"
+import { type Comparison, compare, inFlight } from "./compare.ts"
 
-const inFlight = 8
-const rounds = 9
-const perRound = 32
+const withinSeconds = 150
 const target = 0.9
 
-interface Hashing {
-  readonly name: string
-  readonly passwordPolicy: string
-}
-const hashings: readonly Hashing[] = [
-  { name: "argon2id, Keycloak's default cost", passwordPolicy: "length(8)" },
-  { name: "argon2id, hashIterations(1)", passwordPolicy: "length(8) and hashIterations(1)" },
+const realm = `bench-${randomUUID().slice(0, 8)}`
+const clientId = "bench-app"
+const clientSecret = randomUUID()
+const password = `Aa1!${randomUUID()}`
+const hashings = [
+  { name: "argon2, Keycloak's default of 5 iterations", passwordPolicy: "" },
+  { name: "argon2, hashIterations(1)", passwordPolicy: "hashIterations(1)" },
 ]
 
-let people = 0
-const person = () => {
-  const username = `bench-${people++}`
-  return {
-    username,
-    email: `${username}@example.test`,
-    firstName: "Ada",
-    lastName: "Lovelace",
-    password: "Lovelace-1815",
-  }
-}
-const edith = { username: "edith", password: "Edith-2026!" }
-
-const realmFile = await readRealm(join(import.meta.dirname, "../../examples/realm.json"))
-const keycloak = await startKeycloak({ log: () => {} })
+const keycloak = await startKeycloak({ log: line => console.log(line) })
+const startedAt = performance.now()
 try {
-  console.log(`Keycloak 26.7.4 (dev-mem, -Xmx256m, SerialGC), Node ${process.version}, ${availableParallelism()} cores`)
-  console.log(
-    `${rounds} interleaved rounds of ${perRound}, ${inFlight} in flight; medians; ratio = ours ÷ bare, round by round\n`,
-  )
-  console.log(
-    [
-      "operation".padEnd(20),
-      "hashing".padEnd(36),
-      "ours /s",
-      "bare /s",
-      "ratio",
-      "min",
-      "max",
-      `target ≥ ${target}`,
-    ].join("  "),
-  )
-  for (const [index, hashing] of hashings.entries()) await measureRealm(`bench-${index}`, hashing)
+  await keycloak.importRealm(benchRealm())
+  const rows: Row[] = []
+  for (const [index, { name: hashing, passwordPolicy }] of hashings.entries()) {
+    await keycloak.adminFetch("PUT", `/realms/${realm}`, { passwordPolicy })
+    const left = 2 * (hashings.length - index)
+    const { created, comparison } = await compareRegistering(keycloak, secondsFor(left))
+    rows.push({ what: "registerUser : POST …/users", setting: hashing, target, comparison })
+    const logins = await compareLogin(keycloak, created, secondsFor(left - 1))
+    rows.push({ what: "loginWithPassword : POST …/token", setting: hashing, target, comparison: logins })
+  }
+  rows.push(...(await compareVerification(keycloak)))
+  printAll(await keycloakVersion(keycloak), rows)
 } finally {
+  if (keycloak.pid === null) await keycloak.deleteRealm(realm)
   await keycloak.stop()
 }
 
-async function measureRealm(realm: string, hashing: Hashing): Promise<void> {
-  await keycloak.importRealm({
-    ...realmFile,
-    realm,
-    passwordPolicy: hashing.passwordPolicy,
-    bruteForceProtected: false,
-  })
-  const client = { realm, clientId: "shop-api", clientSecret: "change-me-in-production" }
-  const gate = createGate({ serverUrl: keycloak.url, ...client })
-  const bare = await createBare(keycloak, client)
-  report(
-    "registerUser",
-    hashing,
-    await compare(
-      index => register(gate, index),
-      index => bare.register(index),
-    ),
-  )
-  report(
-    "loginWithPassword",
-    hashing,
-    await compare(
-      () => login(gate),
-      () => bare.login(),
-    ),
+interface Row {
+  readonly what: string
+  readonly setting: string
+  /** Null: for information. */
+  readonly target: number | null
+  readonly comparison: Comparison
+}
+
+/** A fair part of the time that is left, for one of this many comparisons. */
+function secondsFor(comparisonsLeft: number): number {
+  const left = withinSeconds - (performance.now() - startedAt) / 1000
+  return Math.min(25, (left - 15) / comparisonsLeft)
+}
+
+async function compareRegistering(
+  { url }: RunningKeycloak,
+  seconds: number,
+): Promise<{ created: string[]; comparison: Comparison }> {
+  const gate = createGate({ serverUrl: url, realm, clientId, clientSecret, timeoutMs: 60_000 })
+  const { access_token } = await grant(url, { grant_type: "client_credentials" })
+  const created: string[] = []
+
+  async function withLibrary(): Promise<void> {
+    const { username } = await gate.registerUser(newPerson())
+    created.push(username)
+  }
+  async function bare(): Promise<void> {
+    const { password: value, ...person } = newPerson()
+    const answer = await fetch(`${url}/admin/realms/${realm}/users`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${access_token}`, "content-type": "application/json" },
+      // What the library sends, member by member.
+      body: JSON.stringify({
+        ...person,
+        emailVerified: false,
+        createdTimestamp: Date.now(),
+        enabled: true,
+        credentials: [{ type: "password", value, temporary: false }],
+      }),
+    })
+    await answer.arrayBuffer()
+    if (answer.status !== 201) throw new Error(`the bare Admin call was answered with ${answer.status}`)
+  }
+
+  const comparison = await compare({ bare, withLibrary }, { seconds, maxRounds: 25 })
+  gate.close()
+  return { created, comparison }
+}
+
+async function compareLogin({ url }: RunningKeycloak, usernames: string[], seconds: number): Promise<Comparison> {
+  const gate = createGate({ serverUrl: url, realm, clientId, clientSecret, timeoutMs: 60_000 })
+  const names = usernames.slice(-inFlight)
+  let turn = 0
+  const nextName = () => names[turn++ % names.length] ?? ""
+
+  const comparison = await compare(
+    {
+      withLibrary: () => gate.loginWithPassword({ username: nextName(), password }),
+      bare: () => grant(url, { grant_type: "password", username: nextName(), password }),
+    },
+    { seconds, maxRounds: 25 },
   )
   gate.close()
-  await keycloak.deleteRealm(realm)
+  return comparison
 }
 
-async function register(gate: Gate<null>, _: number): Promise<void> {
-  await gate.registerUser(person())
-}
+async function compareVerification({ url }: RunningKeycloak): Promise<Row[]> {
+  const issuer = `${url}/realms/${realm}`
+  const gate = createGate({ serverUrl: url, realm, clientId, clientSecret })
+  const remembersNothing = createGate({ serverUrl: url, realm, clientId, clientSecret, verifiedTokenCache: false })
+  const person = newPerson()
+  await gate.registerUser(person)
+  const sessions = await Promise.all(Array.from({ length: 32 }, () => gate.loginWithPassword(person)))
+  const tokens = sessions.map(({ accessToken }) => accessToken)
+  const keys = createLocalJWKSet(await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json())
+  let turn = 0
+  const next = () => tokens[turn++ % tokens.length] ?? ""
 
-async function login(gate: Gate<null>): Promise<void> {
-  await gate.loginWithPassword(edith)
-}
-
-/** What somebody would write by hand, without a single check: one fetch, a token at hand, the body read. */
-async function createBare(
-  { url }: RunningKeycloak,
-  { realm, clientId, clientSecret }: { realm: string; clientId: string; clientSecret: string },
-) {
-  const tokenUrl = `${url}/realms/${realm}/protocol/openid-connect/token`
-  const headers = { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` }
-  const grant = async (form: Record<string, string>) => {
-    const answer = await fetch(tokenUrl, { method: "POST", headers, body: new URLSearchParams(form) })
-    if (answer.status !== 200) throw new Error(`the token request answered ${answer.status}`)
-    return (await answer.json()) as { access_token: string }
-  }
-  let token = await grant({ grant_type: "client_credentials" })
-  return {
-    async register(index: number): Promise<void> {
-      if (index === 0) token = await grant({ grant_type: "client_credentials" })
-      const { password, ...account } = person()
-      const answer = await fetch(`${url}/admin/realms/${realm}/users`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${token.access_token}`, "content-type": "application/json" },
-        body: JSON.stringify({
-          ...account,
-          emailVerified: false,
-          createdTimestamp: Date.now(),
-          enabled: true,
-          credentials: [{ type: "password", value: password, temporary: false }],
-        }),
-      })
-      await answer.arrayBuffer()
-      if (answer.status !== 201) throw new Error(`the Admin call answered ${answer.status}`)
-    },
-    async login(): Promise<void> {
-      await grant({ grant_type: "password", ...edith })
-    },
-  }
-}
-
-type Work = (index: number) => Promise<void>
-
-/** Operations per second of both, in rounds that take turns in going first; the first round of each is not counted. */
-async function compare(ours: Work, bare: Work): Promise<{ ours: number; bare: number }[]> {
-  const results: { ours: number; bare: number }[] = []
-  for (let round = 0; round <= rounds; round++) {
-    const first = round % 2 === 0 ? ours : bare
-    const one = await perSecond(first)
-    const other = await perSecond(first === ours ? bare : ours)
-    if (round > 0) results.push(first === ours ? { ours: one, bare: other } : { ours: other, bare: one })
-  }
-  return results
-}
-
-async function perSecond(work: Work): Promise<number> {
-  let next = 0
-  const started = performance.now()
-  const worker = async () => {
-    while (next < perRound) await work(next++)
-  }
-  await Promise.all(Array.from({ length: inFlight }, worker))
-  return perRound / ((performance.now() - started) / 1000)
-}
-
-function report(operation: string, { name }: Hashing, results: { ours: number; bare: number }[]): void {
-  const ratios = results.map(({ ours, bare }) => ours / bare)
-  const ratio = median(ratios)
-  console.log(
-    [
-      operation.padEnd(20),
-      name.padEnd(36),
-      median(results.map(({ ours }) => ours))
-        .toFixed(1)
-        .padStart(7),
-      median(results.map(({ bare }) => bare))
-        .toFixed(1)
-        .padStart(7),
-      ratio.toFixed(2).padStart(5),
-      Math.min(...ratios).toFixed(2),
-      Math.max(...ratios).toFixed(2),
-      ratio >= target ? "met" : "MISSED",
-    ].join("  "),
+  const options = { seconds: 8, maxRounds: 15 }
+  const bare = () => jwtVerify(next(), keys, { issuer, audience: clientId })
+  const withCache = await compare({ bare, withLibrary: () => gate.verifyBearer(`Bearer ${next()}`, {}) }, options)
+  const withoutCache = await compare(
+    { bare, withLibrary: () => remembersNothing.verifyBearer(`Bearer ${next()}`, {}) },
+    options,
   )
+  for (const one of [gate, remembersNothing]) one.close()
+  const what = "verifyBearer : jose's jwtVerify"
+  return [
+    { what, setting: "RS256, tokens remembered", target: null, comparison: withCache },
+    { what, setting: "RS256, verifiedTokenCache: false", target: null, comparison: withoutCache },
+  ]
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  const upper = sorted[middle] ?? Number.NaN
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
+function printAll(version: string, rows: readonly Row[]): void {
+  const { model = "unknown" } = cpus()[0] ?? {}
+  const cores = `${availableParallelism()} cores (${model.trim()})`
+  const head = ["library : bare", "password hashing, or what is verified", "per second", "ratio", "rounds", "target"]
+  const cells = rows.map(({ what, setting, target, comparison }) => {
+    const { bare, library, ratio, lowest, highest, rounds } = comparison
+    const digits = library < 1000 ? 1 : 0
+    return [
+      what,
+      setting,
+      `${library.toFixed(digits)} : ${bare.toFixed(digits)}`,
+      `${ratio.toFixed(2)} (${lowest.toFixed(2)}–${highest.toFixed(2)})`,
+      String(rounds),
+      target === null ? "–" : `${target} ${ratio >= target ? "met" : "missed"}`,
+    ]
+  })
+  const widths = head.map((_, column) => Math.max(...[head, ...cells].map(row => row[column]?.length ?? 0)))
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd()
+
+  console.log(`\nKeycloak ${version}, Node ${process.version}, ${cores}, everything on one machine.`)
+  console.log(`${inFlight} in flight, same payload, same connections (Node's fetch), rounds of both in turn.`)
+  console.log("Medians; in brackets the lowest and the highest single round.\n")
+  for (const row of [head, ...cells]) console.log(line(row))
+}
+
+async function grant(url: string, parameters: Record<string, string>): Promise<{ access_token: string }> {
+  const answer = await fetch(`${url}/realms/${realm}/protocol/openid-connect/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}` },
+    body: new URLSearchParams(parameters),
+  })
+  if (answer.status !== 200) throw new Error(`the bare token request was answered with ${answer.status}`)
+  return (await answer.json()) as { access_token: string }
+}
+
+async function keycloakVersion({ adminFetch }: RunningKeycloak): Promise<string> {
+  const { body } = await adminFetch("GET", "/serverinfo")
+  return (body as { systemInfo?: { version?: string } }).systemInfo?.version ?? "of unknown version"
+}
+
+function newPerson() {
+  const username = `bench-${randomUUID()}`
+  return { username, email: `${username}@example.test`, firstName: "Ada", lastName: "Lovelace", password }
+}
+
+/** One client that may do everything here, its audience mapper, and nothing else that Keycloak does not bring along. */
+function benchRealm() {
+  const audience = {
+    name: "audience",
+    protocol: "openid-connect",
+    protocolMapper: "oidc-audience-mapper",
+    config: { "included.client.audience": clientId, "access.token.claim": "true" },
+  }
+  return {
+    realm,
+    enabled: true,
+    sslRequired: "none",
+    // Tokens have to live as long as this program.
+    accessTokenLifespan: 900,
+    clients: [
+      {
+        clientId,
+        secret: clientSecret,
+        publicClient: false,
+        standardFlowEnabled: false,
+        directAccessGrantsEnabled: true,
+        serviceAccountsEnabled: true,
+        protocolMappers: [audience],
+      },
+    ],
+    users: [
+      {
+        username: `service-account-${clientId}`,
+        enabled: true,
+        serviceAccountClientId: clientId,
+        clientRoles: { "realm-management": ["manage-users"] },
+      },
+    ],
+  }
 }

@@ -4,7 +4,7 @@ import { promisify } from "node:util"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
 import { hangBeforeHeaders } from "../support/faults.ts"
-import { type Issuer, startIssuer } from "../support/issuer.ts"
+import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
 let issuer: Issuer
@@ -23,27 +23,28 @@ const person = {
   lastName: "Lovelace",
   password: secrets.password,
 }
-const calls: readonly (readonly [string, () => Promise<unknown>])[] = [
-  ["verifyBearer", async () => gate.verifyBearer(`Bearer ${await issuer.mint()}`)],
-  ["loginWithPassword", () => gate.loginWithPassword({ username: "ada", password: secrets.password })],
-  ["refreshSession", async () => gate.refreshSession(await issuer.mint())],
-  ["logout", async () => gate.logout(await issuer.mint())],
-  ["registerUser", () => gate.registerUser(person)],
-  ["ready", () => gate.ready()],
+const calls: readonly { readonly verb: string; readonly call: () => Promise<unknown>; readonly at?: RegExp }[] = [
+  { verb: "verifyBearer", call: async () => gate.verifyBearer(`Bearer ${await issuer.mint()}`) },
+  { verb: "loginWithPassword", call: () => gate.loginWithPassword(person) },
+  { verb: "refreshSession", call: async () => gate.refreshSession(await issuer.mint()) },
+  { verb: "logout", call: async () => gate.logout(await issuer.mint()) },
+  { verb: "registerUser", call: () => gate.registerUser(person) },
+  { verb: "registerUser that creates", call: () => gate.registerUser(person), at: paths.create },
+  { verb: "ready", call: () => gate.ready() },
 ]
 
 describe("close()", () => {
-  it.each(calls)("fails a %s in flight with `closed`, at once", async (_, call) => {
-    issuer.breakWith(hangBeforeHeaders)
+  it.each(calls)("fails a $verb in flight with `closed`, at once", async ({ call, at }) => {
+    issuer.breakWith(hangBeforeHeaders, { at })
     const inFlight = refusalOf(call())
-    await expect.poll(() => issuer.requests(), { interval: 5 }).toBeGreaterThan(0)
+    await expect.poll(() => issuer.requests(at), { interval: 5 }).toBeGreaterThan(0)
     const started = performance.now()
     gate.close()
     expect(await inFlight).toMatchObject({ code: "closed", status: 500 })
     expect(performance.now() - started).toBeLessThan(500)
   })
 
-  it.each(calls)("makes every later %s fail with `closed`, and nothing is sent", async (_, call) => {
+  it.each(calls)("makes every later $verb fail with `closed`, and nothing is sent", async ({ call }) => {
     gate.close()
     expect(await refusalOf(call())).toMatchObject({ code: "closed", status: 500 })
     expect(issuer.requests()).toBe(0)

@@ -1,8 +1,16 @@
 import { readFileSync } from "node:fs"
 import { inject } from "vitest"
 
+/** What a gate in front of a test realm needs. */
+export interface TestClient {
+  readonly serverUrl: string
+  readonly realm: string
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
 /** The realm `gate-test`: one client does all three things. */
-export function gateTest() {
+export function gateTest(): TestClient {
   return { serverUrl: inject("keycloak").url, realm: "gate-test", clientId: "gate-app", clientSecret: "gate-secret" }
 }
 
@@ -43,7 +51,10 @@ export async function adminFetch(method: string, path: string, body?: unknown): 
 }
 
 /** Imports the shop's realm under a name of its own, with one thing changed; options for a gate in front of it. */
-export async function changedShop(name: string, change: (realm: ShopRealm, client: RealmClient) => void) {
+export async function changedShop(
+  name: string,
+  change: (realm: ShopRealm, client: RealmClient) => void,
+): Promise<TestClient> {
   const { realm, secret } = shopRealm()
   realm.realm = name
   const client = realm.clients.find(({ clientId }) => clientId === "shop-api")

@@ -2,13 +2,13 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import pg from "pg"
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
+import { startSecondProcess } from "../../examples/demo/second-process.ts"
 import { createApplication as createExpress } from "../../examples/express/app.ts"
 import { createApplication as createFastify } from "../../examples/fastify/app.ts"
 import { createApplication as createKoa } from "../../examples/koa/app.ts"
 import { createPostgresStore } from "../../examples/stores/postgres.ts"
 import { createGate } from "../../src/index.js"
 import { changedShop, gateTest } from "./realms.ts"
-import { startSecondProcess } from "./second-process.ts"
 
 const edith = { username: "edith", password: "Edith-2026!" }
 const schema = `gate_story_${process.pid}`
@@ -119,14 +119,20 @@ describe.each([
   })
 
   it("shows the same row in another process of the same application", async () => {
-    const other = await startSecondProcess(framework, { ...shop, pgUrl: pgUrl.href })
+    const other = await startSecondProcess(framework, {
+      PG_URL: pgUrl.href,
+      KEYCLOAK_URL: shop.serverUrl,
+      KEYCLOAK_REALM: shop.realm,
+      KEYCLOAK_CLIENT_ID: shop.clientId,
+      KEYCLOAK_CLIENT_SECRET: shop.clientSecret,
+    })
     try {
       const here = await call("GET", "/me", { token: tokens.access_token })
       const there = await call("GET", "/me", { token: tokens.access_token, url: other.url })
       expect([there.status, there.json]).toEqual([200, here.json])
       expect(await rowsOf(ada.username)).toHaveLength(1)
     } finally {
-      await other.stop()
+      await other.close()
     }
   })
 

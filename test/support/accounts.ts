@@ -1,19 +1,37 @@
+import { randomUUID } from "node:crypto"
 import { adminFetch, gateTest } from "../live/realms.js"
 import { secrets } from "./refusal-of.ts"
 
-// Of this run alone, since several may share one server.
-const prefix = `fault-${process.pid}-${Date.now().toString(36)}`
+// Of this test file alone, since several share one server.
+const prefix = `fault-${randomUUID().slice(0, 8)}`
 let count = 0
 
+interface Person {
+  readonly username: string
+  readonly email: string
+  readonly firstName: string
+  readonly lastName: string
+  readonly password: string
+}
+
 /** Somebody whom the realm `gate-test` would accept and does not know yet. */
-export function newPerson() {
+export function newPerson(): Person {
   const username = `${prefix}-${count++}`
   const email = `${username}@example.test`
   return { username, email, firstName: "Ada", lastName: "Lovelace", password: secrets.password }
 }
 
+interface Connection {
+  readonly serverUrl: string
+  readonly internalUrl: string
+  readonly realm: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly admin: { readonly clientId: string; readonly clientSecret: string }
+}
+
 /** How a gate before the real Keycloak registers and logs in, with everything going through this proxy. */
-export function throughProxy(proxy: { readonly url: string }) {
+export function throughProxy(proxy: { readonly url: string }): Connection {
   const admin = { clientId: "gate-admin", clientSecret: "gate-secret" }
   return { ...gateTest(), admin, internalUrl: proxy.url }
 }

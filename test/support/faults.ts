@@ -43,7 +43,7 @@ export function holdUp(): { readonly fault: Fault; readonly letGo: () => Promise
 }
 
 /** Never silent for long and never done: only a limit on the whole answer ends this. */
-export const trickle: Fault = async ({ response }) => {
+const trickle: Fault = async ({ response }) => {
   response.writeHead(200, { "content-type": "application/json" })
   for (let sent = 0; sent < 1000 && !response.destroyed; sent++) {
     response.write(" ")
@@ -52,7 +52,7 @@ export const trickle: Fault = async ({ response }) => {
 }
 
 /** Far more than any answer of Keycloak; bounded, should the caller read on for ever. */
-export const endlessBody: Fault = async ({ response }) => {
+const endlessBody: Fault = async ({ response }) => {
   response.writeHead(200, { "content-type": "application/json" })
   const chunk = Buffer.alloc(65_536, " ")
   for (let sent = 0; sent < 512 && !response.destroyed; sent++) {

@@ -18,7 +18,7 @@ export interface Reply {
 }
 
 /** One request on its way: a fault decides whether its work is done, and what the caller gets to see. */
-export interface Exchange {
+interface Exchange {
   /** Does what was asked for, as if there were no fault. */
   readonly perform: () => Promise<Reply>
   readonly send: (reply: Reply) => void

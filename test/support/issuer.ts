@@ -3,7 +3,7 @@ import { exportJWK, SignJWT } from "jose"
 import { type Call, type FaultyServer, type Reply, startFaultyServer } from "./faulty-server.ts"
 
 /** What the issuer serves, as `METHOD /path`. */
-export const paths = {
+export const paths: Readonly<Record<Endpoint, RegExp>> = {
   discovery: /^GET .*\/\.well-known\/openid-configuration$/,
   certs: /^GET .*\/protocol\/openid-connect\/certs$/,
   token: /^POST .*\/protocol\/openid-connect\/token$/,
@@ -15,7 +15,20 @@ export const paths = {
   create: /^POST \/admin\/realms\/[^/]+\/users\/?$/,
   find: /^GET \/admin\/realms\/[^/]+\/users\/?$/,
   remove: /^DELETE \/admin\/realms\/[^/]+\/users\/[^/]+$/,
-} as const
+}
+
+type Endpoint =
+  | "discovery"
+  | "certs"
+  | "token"
+  | "introspection"
+  | "userinfo"
+  | "logout"
+  | "profile"
+  | "realm"
+  | "create"
+  | "find"
+  | "remove"
 
 /** An in-process stand-in for one realm of Keycloak 26.7: real signatures, Keycloak's shapes, and no state but accounts. */
 export interface Issuer extends FaultyServer {
@@ -34,7 +47,7 @@ export interface Issuer extends FaultyServer {
   readonly kid: () => string
 }
 
-export interface Minted {
+interface Minted {
   readonly claims?: Readonly<Record<string, unknown>>
   readonly header?: Readonly<Record<string, unknown>>
 }
@@ -109,7 +122,7 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
 
   async function answer({ method, path, body }: Call): Promise<Reply> {
     const { pathname, searchParams } = new URL(path, "http://localhost")
-    const is = (which: keyof typeof paths) => paths[which].test(`${method} ${pathname}`)
+    const is = (which: Endpoint) => paths[which].test(`${method} ${pathname}`)
     const form = () => new URLSearchParams(body.toString())
     if (is("discovery")) return json(200, { issuer, token_endpoint: `${issuer}/protocol/openid-connect/token` })
     if (is("certs")) return json(200, { keys: published.map(({ jwk }) => jwk) })
