@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto"
 import { availableParallelism, cpus } from "node:os"
-import { createLocalJWKSet, jwtVerify } from "jose"
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose"
 import { createGate } from "keycloak-gate"
 import { type RunningKeycloak, startKeycloak } from "../live/keycloak/start.ts"
 import { type Comparison, compare, inFlight } from "./compare.ts"
@@ -116,7 +116,8 @@ async function compareVerification({ url }: RunningKeycloak): Promise<Row[]> {
   await gate.registerUser(person)
   const sessions = await Promise.all(Array.from({ length: 32 }, () => gate.loginWithPassword(person)))
   const tokens = sessions.map(({ accessToken }) => accessToken)
-  const keys = createLocalJWKSet(await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json())
+  const jwks = await (await fetch(`${issuer}/protocol/openid-connect/certs`)).json()
+  const keys = createLocalJWKSet(jwks as JSONWebKeySet)
   let turn = 0
   const next = () => tokens[turn++ % tokens.length] ?? ""
 
