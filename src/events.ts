@@ -9,17 +9,19 @@ export type GateEvent =
 
 export type Report = (event: GateEvent) => void
 
+// Of the whole process: an application may have a gate per request scope, and one log.
+const told = new Set<string>()
+
 /**
- * Where events go: to the application's `onEvent`, else to `process.emitWarning`, each kind once per process and only
+ * Where events go: to the application's `onEvent`, else to `process.emitWarning`, each kind once per process and realm, and only
  * those that somebody should mend, so that a flood of bad tokens can't fill a log.
  */
-export function createReport(onEvent: Report | null): Report {
+export function createReport(onEvent: Report | null, issuer: string): Report {
   if (onEvent !== null) return event => quietly(onEvent, event)
-  const told = new Set<string>()
   return event => {
     if (event.type === "registration_settled") return
     const { code, reason, message } = event.error
-    const kind = `${event.type} ${code} ${reason ?? ""}`
+    const kind = `${event.type} ${code} ${reason ?? ""} ${issuer}`
     if (!isSetUp(code, reason) || told.has(kind)) return
     told.add(kind)
     process.emitWarning(message, {

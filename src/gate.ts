@@ -65,8 +65,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const settings = parseOptions<User>(options)
   const { clientId, clientSecret, admin, userStore, audience, clockToleranceSeconds, mode } = settings
   const now = Date.now
-  const report = createReport(settings.onEvent)
   const realm = createRealm(settings)
+  const report = createReport(settings.onEvent, realm.issuer)
   const transport = createTransport(settings.timeoutMs)
   const keySet = createKeySet({ ...settings, transport, certsUrl: realm.certsUrl, now })
 

@@ -153,8 +153,11 @@ const textRules = {
 /** Every field as usable text, or everything that is wrong with them; other members of the input are never read. */
 function readRegistration(registration: Registration) {
   const { values, problems } = readFields(registration, textRules)
-  const asked = registration?.attributes ?? {}
-  const attributeRules = Object.fromEntries(Object.keys(asked).map(name => [name, { maxLength: 2048 }]))
+  const asked: unknown = registration?.attributes ?? {}
+  if (typeof asked !== "object" || Array.isArray(asked)) {
+    throw invalidFields([...problems, { field: "attributes", rule: "not_an_object", params: [] }])
+  }
+  const attributeRules = Object.fromEntries(Object.keys(asked as object).map(name => [name, { maxLength: 2048 }]))
   const attributes = readFields(asked, attributeRules)
   if (problems.length + attributes.problems.length > 0) throw invalidFields([...problems, ...attributes.problems])
   const { username = null, email = "", firstName = "", lastName = "", password = "" } = values

@@ -57,20 +57,22 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
     const answer = networkAnswer(error)
     if (answer === null) return unreachable(url, error)
     const { status, data } = answer
-    if (status === 409)
-      return new GateError("user_exists", "An account with this username or e-mail exists.", {
-        field: takenField(data),
-      })
-    if (status === 400) return rejection(data)
-    if (status === 429 || status >= 500)
+    if (status === 429 || status >= 500) {
       return unavailable(url, whyServerError(status, data), retryAfter(answer.headers))
+    }
+    if (!isKeycloaks(data)) return unavailable(url, `its Admin API answered ${status} without Keycloak's error format`)
+    if (status === 409) {
+      const field = takenField(data)
+      return new GateError("user_exists", "An account with this username or e-mail exists.", { field })
+    }
+    if (status === 400) return rejection(data)
     if (status === 403) return lacksManageUsers(clientId)
-    if (status === 401)
+    if (status === 401) {
       return refused(
-        `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another host name than the one that issued the token?`,
+        `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another ` +
+          "host name than the one that issued the token?",
       )
-    if (typeof data !== "object")
-      return unavailable(url, `its Admin API answered ${status} without Keycloak's error format`)
+    }
     return refused(`Keycloak's Admin API answered ${status} to the service account "${clientId}"`)
   }
 
@@ -165,7 +167,7 @@ function networkAnswer(error: unknown): { status: number; headers: Headers; data
 
 /** Whether an answer's body has the form of Keycloak's errors. */
 function isKeycloaks(data: unknown): boolean {
-  return typeof data === "object" && data !== null && ("error" in data || "errorMessage" in data)
+  return typeof data === "object" && data !== null && ["error", "errorMessage", "errors"].some(name => name in data)
 }
 
 function answerStatus(error: unknown): number | null {

@@ -51,13 +51,14 @@ export function createTokenVerifier({
 
   return async token => {
     const before = verified?.get(token)
-    if (before !== undefined && (await keySet.find(before.jwk.kid)) === before.jwk) return before.payload
+    const found = before === undefined ? undefined : await keySet.find(before.jwk.kid)
+    if (before !== undefined && found === before.jwk) return before.payload
 
     const { header, payload } = splitToken(token)
     const { alg, kid } = checkHeader(header, algorithms)
     // Before any key is looked for: another realm's token must not cause a request.
     checkIssuer(payload.iss, issuer)
-    const jwk = await keySet.find(kid)
+    const jwk = found === undefined ? await keySet.find(kid) : found
     if (jwk === null || !fits(jwk, alg)) {
       throw invalidToken("key", "Refused a token signed with a key that the realm does not publish for this algorithm.")
     }

@@ -157,6 +157,16 @@ describe("a key that Keycloak has removed", () => {
     await present(await issuer.mint())
   })
 
+  it("costs one look-up per remembered token that is still presented, not two", async () => {
+    const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
+    const token = await issuer.mint()
+    await present(token)
+    issuer.breakWith(answerWith({ status: 200, body: otherKeys }))
+    passSeconds(0.3)
+    await refusalOf(present(token))
+    expect(fetches()).toBeLessThanOrEqual(3) // at first, for their age, and for the key id
+  })
+
   it("comes back when Keycloak publishes it again", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
     const token = await issuer.mint()

@@ -107,6 +107,7 @@ export function outagesFor(lateMs: number, elsewhere: string): readonly Outage[]
       ({ send }) => send({ status: 429, headers: { "retry-after": new Date(Date.now() + 8500).toUTCString() } }),
       /^[89]$/, // the header has whole seconds
     ),
+    outage("answers 403 with HTML", answerWith({ status: 403, headers: html, body: page })),
     outage("answers 500", answerWith({ status: 500, headers: json, body: '{"error":"unknown_error"}' })),
     outage("answers 502 with HTML", answerWith({ status: 502, headers: html, body: page })),
     outage(

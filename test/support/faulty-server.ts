@@ -64,7 +64,9 @@ export async function startFaultyServer(answer: (call: Call) => Reply | Promise<
     seen.push(name)
     const breakage = breakages.find(({ at, left }) => left > 0 && at.test(name))
     if (breakage !== undefined) breakage.left -= 1
-    const body = Buffer.concat(await request.toArray().catch(() => []))
+    const chunks = await request.toArray().catch(() => null)
+    if (chunks === null) return // the caller has hung up
+    const body = Buffer.concat(chunks)
     const perform = async () => answer({ method, path: url, headers, body })
     const send = (reply: Reply) => {
       if (!response.destroyed) response.writeHead(reply.status, reply.headers as never).end(reply.body)
