@@ -74,6 +74,13 @@ describe.each([
       json: text.startsWith("{") ? JSON.parse(text) : null,
     }
   }
+  const environment = () => ({
+    PG_URL: pgUrl.href,
+    KEYCLOAK_URL: shop.serverUrl,
+    KEYCLOAK_REALM: shop.realm,
+    KEYCLOAK_CLIENT_ID: shop.clientId,
+    KEYCLOAK_CLIENT_SECRET: shop.clientSecret,
+  })
   const rowsOf = async (username: string) =>
     (await pool.query("SELECT * FROM app_user WHERE username = $1", [username])).rows
 
@@ -118,14 +125,24 @@ describe.each([
     expect(await rowsOf(ada.username)).toHaveLength(1)
   })
 
+  it("makes one row of 50 first requests at once, in two processes, for an account that was made elsewhere", async () => {
+    const bea = { ...ada, username: `bea-${framework}`, email: `bea-${framework}@example.test` }
+    await createGate(shop).registerUser(bea) // a gate without a store: no row yet
+    const { accessToken } = await createGate(shop).loginWithPassword(bea)
+    const other = await startSecondProcess(framework, environment())
+    try {
+      const urls = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? application.url : other.url))
+      const answers = await Promise.all(urls.map(url => call("GET", "/me", { token: accessToken, url })))
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+      expect(new Set(answers.map(({ json }) => json.id)).size).toBe(1)
+      expect(await rowsOf(bea.username)).toHaveLength(1)
+    } finally {
+      await other.close()
+    }
+  })
+
   it("shows the same row in another process of the same application", async () => {
-    const other = await startSecondProcess(framework, {
-      PG_URL: pgUrl.href,
-      KEYCLOAK_URL: shop.serverUrl,
-      KEYCLOAK_REALM: shop.realm,
-      KEYCLOAK_CLIENT_ID: shop.clientId,
-      KEYCLOAK_CLIENT_SECRET: shop.clientSecret,
-    })
+    const other = await startSecondProcess(framework, environment())
     try {
       const here = await call("GET", "/me", { token: tokens.access_token })
       const there = await call("GET", "/me", { token: tokens.access_token, url: other.url })
