@@ -147,12 +147,20 @@ function checkSubject({ sub, azp }: Readonly<Record<string, unknown>>): void {
 
 /** A claim for the log: JSON without control characters, cut at 200, so that a token can't write log lines. */
 function printable(value: unknown): string {
-  const text = JSON.stringify(value) ?? "missing"
+  const members = Array.isArray(value) ? value : [value]
+  // Nested too deep, JSON.stringify throws; and nobody has vouched for this value yet.
+  const isFlat = members.every(one => typeof one !== "object" || one === null)
+  const text = isFlat ? (JSON.stringify(value) ?? "missing") : "of another shape"
   return (text.length > 200 ? `${text.slice(0, 200)}…` : text).replace(/[^\x20-\x7e…]/g, "?")
 }
 
-function freezeDeep<Value>(value: Value): Value {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value
-  for (const member of Object.values(value)) freezeDeep(member)
-  return Object.freeze(value)
+// A list of what is left instead of a recursion, so that no depth of nesting is too deep.
+function freezeDeep<Value extends object>(value: Value): Value {
+  const left: object[] = [value]
+  for (const one of left) {
+    for (const member of Object.values(Object.freeze(one))) {
+      if (typeof member === "object" && member !== null && !Object.isFrozen(member)) left.push(member)
+    }
+  }
+  return value
 }

@@ -1,4 +1,5 @@
 import { invalidToken } from "../errors.js"
+import { hasDuplicateMembers } from "./duplicate-members.js"
 
 /** The parts of a signed token, decoded but not verified. */
 export interface CompactToken {
@@ -19,17 +20,30 @@ export function splitToken(token: string): CompactToken {
     throw invalidToken("malformed", "Refused a token that has not exactly three parts: it is no signed JWT.")
   }
   if (!isCanonical(signature)) throw notCanonical()
-  return { header: decode(header), payload: decode(payload) }
+  const headerText = decode(header)
+  const decoded = { header: parse(headerText), payload: parse(decode(payload)) }
+  if (hasDuplicateMembers(headerText)) {
+    throw invalidToken("malformed", "Refused a token whose header names a member twice.")
+  }
+  return decoded
 }
 
-function decode(part: string): Readonly<Record<string, unknown>> {
+function decode(part: string): string {
   if (!isCanonical(part)) throw notCanonical()
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(part, "base64url"))
+  } catch {
+    throw invalidToken("malformed", "Refused a token whose header or payload is no UTF-8.")
+  }
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
   let json: unknown
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.from(part, "base64url")))
+    json = JSON.parse(text)
   } catch {
     // Without the cause: V8's SyntaxError quotes the text, and with it a piece of the token.
-    throw invalidToken("malformed", "Refused a token whose header or payload is no JSON in UTF-8.")
+    throw invalidToken("malformed", "Refused a token whose header or payload is no JSON.")
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw invalidToken("malformed", "Refused a token whose header or payload is no JSON object.")

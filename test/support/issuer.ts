@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from "node:crypto"
-import { exportJWK, SignJWT } from "jose"
+import { SignJWT } from "jose"
 import { type Call, type FaultyServer, type Reply, startFaultyServer } from "./faulty-server.ts"
 
 /** What the issuer serves, as `METHOD /path`. */
@@ -45,6 +45,12 @@ export interface Issuer extends FaultyServer {
   readonly rotate: (alg?: string) => Promise<string>
   readonly unpublish: (kid: string) => void
   readonly kid: () => string
+  /** What tokens are signed with now, for tests that sign by hand. */
+  readonly signingKey: () => SigningKey
+  /** Adds any entry to the key set, first. */
+  readonly publish: (jwk: unknown) => void
+  /** Claims of a person as Keycloak 26.7 sends them. */
+  readonly claims: (more?: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
 }
 
 interface Minted {
@@ -52,11 +58,12 @@ interface Minted {
   readonly header?: Readonly<Record<string, unknown>>
 }
 
-interface SigningKey {
+export interface SigningKey {
   readonly kid: string
   readonly alg: string
+  readonly publicKey: KeyObject
   readonly privateKey: KeyObject
-  readonly jwk: object
+  readonly jwk: Readonly<Record<string, unknown>>
 }
 
 export async function startIssuer(realm = "shop"): Promise<Issuer> {
@@ -65,7 +72,7 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
   const accounts = new Map<string, { id: string; username: string; createdTimestamp: number }>()
   firstKey ??= newKey("RS256")
   let signing = await firstKey
-  let published = [signing]
+  let published: unknown[] = [signing.jwk]
 
   const server = await startFaultyServer(answer)
   const issuer = `${server.url}/realms/${encodeURIComponent(realm)}`
@@ -125,7 +132,7 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
     const is = (which: Endpoint) => paths[which].test(`${method} ${pathname}`)
     const form = () => new URLSearchParams(body.toString())
     if (is("discovery")) return json(200, { issuer, token_endpoint: `${issuer}/protocol/openid-connect/token` })
-    if (is("certs")) return json(200, { keys: published.map(({ jwk }) => jwk) })
+    if (is("certs")) return json(200, { keys: published })
     if (is("token")) return token(form())
     if (is("introspection")) return json(200, { ...claimsIn(form().get("token") ?? ""), active: true })
     if (is("userinfo")) return json(200, { sub: personClaims(issuer).sub, preferred_username: "ada" })
@@ -152,13 +159,18 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
     },
     async rotate(alg = "RS256") {
       signing = await newKey(alg)
-      published = [signing, ...published]
+      published = [signing.jwk, ...published]
       return signing.kid
     },
     unpublish(kid) {
-      published = published.filter(key => key.kid !== kid)
+      published = published.filter(jwk => (jwk as { kid?: unknown }).kid !== kid)
     },
     kid: () => signing.kid,
+    signingKey: () => signing,
+    publish(jwk) {
+      published = [jwk, ...published]
+    },
+    claims: more => ({ ...personClaims(issuer), ...more }),
   }
 }
 
@@ -207,17 +219,20 @@ function serviceClaims(clientId: string) {
   }
 }
 
-async function newKey(alg: string): Promise<SigningKey> {
-  const { publicKey, privateKey } = keyPair(alg)
+/** `Ed448` stands for EdDSA on that curve. */
+export async function newKey(algorithm: string): Promise<SigningKey> {
+  const alg = algorithm === "Ed448" ? "EdDSA" : algorithm
+  const { publicKey, privateKey } = keyPair(algorithm)
   const kid = randomBytes(32).toString("base64url")
-  return { kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: "sig" } }
+  return { kid, alg, publicKey, privateKey, jwk: { ...publicKey.export({ format: "jwk" }), kid, alg, use: "sig" } }
 }
 
 function keyPair(alg: string): { publicKey: KeyObject; privateKey: KeyObject } {
   const curves: Readonly<Record<string, string>> = { ES256: "P-256", ES384: "P-384", ES512: "P-521" }
   const namedCurve = curves[alg]
   if (namedCurve !== undefined) return generateKeyPairSync("ec", { namedCurve })
-  return alg === "EdDSA" ? generateKeyPairSync("ed25519") : generateKeyPairSync("rsa", { modulusLength: 2048 })
+  if (alg === "EdDSA") return generateKeyPairSync("ed25519")
+  return alg === "Ed448" ? generateKeyPairSync("ed448") : generateKeyPairSync("rsa", { modulusLength: 2048 })
 }
 
 function claimsIn(token: string): Record<string, unknown> {
