@@ -17,7 +17,7 @@ export interface Realm {
   readonly close: () => Promise<void>
 }
 
-export interface Changes {
+interface Changes {
   readonly claims?: Readonly<Record<string, unknown>>
   readonly header?: Readonly<Record<string, unknown>>
   /** Instead of the header or the payload, exactly as given. */
