@@ -18,6 +18,7 @@ import { createTransport } from "./keycloak/transport.js"
 import { createUserinfo } from "./keycloak/userinfo.js"
 import { createLoginWithPassword, type LoginWithPassword } from "./login-with-password.js"
 import { createLogout, type Logout } from "./logout.js"
+import { createLogoutEverywhere, type LogoutEverywhere } from "./logout-everywhere.js"
 import { type GateOptions, parseOptions } from "./options.js"
 import { createReady, type ReadyOptions, type Use } from "./ready.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
@@ -34,6 +35,7 @@ export interface Gate<User> {
   readonly verifyBearer: VerifyBearer<User>
   readonly refreshSession: RefreshSession
   readonly logout: Logout
+  readonly logoutEverywhere: LogoutEverywhere
   /**
    * Resolves when Keycloak is set up for what this application does; otherwise throws one error that names everything
    * that is wrong, why, and the mend. Never required: the gate is lazy and heals by itself.
@@ -93,7 +95,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
 
   const canRegister = admin !== null || clientSecret !== null
   const serviceToken = createServiceToken(async () => {
-    if (!canRegister) throw secretNeeded("registerUser")
+    if (!canRegister) throw secretNeeded("Registering people and managing their accounts")
     return adminTokens.clientCredentialsGrant()
   }, now)
   const accounts = createAdminClient({ realm, clientId: admin?.clientId ?? clientId, transport, serviceToken })
@@ -151,6 +153,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     verifyBearer: reported(verifyBearer as (...parameters: unknown[]) => Promise<never>) as VerifyBearer<User | null>,
     refreshSession: reported(createRefreshSession(tokens.refreshGrant)),
     logout: reported(createLogout(createSessionEnd(askerAt(realm.logoutUrl), transport))),
+    logoutEverywhere: reported(createLogoutEverywhere(accounts.endSessions)),
     // Not reported: whoever calls it reads the error.
     ready: createReady(inspectSetUp, usesByDefault),
     refusalFor,

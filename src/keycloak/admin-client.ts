@@ -13,6 +13,12 @@ export interface AdminClientOptions {
   readonly serviceToken: ServiceToken
 }
 
+/** What the admin client's own type leaves out: the clients (by UUID) that hold offline sessions. */
+interface Consent {
+  readonly clientId?: string
+  readonly additionalGrants?: readonly { readonly client: string }[]
+}
+
 /** Accounts through Keycloak's Admin API; the service account's role `manage-users` covers every call. */
 export function createAdminClient({ realm, clientId, transport, serviceToken }: AdminClientOptions): Accounts {
   const url = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
@@ -50,6 +56,36 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
   // The admin client returns whatever a 200 holds, be it a proxy's HTML.
   function notKeycloak(): GateError {
     return unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it")
+  }
+
+  /** A call whose answer has no body, where Keycloak answers it. */
+  async function command(work: (client: KeycloakAdminClient) => Promise<unknown>): Promise<void> {
+    if ((await call(work)) !== "") throw notKeycloak()
+  }
+
+  /** A call whose answer is a list, where Keycloak answers it. */
+  async function list<Item>(work: (client: KeycloakAdminClient) => Promise<Item[]>): Promise<Item[]> {
+    const items = await call(work)
+    if (!Array.isArray(items)) throw notKeycloak()
+    return items
+  }
+
+  /** Offline sessions outlive Keycloak's logout of a user (26.7.4); which clients have some is told with the consents. */
+  async function endOfflineSessions(id: string): Promise<void> {
+    const consents = await list<Consent>(client =>
+      client.users.listConsents({ id }).catch(error => {
+        goneIsFine(error)
+        return []
+      }),
+    )
+    for (const { client: clientId } of consents.flatMap(({ additionalGrants }) => additionalGrants ?? [])) {
+      const sessions = await list(client => client.users.listOfflineSessions({ id, clientId }))
+      for (const { id: session = "" } of sessions) {
+        await command(client =>
+          client.realms.deleteSession({ realm: realm.name, session, isOffline: true }).catch(goneIsFine),
+        )
+      }
+    }
   }
 
   function translate(error: unknown): unknown {
@@ -101,20 +137,12 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
       }
     },
     async deleteAccount(id) {
-      // An empty id would address the collection of all users.
-      if (id === "") throw new TypeError("deleteAccount needs an id")
-      const answer: unknown = await call(client =>
-        client.users.del({ id }).catch((error: unknown) => {
-          const { status, data } = networkAnswer(error) ?? {}
-          if (status !== 404 || !isKeycloaks(data)) throw error
-          return ""
-        }),
-      )
-      if (answer !== "") throw notKeycloak()
+      assertId(id)
+      await command(client => client.users.del({ id }).catch(goneIsFine))
     },
     async assignRealmRoles(id, names) {
-      const available = await call(client => client.users.listAvailableRealmRoleMappings({ id }))
-      if (!Array.isArray(available)) throw notKeycloak()
+      assertId(id)
+      const available = await list(client => client.users.listAvailableRealmRoleMappings({ id }))
       const roles = names.map(name => available.find(role => role.name === name) ?? name)
       const missing = roles.find(role => typeof role === "string")
       if (missing !== undefined) {
@@ -123,11 +151,23 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
         )
       }
       const mappings = roles.filter(role => typeof role !== "string").map(({ id = "", name = "" }) => ({ id, name }))
-      await call(client => client.users.addRealmRoleMappings({ id, roles: mappings }))
+      await command(client => client.users.addRealmRoleMappings({ id, roles: mappings }))
+    },
+    async sendVerificationMail(id) {
+      assertId(id)
+      await command(client => client.users.sendVerifyEmail({ id }))
+    },
+    async endSessions(id) {
+      assertId(id)
+      await command(client => client.users.logout({ id }).catch(goneIsFine))
+      await endOfflineSessions(id)
+    },
+    async hasSessions(id) {
+      assertId(id)
+      return (await list(client => client.users.listSessions({ id }))).length > 0
     },
     async findAccount(by) {
-      const found = await call(client => client.users.find({ ...by, exact: true, max: 2 }))
-      if (!Array.isArray(found)) throw notKeycloak()
+      const found = await list(client => client.users.find({ ...by, exact: true, max: 2 }))
       const account = found[0]
       if (typeof account?.id !== "string" || found.length !== 1) return null
       return { id: account.id, createdTimestamp: account.createdTimestamp ?? 0 }
@@ -163,6 +203,18 @@ function networkAnswer(error: unknown): { status: number; headers: Headers; data
   return response instanceof Response
     ? { status: response.status, headers: response.headers, data: responseData }
     : null
+}
+
+/** These would address the collection of all users, or the realm itself: a path is normalised before it is sent. */
+function assertId(id: string): void {
+  if (["", ".", ".."].includes(id)) throw new TypeError("an account's id can't be empty or a step in a path")
+}
+
+/** Keycloak's 404 for what is to be ended: it is gone, as if it had been deleted now. */
+function goneIsFine(error: unknown): "" {
+  const { status, data } = networkAnswer(error) ?? {}
+  if (status !== 404 || !isKeycloaks(data)) throw error
+  return ""
 }
 
 /** Whether an answer's body has the form of Keycloak's errors. */

@@ -7,6 +7,12 @@ export interface Accounts {
   /** Deletes by id; an account that is gone already is fine. */
   readonly deleteAccount: (id: string) => Promise<void>
   readonly assignRealmRoles: (id: string, names: readonly string[]) => Promise<void>
+  /** Has Keycloak send its mail with the link that verifies the e-mail. */
+  readonly sendVerificationMail: (id: string) => Promise<void>
+  /** Ends every session, offline ones too; an account that is gone has none. */
+  readonly endSessions: (id: string) => Promise<void>
+  /** Whether somebody is logged in to it. */
+  readonly hasSessions: (id: string) => Promise<boolean>
   /** The account of exactly this username or e-mail. */
   readonly findAccount: (by: AccountName) => Promise<FoundAccount | null>
   readonly readRules: () => Promise<RegistrationRules>

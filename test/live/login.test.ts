@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto"
-import { describe, expect, it } from "vitest"
-import { createGate, type GateError } from "../../src/index.js"
+import { afterAll, describe, expect, it } from "vitest"
+import { createGate, type GateError, memoryUserStore } from "../../src/index.js"
+import { newPerson, removeAccounts } from "../support/accounts.ts"
 import { gateTest } from "./realms.ts"
 
 const password = "Passw0rd!"
@@ -134,4 +135,49 @@ describe("refreshSession and logout on the real server", () => {
     expect((await refusal(gate.refreshSession("abc.def.ghi"))).code).toBe("session_ended")
     expect((await refusal(gate.logout("abc.def.ghi"))).code).toBe("session_ended")
   })
+})
+
+describe("logoutEverywhere on the real server", () => {
+  const registering = createGate({ ...gateTest(), userStore: memoryUserStore() })
+  afterAll(removeAccounts)
+
+  async function loggedIn(scope?: string) {
+    const person = newPerson()
+    const { subject } = await registering.registerUser(person)
+    const login = () => gate.loginWithPassword({ ...person, scope })
+    return { subject, sessions: [await login(), await login()] }
+  }
+
+  it("ends all sessions of one person and nobody else's", async () => {
+    const [ada, bob] = [await loggedIn(), await loggedIn()]
+    await gate.logoutEverywhere(ada.subject)
+    for (const { refreshToken } of ada.sessions)
+      expect(await refusal(gate.refreshSession(refreshToken))).toMatchObject({ code: "session_ended", status: 401 })
+    for (const { refreshToken } of bob.sessions) await gate.refreshSession(refreshToken)
+  })
+
+  it("ends offline sessions too, which Keycloak's own logout of a user leaves", async () => {
+    const { subject, sessions } = await loggedIn("offline_access")
+    expect(sessions[0]?.refreshExpiresInSeconds).toBe(0)
+    await gate.logoutEverywhere(subject)
+    for (const { refreshToken } of sessions)
+      expect((await refusal(gate.refreshSession(refreshToken))).code).toBe("session_ended")
+  })
+
+  it("can be called again, and for an account that does not exist", async () => {
+    const { subject } = await loggedIn()
+    await gate.logoutEverywhere(subject)
+    await gate.logoutEverywhere(subject)
+    await gate.logoutEverywhere("00000000-0000-4000-8000-000000000000")
+  })
+
+  it.each([[""], ["."], [".."], [undefined], [null], [7], [["a"]], ["a\nb"]])(
+    "refuses the subject %j, which would address more than one account",
+    async subject => {
+      expect(await refusal(gate.logoutEverywhere(subject as string))).toMatchObject({
+        code: "invalid_request",
+        fields: [{ field: "subject" }],
+      })
+    },
+  )
 })
