@@ -1,13 +1,13 @@
+import { median, type Spread, spreadOf } from "./median.ts"
+
 /** Two ways to do one thing, measured in turn in the same rounds. */
 export interface Comparison {
   readonly rounds: number
   /** Medians per second. */
   readonly bare: number
   readonly library: number
-  /** Median of what the single rounds gave, library : bare. */
-  readonly ratio: number
-  readonly lowest: number
-  readonly highest: number
+  /** Of what the single rounds gave, library : bare. */
+  readonly ratio: Spread
 }
 
 interface Contestants {
@@ -47,14 +47,11 @@ export async function compare({ bare, withLibrary }: Contestants, bounds: Bounds
       `Only ${measured.length} rounds in ${bounds.seconds.toFixed(0)} s: this machine is too busy to measure`,
     )
   }
-  const ratios = measured.map(round => round.library / round.bare)
   return {
     rounds: measured.length,
     bare: median(measured.map(round => round.bare)),
     library: median(measured.map(round => round.library)),
-    ratio: median(ratios),
-    lowest: Math.min(...ratios),
-    highest: Math.max(...ratios),
+    ratio: spreadOf(measured.map(round => round.library / round.bare)),
   }
 }
 
@@ -66,10 +63,4 @@ async function perSecond(work: () => Promise<unknown>, count: number): Promise<n
   const started = performance.now()
   await Promise.all(Array.from({ length: inFlight }, worker))
   return (count * 1000) / (performance.now() - started)
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other)
-  const middle = sorted.length / 2
-  return ((sorted[Math.ceil(middle) - 1] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2
 }

@@ -1,0 +1,33 @@
+import type { Contestant } from "./contestants/contestant.ts"
+import type { TokenSet } from "./token-set.ts"
+
+/**
+ * Whoever is measured accepts a good token and refuses bad ones.
+ *
+ * @throws {Error} when it does not: its speed would say nothing
+ */
+export async function prove(contestant: Contestant, tokens: TokenSet): Promise<void> {
+  const good = tokens.authorization(0)
+  const tampered = {
+    "whose payload was changed": changed(good, good.lastIndexOf(".") - 40),
+    "whose signature was changed": changed(good, good.lastIndexOf(".") + 40),
+    ...(contestant.signatureOnly ? {} : tokens.bad),
+  }
+  const problem = await refusal(contestant, good)
+  if (problem !== null) throw new Error("refuses a good token", { cause: problem })
+  for (const [what, authorization] of Object.entries(tampered)) {
+    if ((await refusal(contestant, authorization)) === null) throw new Error(`accepts a token ${what}`)
+  }
+}
+
+async function refusal({ verify }: Contestant, authorization: string): Promise<unknown> {
+  try {
+    return (await verify(authorization)) === false ? "false" : null
+  } catch (error) {
+    return error
+  }
+}
+
+function changed(text: string, at: number): string {
+  return text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1)
+}
