@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^keycloak-gate$/, replacement: join(source, "index.ts") },
+      { find: /^keycloak-gate\/testing$/, replacement: join(source, "testing/index.ts") },
       { find: /^keycloak-gate\/(express|fastify|koa)$/, replacement: join(source, "adapters/$1.ts") },
     ],
   },

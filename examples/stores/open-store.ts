@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import type { UserStore } from "keycloak-gate"
 import pg from "pg"
+import { createMariaDbPool, createMariaDbStore } from "./mariadb.ts"
 import { createPostgresStore } from "./postgres.ts"
 import type { Row } from "./row.ts"
 import { createSqliteStore, sqliteTable } from "./sqlite.ts"
@@ -12,17 +13,24 @@ export interface OpenStore {
   close(): Promise<void>
 }
 
-/** The table that the environment names: in PostgreSQL at `PG_URL`, else in `SQLITE_FILE`, else in memory. */
-export async function openStore({ PG_URL, SQLITE_FILE }: NodeJS.ProcessEnv): Promise<OpenStore> {
-  return PG_URL ? openPostgres(PG_URL) : openSqlite(SQLITE_FILE || ":memory:")
+/** The table that the environment names: at `PG_URL`, else at `MARIADB_URL`, else in `SQLITE_FILE`, else in memory. */
+export async function openStore({ PG_URL, MARIADB_URL, SQLITE_FILE }: NodeJS.ProcessEnv): Promise<OpenStore> {
+  if (PG_URL) return openPostgres(PG_URL)
+  return MARIADB_URL ? openMariaDb(MARIADB_URL) : openSqlite(SQLITE_FILE || ":memory:")
 }
 
 async function openPostgres(connectionString: string): Promise<OpenStore> {
   const pool = new pg.Pool({ connectionString })
   // Without a listener, a connection that the server closes would end this process; the pool opens another one.
   pool.on("error", error => console.error(`PostgreSQL closed a connection: ${error.message}`))
-  await pool.query(readFileSync(new URL("postgres.sql", import.meta.url), "utf8"))
+  await pool.query(tableIn("postgres.sql"))
   return { name: "PostgreSQL", userStore: createPostgresStore(pool), close: () => pool.end() }
+}
+
+async function openMariaDb(url: string): Promise<OpenStore> {
+  const pool = createMariaDbPool(url)
+  await pool.query(tableIn("mariadb.sql"))
+  return { name: "MariaDB", userStore: createMariaDbStore(pool), close: () => pool.end() }
 }
 
 function openSqlite(file: string): OpenStore {
@@ -31,4 +39,8 @@ function openSqlite(file: string): OpenStore {
   database.exec(sqliteTable)
   const name = file === ":memory:" ? "this process's memory" : file
   return { name, userStore: createSqliteStore(database), close: async () => database.close() }
+}
+
+function tableIn(file: string): string {
+  return readFileSync(new URL(file, import.meta.url), "utf8")
 }

@@ -11,7 +11,7 @@ export interface TestSchema {
 /** The examples' table in a schema of its own, on the real server. */
 export async function createTestSchema(): Promise<TestSchema> {
   const url = new URL(process.env.PG_URL ?? "postgres://postgres@127.0.0.1:5432/test")
-  const schema = `gate_examples_${process.pid}`
+  const schema = `gate_examples_${process.pid}_${Date.now()}`
   const { host, pathname } = url
   url.searchParams.set("options", `-c search_path=${schema}`)
   const pool = new pg.Pool({ connectionString: url.href, connectionTimeoutMillis: 5000 })

@@ -1,108 +1,103 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createPostgresStore } from "../../examples/stores/postgres.ts"
-import type { Row } from "../../examples/stores/row.ts"
-import { createSqliteStore, sqliteTable } from "../../examples/stores/sqlite.ts"
-import { memoryUserStore, type UserProfile } from "../../src/index.js"
-import { type StoreUnderTest, storeFacts } from "../contracts/user-store.ts"
-import { createTestSchema, type TestSchema } from "./postgres.ts"
+import type { UserProfile } from "../../src/index.js"
+import { itKeepsTheStoreContract } from "../contracts/user-store.ts"
+import { createTestDatabase } from "./mariadb.ts"
+import { createTestSchema } from "./postgres.ts"
+import { type OpenedStore, storeKinds } from "./store-kinds.ts"
 import { saveInTwoProcesses } from "./two-processes.ts"
 
-const rowReaders = {
-  toProfile: ({ issuer, subject, username, email, email_verified, first_name, last_name, as_of }: Row): UserProfile => {
-    const names = { username, email, firstName: first_name, lastName: last_name }
-    return { issuer, subject, ...names, emailVerified: email_verified, asOf: as_of }
-  },
-  extraOf: ({ plan }: Row) => (plan === null ? null : { plan }),
+interface Place {
+  readonly env: NodeJS.ProcessEnv
+  remove(): Promise<void>
 }
 
-let issuers = 0
-const newIssuer = () => `https://sso.example/realms/${++issuers}`
+const places = {
+  async PostgreSQL(): Promise<Place> {
+    const { url, drop } = await createTestSchema()
+    return { env: { PG_URL: url }, remove: drop }
+  },
+  async MariaDB(): Promise<Place> {
+    const { url, drop } = await createTestDatabase()
+    return { env: { PG_URL: "", MARIADB_URL: url }, remove: drop }
+  },
+  async SQLite(): Promise<Place> {
+    const folder = mkdtempSync(join(tmpdir(), "gate-examples-"))
+    const remove = async () => rmSync(folder, { recursive: true })
+    return { env: { PG_URL: "", MARIADB_URL: "", SQLITE_FILE: join(folder, "app.sqlite") }, remove }
+  },
+}
 
-describe("memoryUserStore", () => {
-  const tested = {
-    store: memoryUserStore(),
-    toProfile: ({ extra: _, ...profile }: { extra: unknown } & UserProfile) => profile,
-    extraOf: ({ extra }: { extra: unknown }) => extra,
-  }
-  it.each(storeFacts)("$fact", async ({ check }) => check(tested, newIssuer()))
-})
-
-describe("the PostgreSQL store, on the real server", () => {
-  let schema: TestSchema
-  let tested: StoreUnderTest<Row>
+describe.each([
+  ["pg", "PostgreSQL"],
+  ["mysql2", "MariaDB"],
+  ["node:sqlite", "SQLite"],
+  ["kysely", "PostgreSQL"],
+  ["drizzle", "PostgreSQL"],
+] as const)("the %s store, on the real %s", (kind, server) => {
+  let place: Place
+  let store: OpenedStore
 
   beforeAll(async () => {
-    schema = await createTestSchema()
-    tested = { store: createPostgresStore(schema.pool), ...rowReaders }
+    place = await places[server]()
+    store = await storeKinds[kind](place.env)
   })
-  afterAll(() => schema?.drop())
-
-  it.each(storeFacts)("$fact", async ({ check }) => check(tested, newIssuer()))
-
-  it("makes one row of 50 first requests at once over two processes", async () => {
-    const issuer = newIssuer()
-    const ids = await saveInTwoProcesses(issuer, { PG_URL: schema.url })
-    const { rows } = await schema.pool.query<Row>("SELECT * FROM app_user WHERE issuer = $1", [issuer])
-    expect(rows).toHaveLength(1)
-    expect(ids).toEqual(Array(50).fill(rows[0]?.id))
+  afterAll(async () => {
+    await store?.close()
+    await place?.remove()
   })
 
-  it("gives a row its dates as dates", async () => {
-    const before = Date.now()
+  itKeepsTheStoreContract(() => store.userStore)
+
+  it("makes one row of 50 first requests at once over two processes", { timeout: 60_000 }, async () => {
+    const issuer = "https://sso.example/realms/first"
+    const ids = await saveInTwoProcesses(kind, issuer, place.env)
+    const row = await store.userStore.findUser({ issuer, subject: "first" })
+    expect(ids).toEqual(Array(50).fill(String(row?.id)))
+    // Were there a second row, it would be found now.
+    await store.userStore.removeUser({ issuer, subject: "first" })
+    expect(await store.userStore.findUser({ issuer, subject: "first" })).toBeNull()
+  })
+
+  it("gives a row its dates as dates, whatever the clocks of its process show", async () => {
     const asOf = new Date("2026-03-29T01:30:00.123Z") // an hour that many clocks skip
-    const row = await tested.store.saveUser({ ...nobody, issuer: newIssuer(), asOf })
-    expect(row.as_of).toEqual(asOf)
-    expect(Math.abs(row.created_at.getTime() - before)).toBeLessThan(60_000)
+    const row = await store.userStore.saveUser({ ...nobody, asOf })
+    const { as_of, asOf: told = as_of, created_at, createdAt = created_at } = row as unknown as Record<string, Date>
+    expect(told).toEqual(asOf)
+    expect(Math.abs(Date.now() - (createdAt?.getTime() ?? 0))).toBeLessThan(60_000)
   })
 })
 
-describe("the SQLite store", () => {
-  const folder = mkdtempSync(join(tmpdir(), "gate-examples-"))
-  const file = join(folder, "app.sqlite")
-  const database = new DatabaseSync(file, { timeout: 5000 })
-  database.exec(sqliteTable)
-  const tested = { store: createSqliteStore(database), ...rowReaders }
-
-  afterAll(() => {
-    database.close()
-    rmSync(folder, { recursive: true })
-  })
-
-  it.each(storeFacts)("$fact", async ({ check }) => check(tested, newIssuer()))
-
-  it("makes one row of 50 first requests at once over two processes", async () => {
-    const issuer = newIssuer()
-    const ids = await saveInTwoProcesses(issuer, { PG_URL: "", SQLITE_FILE: file })
-    const rows = database.prepare("SELECT * FROM app_user WHERE issuer = ?").all(issuer)
-    expect(rows).toHaveLength(1)
-    expect(ids).toEqual(Array(50).fill(String(rows[0]?.id)))
-  })
-
-  it("gives the rows that the PostgreSQL store gives", async () => {
-    const profile = { ...nobody, issuer: newIssuer(), emailVerified: true }
-    const row = await tested.store.saveUser(profile, { plan: "pro" })
+describe("the stores of SQLite and MariaDB", () => {
+  it.each([
+    ["node:sqlite", "SQLite"],
+    ["mysql2", "MariaDB"],
+  ] as const)("give the rows that the PostgreSQL store gives: %s", async (kind, server) => {
+    const place = await places[server]()
+    const store = await storeKinds[kind](place.env)
+    const row = await store.userStore.saveUser({ ...nobody, emailVerified: true }, { plan: "pro" })
     expect(row).toEqual({
       id: expect.stringMatching(/^\d+$/),
-      issuer: profile.issuer,
+      issuer: nobody.issuer,
       subject: "nobody",
       username: null,
       email: null,
       email_verified: true,
       first_name: null,
       last_name: null,
-      as_of: profile.asOf,
+      as_of: nobody.asOf,
       plan: "pro",
       created_at: expect.any(Date),
     })
+    await store.close()
+    await place.remove()
   })
 })
 
 const nobody: UserProfile = {
-  issuer: "",
+  issuer: "https://sso.example/realms/nobody",
   subject: "nobody",
   username: null,
   email: null,

@@ -1,0 +1,53 @@
+import type { UserStore } from "keycloak-gate"
+import { createPool, type Pool, type RowDataPacket } from "mysql2/promise"
+import type { Row, SignUp } from "./row.ts"
+
+/** A pool for `createMariaDbStore`. In UTC, because mysql2 otherwise writes dates as this process's own clock shows them. */
+export function createMariaDbPool(uri: string): Pool {
+  return createPool({ uri, timezone: "Z" })
+}
+
+/** The table of `mariadb.sql` as a user store, for `mysql2`. It reads rows back, because MySQL has no RETURNING. */
+export function createMariaDbStore(pool: Pick<Pool, "execute">): UserStore<Row> {
+  const findUser: UserStore<Row>["findUser"] = async ({ issuer, subject }) => {
+    const [rows] = await pool.execute<RowDataPacket[]>(find, [issuer, subject])
+    return rows[0] === undefined ? null : toRow(rows[0])
+  }
+
+  return {
+    findUser,
+
+    async saveUser(profile, extra) {
+      const { issuer, subject, username, email, emailVerified, firstName, lastName, asOf } = profile
+      const { plan = null } = (extra ?? {}) as SignUp
+      await pool.execute(upsert, [issuer, subject, username, email, emailVerified, firstName, lastName, asOf, plan])
+      const row = await findUser(profile)
+      if (row === null) throw new Error("MariaDB has no row after an upsert: somebody removed it at the same moment")
+      return row
+    },
+
+    async removeUser({ issuer, subject }) {
+      await pool.execute("DELETE FROM app_user WHERE issuer = ? AND subject = ?", [issuer, subject])
+    },
+  }
+}
+
+/** A row as PostgreSQL would give it: MariaDB's booleans are numbers. */
+function toRow(found: RowDataPacket): Row {
+  return { ...(found as Row), id: String(found.id), email_verified: found.email_verified === 1 }
+}
+
+const find = "SELECT * FROM app_user WHERE issuer = ? AND subject = ?"
+
+// MariaDB assigns from the first to the last, so `as_of` has to be the last: the others look at the old one.
+const upsert = `
+  INSERT INTO app_user (issuer, subject, username, email, email_verified, first_name, last_name, as_of, plan)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON DUPLICATE KEY UPDATE
+    username       = IF(as_of > VALUES(as_of), username,       VALUES(username)),
+    email          = IF(as_of > VALUES(as_of), email,          VALUES(email)),
+    email_verified = IF(as_of > VALUES(as_of), email_verified, VALUES(email_verified)),
+    first_name     = IF(as_of > VALUES(as_of), first_name,     VALUES(first_name)),
+    last_name      = IF(as_of > VALUES(as_of), last_name,      VALUES(last_name)),
+    plan           = COALESCE(VALUES(plan), plan),
+    as_of          = GREATEST(as_of, VALUES(as_of))`

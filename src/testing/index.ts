@@ -1,0 +1,2 @@
+export type { UserStoreCase, UserStoreContractOptions } from "./user-store-contract.js"
+export { userStoreContract } from "./user-store-contract.js"
