@@ -6,6 +6,8 @@ export type GateEvent =
   /** An account whose registration failed may still exist in Keycloak; the library goes on trying to remove it. */
   | { readonly type: "registration_unsettled"; readonly error: GateError }
   | { readonly type: "registration_settled"; readonly outcome: "removed" | "absent" }
+  /** `recheckSeconds`: Keycloak can't be asked about sessions, so the last verdicts stay; told once, when that begins. */
+  | { readonly type: "recheck_failed"; readonly error: GateError }
 
 export type Report = (event: GateEvent) => void
 

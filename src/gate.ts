@@ -1,13 +1,14 @@
-import { parseClaims } from "./bearer/claims.js"
+import { type Expectations, parseClaims } from "./bearer/claims.js"
 import type { Principal } from "./bearer/principal.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
 import { isGateError } from "./errors.js"
 import { createReport } from "./events.js"
 import { createAdminClient } from "./keycloak/admin-client.js"
 import { secretNeeded } from "./keycloak/client-authentication.js"
-import { createIntrospection } from "./keycloak/introspection.js"
+import { createIntrospect, createIntrospection } from "./keycloak/introspection.js"
 import { createKeySet } from "./keycloak/key-set.js"
 import { createRealm } from "./keycloak/realm.js"
+import { createRecheck } from "./keycloak/recheck.js"
 import type { Asker } from "./keycloak/refused-us.js"
 import { createServiceToken } from "./keycloak/service-token.js"
 import { createSessionEnd } from "./keycloak/session-end.js"
@@ -76,14 +77,22 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const tokens = createTokenClient({ ...settings, realm, transport })
   const adminTokens = admin === null ? tokens : createTokenClient({ ...settings, ...admin, realm, transport })
 
-  const checkClaims = (payload: Readonly<Record<string, unknown>>) =>
-    parseClaims(payload, { issuer: realm.issuer, audience, clockToleranceSeconds, now })
+  const expected: Expectations = { issuer: realm.issuer, audience, clockToleranceSeconds, now }
+  const checkClaims = (payload: Readonly<Record<string, unknown>>) => parseClaims(payload, expected)
   const verifyLocally = createTokenVerifier({ ...settings, keySet, issuer: realm.issuer })
+  const introspector = askerAt(realm.introspectionUrl)
+  const introspect = createIntrospect(introspector, transport)
   const verifyToken: Readonly<Record<typeof mode, () => VerifyToken>> = {
     local: () => verifyLocally,
-    introspection: () => createIntrospection(askerAt(realm.introspectionUrl), transport),
-    userinfo: () => createUserinfo(askerAt(realm.userinfoUrl), verifyLocally, checkClaims, transport),
+    introspection: () => createIntrospection({ ...settings, asker: introspector, introspect, expected }),
+    userinfo: () =>
+      createUserinfo({ ...settings, asker: askerAt(realm.userinfoUrl), transport, verifyLocally, checkClaims, now }),
   }
+  const { recheckSeconds } = settings
+  const recheck =
+    recheckSeconds === null
+      ? null
+      : createRecheck({ ...settings, recheckSeconds, introspect, introspectionUrl: introspector.url, report, now })
 
   const sync = userStore === null ? null : createUserSync(userStore)
   async function syncUser(principal: Principal<null>): Promise<User | null> {
@@ -119,6 +128,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     maxTokenBytes: settings.maxTokenBytes,
     verifyToken: verifyToken[mode](),
     parseClaims: checkClaims,
+    refuseEnded: recheck?.see ?? null,
     syncUser,
   })
   const registerUser = createRegisterUser<User | null>({
@@ -160,6 +170,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     close() {
       transport.close()
       creation.close()
+      recheck?.close()
     },
     realm: realm.name,
   })

@@ -5,6 +5,25 @@ import type { UserStore } from "./user/user-store.js"
 /** How a token is proven: by its signature alone, or by asking Keycloak on each request as well. */
 export type VerificationMode = "local" | "introspection" | "userinfo"
 
+/** A mode with its own setting; both are seconds, fractions allowed. */
+export type Verification =
+  | {
+      readonly mode: "local"
+      /**
+       * Asks about each session in use at most this often (at most 3600), beside the requests, and refuses from then on
+       * what Keycloak calls inactive; needs `clientSecret`. Default: nobody is asked.
+       */
+      readonly recheckSeconds?: number | undefined
+    }
+  | {
+      readonly mode: "introspection" | "userinfo"
+      /**
+       * Takes a good answer for this long (at most 300), never beyond the token's `exp`: an ended session lives that much
+       * longer. Default: every request asks.
+       */
+      readonly cacheSeconds?: number | undefined
+    }
+
 /**
  * What `createGate` takes; every optional member also takes `undefined`.
  *
@@ -29,9 +48,10 @@ export interface GateOptions<User> {
   readonly admin?: { readonly clientId: string; readonly clientSecret: string } | undefined
   /**
    * `"local"` (default) checks signatures and asks nobody, so an ended session lives until its token expires (300 s by
-   * Keycloak's default). `"introspection"` and `"userinfo"` ask Keycloak on every request and see it at once.
+   * Keycloak's default). `"introspection"` and `"userinfo"` ask Keycloak on every request and see it at once;
+   * `{ mode: "local", recheckSeconds: 30 }` asks beside the requests.
    */
-  readonly verification?: VerificationMode | { readonly mode: VerificationMode } | undefined
+  readonly verification?: VerificationMode | Verification | undefined
   /** Signature algorithms; default every asymmetric one that Keycloak signs with. */
   readonly algorithms?: readonly string[] | undefined
   /** Seconds by which this machine's clock may differ from Keycloak's; default 5, at most 300. */
@@ -85,6 +105,10 @@ export interface Settings<User> {
   readonly userStore: UserStore<User> | null
   readonly audience: string | null
   readonly mode: VerificationMode
+  /** 0: every request asks. */
+  readonly cacheSeconds: number
+  /** null: nobody is asked. */
+  readonly recheckSeconds: number | null
   readonly algorithms: readonly string[]
   readonly clockToleranceSeconds: number
   readonly timeoutMs: number
@@ -136,7 +160,7 @@ export function parseOptions<User>(options: unknown): Settings<User> {
       : null,
     userStore: given.store("userStore") as UserStore<User> | null,
     audience: given.audience("audience", clientId),
-    mode: given.mode("verification"),
+    ...given.verification("verification"),
     algorithms: given.algorithms("algorithms"),
     clockToleranceSeconds: given.number("clockToleranceSeconds", 5, 0, 300),
     timeoutMs: given.number("timeoutMs", 5000, 1, 600_000),
@@ -284,14 +308,23 @@ function reader(object: unknown, path: string, problems: { option: string; messa
       }
       return text(name, "a string, or null to switch the check off")
     },
-    mode(name: string): VerificationMode {
+    verification(name: string) {
       const found = valueOr(name, "local")
       const nested = typeof found === "object" && found !== null ? reader(found, name, problems) : null
       const mode = nested === null ? found : nested.value("mode")
-      nested?.refuseUnknown()
       const known = modes.find(one => one === mode)
       if (known === undefined) note(name, `expected ${modes.map(one => `"${one}"`).join(", ")}, got ${show(mode)}`)
-      return known ?? "local"
+      const recheckSeconds =
+        nested?.has("recheckSeconds") === true ? nested.number("recheckSeconds", 30, 0.001, 3600) : null
+      const cacheSeconds = nested?.has("cacheSeconds") === true ? nested.number("cacheSeconds", 5, 0.001, 300) : 0
+      if (recheckSeconds !== null && (known === "introspection" || known === "userinfo"))
+        note(`${name}.recheckSeconds`, `goes with \`mode: "local"\`: "${known}" asks Keycloak anyway`)
+      if (recheckSeconds !== null && value("clientSecret") === undefined)
+        note(`${name}.recheckSeconds`, "needs `clientSecret`: Keycloak tells nothing about tokens to a public client")
+      if (cacheSeconds !== 0 && known === "local")
+        note(`${name}.cacheSeconds`, 'goes with `mode: "introspection"` or "userinfo": "local" asks nobody')
+      nested?.refuseUnknown()
+      return { mode: known ?? "local", recheckSeconds, cacheSeconds }
     },
     algorithms(name: string): readonly string[] {
       const found = valueOr(name, asymmetric)

@@ -38,6 +38,8 @@ export interface VerifyBearerSteps<User> {
   readonly maxTokenBytes: number
   readonly verifyToken: (token: string) => Promise<Readonly<Record<string, unknown>>>
   readonly parseClaims: (payload: Readonly<Record<string, unknown>>) => Claims
+  /** Throws for a session that Keycloak has ended, as far as that is known here; null: nobody looks. */
+  readonly refuseEnded: ((claims: Claims, token: string) => void) | null
   readonly syncUser: (principal: Principal<null>) => Promise<User | null>
 }
 
@@ -48,6 +50,7 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
     const token = readBearer(authorization, steps.maxTokenBytes)
     if (token === null) return absent(guard !== null)
     const claims = steps.parseClaims(await steps.verifyToken(token))
+    steps.refuseEnded?.(claims, token)
     const principal = toPrincipal(claims, token)
     if (guard !== null) assertAllowed(principal, guard)
     return withUser(principal, await steps.syncUser(principal))

@@ -62,6 +62,20 @@ describe("createGate", () => {
     ["verification", { verification: { mode: "jwt" } }],
     ["verification.cache", { verification: { mode: "local", cache: 1 } }],
     ["verification", { verification: null }],
+    ["verification", { verification: {} }],
+    ["verification.cacheSeconds", { verification: { mode: "introspection", cacheSeconds: 0 } }],
+    ["verification.cacheSeconds", { verification: { mode: "userinfo", cacheSeconds: 301 } }],
+    ["verification.cacheSeconds", { verification: { mode: "introspection", cacheSeconds: "5" } }],
+    ["verification.cacheSeconds", { verification: { mode: "introspection", cacheSeconds: null } }],
+    ["verification.cacheSeconds", { verification: { mode: "introspection", cacheSeconds: Number.NaN } }],
+    ["verification.cacheSeconds", { verification: { mode: "local", cacheSeconds: 5 } }],
+    ["verification.cacheseconds", { verification: { mode: "introspection", cacheseconds: 5 } }],
+    ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "local", recheckSeconds: 0 } }],
+    ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "local", recheckSeconds: -1 } }],
+    ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "local", recheckSeconds: 3601 } }],
+    ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "userinfo", recheckSeconds: 30 } }],
+    ["verification.recheckSeconds", { verification: { mode: "local", recheckSeconds: 30 } }],
+    ["verification.recheck", { clientSecret: "s", verification: { mode: "local", recheck: 30 } }],
     ["algorithms", { algorithms: [] }],
     ["algorithms", { algorithms: ["HS256"] }],
     ["algorithms", { algorithms: ["none"] }],
@@ -115,6 +129,15 @@ describe("createGate", () => {
     expect(problem({ internalUrl: "http://keycloak:8080", allowInsecureHttp: true })).toBeNull()
   })
 
+  it.each([
+    { mode: "introspection" },
+    { mode: "introspection", cacheSeconds: 0.5 },
+    { mode: "userinfo", cacheSeconds: 300 },
+    { mode: "local", recheckSeconds: 30 },
+    { mode: "local", recheckSeconds: undefined },
+    { mode: "introspection", cacheSeconds: undefined },
+  ])("takes the verification %j", verification => expect(problem({ clientSecret: "s", verification })).toBeNull())
+
   it.each([[undefined], [null], ["https://sso.example.test"], [[]]])("refuses %s instead of options", options => {
     expect(() => createGate(options as never)).toThrow(expect.objectContaining({ code: "config_invalid" }))
   })
@@ -133,6 +156,8 @@ describe("parseOptions", () => {
       internalUrl: good.serverUrl,
       audience: "shop-api",
       mode: "local",
+      cacheSeconds: 0,
+      recheckSeconds: null,
       clockToleranceSeconds: 5,
       timeoutMs: 5000,
       maxAgeSeconds: 600,

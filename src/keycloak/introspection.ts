@@ -1,42 +1,108 @@
+import { checkAccessToken, type Expectations, parseClaims } from "../bearer/claims.js"
 import { type GateError, invalidToken } from "../errors.js"
+import { createAskedOnce } from "./asked-once.js"
 import { clientForm, secretNeeded } from "./client-authentication.js"
 import { splitToken } from "./compact-token.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
 import { readJson, type Transport, unavailable } from "./transport.js"
 
+/** Keycloak's answer about a token; nothing in it but `active` may be read unless that is true. */
+export type Introspect = (token: string) => Promise<Readonly<Record<string, unknown>> & { readonly active: boolean }>
+
 /**
- * Asks Keycloak about each token; the answer's claims are checked again, because it calls an ID token active too.
+ * Keycloak's introspection endpoint.
  *
- * @throws {GateError} `invalid_token` with reason `malformed`, `audience` or `revoked`
- * @throws {GateError} `config_invalid` without a client secret; `keycloak_unavailable`; `keycloak_refused_us`
- * @see RFC 7662 §4
+ * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us`
+ * @see RFC 7662 §2
  */
-export function createIntrospection(asker: Asker, transport: Transport): VerifyToken {
+export function createIntrospect(asker: Asker, transport: Transport): Introspect {
   return async token => {
-    if (asker.clientSecret === null) throw secretNeeded('`verification: "introspection"`')
-    const { payload } = splitToken(token)
     const response = await transport.fetch(asker.url, clientForm(asker, { token, token_type_hint: "access_token" }))
     const answer = await readJson(asker.url, response)
     if (response.status !== 200) throw refusedUs(asker, answerOf(response.status, answer))
-    if (typeof answer.active !== "boolean") throw unavailable(asker.url, "its introspection answer has no `active`")
-    // Keycloak 26.7.4 adds a `jwt` with all claims to inactive answers (CVE-2026-18208): nothing but `active` is read.
-    if (answer.active !== true) throw inactive(payload, asker.clientId)
-    return answer
+    const { active } = answer
+    if (typeof active !== "boolean") throw unavailable(asker.url, "its introspection answer has no `active`")
+    return { ...answer, active }
   }
 }
 
-// Since 26.6.2 a token is inactive to every client that its `aud` does not name, the one that asked for it included.
-function inactive({ aud }: Readonly<Record<string, unknown>>, clientId: string): GateError {
-  if (aud === clientId || (Array.isArray(aud) && aud.includes(clientId))) {
-    return invalidToken(
-      "revoked",
-      "Refused a token that Keycloak calls inactive: expired, logged out, revoked, or its user disabled.",
-    )
+export interface IntrospectionOptions {
+  readonly asker: Asker
+  readonly introspect: Introspect
+  readonly expected: Expectations
+  readonly cacheSeconds: number
+}
+
+// Clients of one realm that issue lightweight tokens; only Keycloak's own answers get in.
+const maxKnownClients = 1000
+
+/**
+ * Asks Keycloak about each token. What the token says of itself is looked at before, and the answer's claims after, since
+ * Keycloak calls an ID token active too.
+ *
+ * @throws {GateError} `invalid_token` with reason `malformed`, `revoked`, and those of `parseClaims`; `audience` also for
+ * an inactive token that is not for this client
+ * @throws {GateError} `config_invalid` without a client secret; `keycloak_unavailable`; `keycloak_refused_us`
+ * @see RFC 7662 §4
+ */
+export function createIntrospection({ asker, introspect, expected, cacheSeconds }: IntrospectionOptions): VerifyToken {
+  const askOnce = createAskedOnce<Readonly<Record<string, unknown>>>({ cacheSeconds, now: expected.now })
+  // Of those whose tokens hold no `aud`, although Keycloak knows one: lightweight tokens.
+  const lightweightClients = new Set<unknown>()
+
+  async function ask(token: string, payload: Readonly<Record<string, unknown>>) {
+    const answer = await introspect(token)
+    if (!answer.active) {
+      throw namesClient(payload.aud, asker.clientId) ||
+        (payload.aud === undefined && lightweightClients.has(payload.azp))
+        ? revoked()
+        : notForUs(asker.clientId)
+    }
+    parseClaims(answer, expected)
+    // Keycloak's own word, should a mapper have changed `typ`.
+    if (answer.token_type !== undefined && answer.token_type !== "Bearer")
+      throw invalidToken("type", "Refused a token that Keycloak does not call a Bearer token.")
+    if (payload.sub !== undefined && payload.sub !== answer.sub)
+      throw invalidToken("claims", "Refused a token whose `sub` is not the one that introspection tells.")
+    if (payload.aud === undefined && lightweightClients.size < maxKnownClients) lightweightClients.add(answer.azp)
+    return claimsOf(answer, payload)
   }
+
+  return async token => {
+    if (asker.clientSecret === null) throw secretNeeded('`verification: "introspection"`')
+    const { payload } = splitToken(token)
+    // Keycloak need not be asked about what is refused in any case, and it would not say why.
+    checkAccessToken(payload, expected)
+    return askOnce(token, payload.exp, () => ask(token, payload))
+  }
+}
+
+/** Introspection adds a `client_id` to every answer; in a token it is the mark of a client that acts on its own. */
+function claimsOf(
+  { client_id: _, ...claims }: Readonly<Record<string, unknown>>,
+  { client_id }: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return client_id === undefined ? claims : { ...claims, client_id }
+}
+
+// Since 26.6.2 a token is inactive to every client that its `aud` does not name, the one that asked for it included.
+export function namesClient(aud: unknown, clientId: string): boolean {
+  return aud === clientId || (Array.isArray(aud) && aud.includes(clientId))
+}
+
+export function revoked(): GateError {
+  return invalidToken(
+    "revoked",
+    "Refused a token that Keycloak calls inactive: logged out, revoked, or its user or client disabled.",
+  )
+}
+
+export function notForUs(clientId: string): GateError {
   return invalidToken(
     "audience",
-    `Refused a token that Keycloak calls inactive: its audience lacks "${clientId}", and Keycloak tells only the audience about a ` +
-      `token. On the client that asks for tokens add an Audience mapper with Included Client Audience = ${clientId}.`,
+    `Refused a token that Keycloak calls inactive: its audience lacks "${clientId}", as far as it can be read, and Keycloak ` +
+      "tells only the audience about a token. On the client that asks for tokens add an Audience mapper with Included Client " +
+      `Audience = ${clientId}.`,
   )
 }

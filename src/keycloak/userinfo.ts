@@ -1,7 +1,17 @@
 import { invalidToken } from "../errors.js"
+import { createAskedOnce } from "./asked-once.js"
 import { type Asker, refused } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
 import { readJson, type Transport, unavailable } from "./transport.js"
+
+export interface UserinfoOptions {
+  readonly asker: Asker
+  readonly transport: Transport
+  readonly verifyLocally: VerifyToken
+  readonly checkClaims: (payload: Readonly<Record<string, unknown>>) => unknown
+  readonly cacheSeconds: number
+  readonly now: () => number
+}
 
 /**
  * Local verification first, then a userinfo call as proof that the session lives: userinfo alone tells no audience, type,
@@ -12,41 +22,45 @@ import { readJson, type Transport, unavailable } from "./transport.js"
  * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us` when there is no such endpoint
  * @see OpenID Connect Core §5.3
  */
-export function createUserinfo(
-  asker: Asker,
-  verifyLocally: VerifyToken,
-  checkClaims: (payload: Readonly<Record<string, unknown>>) => unknown,
-  transport: Transport,
-): VerifyToken {
+export function createUserinfo(options: UserinfoOptions): VerifyToken {
+  const { asker, transport, verifyLocally, checkClaims, cacheSeconds, now } = options
+  const askOnce = createAskedOnce<string>({ cacheSeconds, now })
+
   return async token => {
     const payload = await verifyLocally(token)
     checkClaims(payload)
-    const response = await transport.fetch(asker.url, {
-      headers: { authorization: `Bearer ${token}`, accept: "application/json" },
-    })
-    if (response.status === 200) {
-      const { sub } = await readJson(asker.url, response)
-      if (typeof sub !== "string") throw unavailable(asker.url, "its userinfo answer has no `sub`")
-      if (sub === payload.sub) return payload
-      throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
-    }
-    // Userinfo answers with an empty body: the reason is in the challenge alone.
-    const challenge = response.headers.get("www-authenticate") ?? ""
-    if (response.status === 401 && challenge.includes("invalid_token")) {
-      const detail = /Lightweight access token/.test(challenge)
-        ? "userinfo takes no lightweight tokens"
-        : "its session has ended, or its user is disabled"
-      throw invalidToken("revoked", `Refused a token that userinfo does not take: ${detail}.`)
-    }
-    if (response.status === 403 && challenge.includes("insufficient_scope")) {
-      throw invalidToken(
-        "claims",
-        'Refused a token without the scope "openid", which `verification: "userinfo"` needs. loginWithPassword asks for it by ' +
-          "itself; other clients have to ask for it too.",
-      )
-    }
-    if (response.status === 404)
-      throw refused(`There is no userinfo endpoint at ${asker.url}; check \`serverUrl\` and \`realm\` with ready()`)
-    throw unavailable(asker.url, `its userinfo answered ${response.status}`)
+    const sub = await askOnce(token, payload.exp, () => subjectOf(token, asker, transport))
+    if (sub === payload.sub) return payload
+    throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
   }
+}
+
+/** Whose token this is; an answer means that its session lives. */
+async function subjectOf(token: string, asker: Asker, transport: Transport): Promise<string> {
+  const response = await transport.fetch(asker.url, {
+    headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+  })
+  if (response.status === 200) {
+    const { sub } = await readJson(asker.url, response)
+    if (typeof sub === "string") return sub
+    throw unavailable(asker.url, "its userinfo answer has no `sub`")
+  }
+  // Userinfo answers with an empty body: the reason is in the challenge alone.
+  const challenge = response.headers.get("www-authenticate") ?? ""
+  if (response.status === 401 && challenge.includes("invalid_token")) {
+    const detail = /Lightweight access token/.test(challenge)
+      ? "userinfo takes no lightweight tokens"
+      : "its session has ended, or its user is disabled"
+    throw invalidToken("revoked", `Refused a token that userinfo does not take: ${detail}.`)
+  }
+  if (response.status === 403 && challenge.includes("insufficient_scope")) {
+    throw invalidToken(
+      "claims",
+      'Refused a token without the scope "openid", which `verification: "userinfo"` needs. loginWithPassword asks for it by ' +
+        "itself; other clients have to ask for it too.",
+    )
+  }
+  if (response.status === 404)
+    throw refused(`There is no userinfo endpoint at ${asker.url}; check \`serverUrl\` and \`realm\` with ready()`)
+  throw unavailable(asker.url, `its userinfo answered ${response.status}`)
 }

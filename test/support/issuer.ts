@@ -51,6 +51,8 @@ export interface Issuer extends FaultyServer {
   readonly publish: (jwk: unknown) => void
   /** Claims of a person as Keycloak 26.7 sends them. */
   readonly claims: (more?: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
+  /** What introspection answers about a token with these claims, from now on; by default that it is active. */
+  readonly introspectWith: (answer: (claims: Record<string, unknown>) => unknown) => void
 }
 
 interface Minted {
@@ -73,6 +75,7 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
   firstKey ??= newKey("RS256")
   let signing = await firstKey
   let published: unknown[] = [signing.jwk]
+  let introspected: (claims: Record<string, unknown>) => unknown = introspectionOf
 
   const server = await startFaultyServer(answer)
   const issuer = `${server.url}/realms/${encodeURIComponent(realm)}`
@@ -134,7 +137,7 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
     if (is("discovery")) return json(200, { issuer, token_endpoint: `${issuer}/protocol/openid-connect/token` })
     if (is("certs")) return json(200, { keys: published })
     if (is("token")) return token(form())
-    if (is("introspection")) return json(200, { ...claimsIn(form().get("token") ?? ""), active: true })
+    if (is("introspection")) return json(200, introspected(claimsIn(form().get("token") ?? "")))
     if (is("userinfo")) return json(200, { sub: personClaims(issuer).sub, preferred_username: "ada" })
     if (is("logout")) return { status: 204 }
     if (is("profile")) return json(200, { attributes: ["username", "email", "firstName", "lastName"].map(asAttribute) })
@@ -171,6 +174,9 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
       published = [jwk, ...published]
     },
     claims: more => ({ ...personClaims(issuer), ...more }),
+    introspectWith(answer) {
+      introspected = answer
+    },
   }
 }
 
@@ -202,6 +208,12 @@ function personClaims(issuer: string) {
     family_name: "Lovelace",
     email: "ada@example.test",
   }
+}
+
+/** Keycloak's answer about an active token; `client_id` is there for people too. */
+export function introspectionOf(claims: Record<string, unknown>): Record<string, unknown> {
+  const { azp, preferred_username } = claims
+  return { ...claims, client_id: azp, username: preferred_username, token_type: claims.typ, active: true }
 }
 
 function serviceClaims(clientId: string) {

@@ -1,0 +1,228 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { createGate, type Gate, type GateOptions } from "../../src/index.js"
+import { answerWith, cutAnswer } from "../support/faults.ts"
+import { type Issuer, introspectionOf, paths, startIssuer } from "../support/issuer.ts"
+import { refusalOf } from "../support/refusal-of.ts"
+
+let issuer: Issuer
+beforeAll(async () => {
+  issuer = await startIssuer()
+})
+afterAll(() => issuer.close())
+afterEach(async () => {
+  issuer.introspectWith(introspectionOf)
+  await issuer.heal()
+})
+
+type Claims = Record<string, unknown>
+const bearer = (token: string) => `Bearer ${token}`
+const seconds = () => Math.floor(Date.now() / 1000)
+const calls = () => issuer.requests(paths.introspection)
+
+function gateWith(options: Partial<GateOptions<never>> = {}): Gate<null> {
+  const { url: serverUrl, realm, clientId, clientSecret } = issuer
+  return createGate({
+    serverUrl,
+    realm,
+    clientId,
+    clientSecret,
+    verification: "introspection",
+    clockToleranceSeconds: 0,
+    onEvent: () => undefined,
+    ...options,
+    userStore: undefined,
+  })
+}
+
+describe('verification: "introspection"', () => {
+  it("takes who asks from the answer", async () => {
+    issuer.introspectWith(claims => ({ ...introspectionOf(claims), realm_access: { roles: ["told-by-keycloak"] } }))
+    const principal = await gateWith().verifyBearer(bearer(await issuer.mint()), {})
+    expect(principal).toMatchObject({ kind: "user", username: "ada", realmRoles: ["told-by-keycloak"] })
+  })
+
+  // RFC 7662 §4, and Keycloak 26.7.4, which calls an ID token active.
+  it.each<[string, string, (claims: Claims) => Claims]>([
+    ["is an ID token", "type", claims => ({ ...claims, typ: "ID", token_type: "ID" })],
+    ["is an ID token behind a mapper that changed typ", "type", claims => ({ ...claims, token_type: "ID" })],
+    ["has no typ", "type", claims => ({ ...claims, typ: undefined })],
+    ["is bound to a key", "bound", claims => ({ ...claims, cnf: { jkt: "x" } })],
+    ["is a DPoP token", "bound", claims => ({ ...claims, typ: "DPoP", token_type: "DPoP" })],
+    ["comes from another realm", "issuer", claims => ({ ...claims, iss: `${claims.iss}2` })],
+    ["has no issuer", "issuer", claims => ({ ...claims, iss: undefined })],
+    ["has expired", "expired", claims => ({ ...claims, exp: seconds() - 1 })],
+    ["has no exp", "claims", claims => ({ ...claims, exp: undefined })],
+    ["is not valid yet", "not_yet_valid", claims => ({ ...claims, nbf: seconds() + 60 })],
+    ["is for another audience", "audience", claims => ({ ...claims, aud: ["other"] })],
+    ["is for nobody", "audience", claims => ({ ...claims, aud: undefined })],
+    ["has no subject", "claims", claims => ({ ...claims, sub: undefined })],
+    ["has a subject that is no string", "claims", claims => ({ ...claims, sub: { $ne: null } })],
+    ["is about somebody else", "claims", claims => ({ ...claims, sub: "somebody else" })],
+  ])("refuses an active token whose answer says that it %s", async (_, reason, change) => {
+    issuer.introspectWith(claims => change(introspectionOf(claims)))
+    const error = await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint()), {}))
+    expect(error).toMatchObject({ code: "invalid_token", status: 401, reason })
+  })
+
+  it.each([
+    ["ID", { typ: "ID" }, "type"],
+    ["refresh", { typ: "Refresh" }, "type"],
+    ["expired", { exp: 1 }, "expired"],
+    ["bound", { cnf: {} }, "bound"],
+    ["another realm's", { iss: "https://elsewhere.example.test/realms/shop" }, "issuer"],
+  ])("does not even ask about a token that is %s by its own word", async (_, claims, reason) => {
+    const before = calls()
+    expect(await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint({ claims }))))).toMatchObject({ reason })
+    expect(calls()).toBe(before)
+  })
+
+  it.each(["a.b", "a.b.c.d", "a.b.c", "e30.bnVsbA.c2ln"])("does not even ask about %s", async token => {
+    const before = calls()
+    expect(await refusalOf(gateWith().verifyBearer(bearer(token)))).toMatchObject({ reason: "malformed" })
+    expect(calls()).toBe(before)
+  })
+
+  it("finds a service by the token's own client_id, not by the one that is in every answer", async () => {
+    const [person, service] = [{ sid: undefined }, { sid: undefined, client_id: "shop-web" }]
+    const kindOf = async (claims: Claims) =>
+      (await gateWith().verifyBearer(bearer(await issuer.mint({ claims })), { kind: "any" })).kind
+    expect([await kindOf(person), await kindOf(service)]).toEqual(["user", "service"])
+  })
+
+  it("takes a lightweight token, whose claims are in the answer alone", async () => {
+    const lightweight = { sub: undefined, aud: undefined, realm_access: undefined, preferred_username: undefined }
+    issuer.introspectWith(claims =>
+      introspectionOf({ ...claims, sub: "ada-1", aud: "shop-api", realm_access: { roles: ["a"] } }),
+    )
+    const principal = await gateWith().verifyBearer(bearer(await issuer.mint({ claims: lightweight })), {})
+    expect(principal).toMatchObject({ subject: "ada-1", realmRoles: ["a"] })
+  })
+})
+
+describe("an inactive token", () => {
+  const inactive = () => ({ active: false })
+
+  it.each([
+    ["revoked", "is for our client", "shop-api"],
+    ["revoked", "is for our client too", ["account", "shop-api"]],
+    ["audience", "is for others", ["account", "shop-api-2"]],
+    ["audience", "is for a string that holds our client", "shop-api-2"],
+    ["audience", "is for nobody", undefined],
+  ])("is called %s when it %s", async (reason, _, aud) => {
+    issuer.introspectWith(inactive)
+    const error = await refusalOf(
+      gateWith({ audience: null }).verifyBearer(bearer(await issuer.mint({ claims: { aud } }))),
+    )
+    expect(error).toMatchObject({ code: "invalid_token", reason })
+    expect(error.message.includes("Included Client Audience = shop-api")).toBe(reason === "audience")
+  })
+
+  // A lightweight token has no `aud` to read; that its client's tokens are for us is known from an active one.
+  it("is called revoked when it has no aud, but another one of its client was active", async () => {
+    const claims = { aud: undefined, sub: undefined }
+    const [first, second] = [await issuer.mint({ claims }), await issuer.mint({ claims })]
+    const other = await issuer.mint({ claims: { ...claims, azp: "another-client" } })
+    const gate = gateWith()
+    issuer.introspectWith(token => introspectionOf({ ...token, aud: "shop-api", sub: "ada-1" }))
+    await gate.verifyBearer(bearer(first), {})
+    issuer.introspectWith(inactive)
+    expect(await refusalOf(gate.verifyBearer(bearer(second)))).toMatchObject({ reason: "revoked" })
+    expect(await refusalOf(gate.verifyBearer(bearer(other)))).toMatchObject({ reason: "audience" })
+  })
+
+  // CVE-2026-18208: Keycloak 26.7.4 sends all claims along.
+  it("stays inactive, whatever else the answer holds", async () => {
+    const token = await issuer.mint()
+    issuer.introspectWith(claims => ({ ...introspectionOf(claims), active: false, jwt: token }))
+    expect(await refusalOf(gateWith().verifyBearer(bearer(token)))).toMatchObject({ reason: "revoked" })
+  })
+
+  it.each([{ active: "true" }, { active: 1 }, { active: null }, {}, { error: "x" }])(
+    "is not what an answer %j means: that is no answer of Keycloak's",
+    async answer => {
+      issuer.introspectWith(() => answer)
+      const error = await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint())))
+      expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    },
+  )
+})
+
+describe("a refusal of our own client", () => {
+  it.each([
+    [401, { error: "invalid_client", error_description: "Client authentication failed." }],
+    [403, { error: "invalid_request", error_description: "Client not allowed." }],
+  ])("is keycloak_refused_us (%i), never a bad token", async (status, body) => {
+    issuer.breakWith(answerWith({ status, body: JSON.stringify(body) }), { at: paths.introspection })
+    const error = await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint())))
+    expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
+  })
+
+  it("is foreseen without a client secret", async () => {
+    const error = await refusalOf(gateWith({ clientSecret: undefined }).verifyBearer(bearer(await issuer.mint())))
+    expect(error).toMatchObject({ code: "config_invalid" })
+  })
+})
+
+describe.each(["introspection", "userinfo"] as const)("%s", mode => {
+  const asked = () => issuer.requests(paths[mode])
+
+  it("is asked once by 50 requests with one token that come together", async () => {
+    const gate = gateWith({ verification: mode })
+    const token = await issuer.mint()
+    const before = asked()
+    const all = await Promise.all(Array.from({ length: 50 }, () => gate.verifyBearer(bearer(token), {})))
+    expect(new Set(all.map(({ subject }) => subject)).size).toBe(1)
+    expect(asked()).toBe(before + 1)
+    await gate.verifyBearer(bearer(token))
+    expect(asked()).toBe(before + 2)
+  })
+
+  it("is asked for each token that comes at the same time", async () => {
+    const gate = gateWith({ verification: mode })
+    const tokens = await Promise.all(Array.from({ length: 5 }, () => issuer.mint()))
+    const before = asked()
+    await Promise.all(tokens.map(token => gate.verifyBearer(bearer(token), {})))
+    expect(asked()).toBe(before + 5)
+  })
+
+  it("fails for all who wait for one question, and is asked again by the next request", async () => {
+    const gate = gateWith({ verification: { mode, cacheSeconds: 60 } })
+    const token = await issuer.mint()
+    await gate.verifyBearer(bearer(await issuer.mint())) // the keys
+    issuer.breakWith(cutAnswer, { at: paths[mode], times: 1 })
+    const before = asked()
+    const all = await Promise.all(Array.from({ length: 20 }, () => refusalOf(gate.verifyBearer(bearer(token)))))
+    expect(new Set(all.map(({ code }) => code))).toEqual(new Set(["keycloak_unavailable"]))
+    expect(asked()).toBe(before + 1)
+    await gate.verifyBearer(bearer(token), {})
+  })
+
+  it("is not asked again within cacheSeconds", async () => {
+    const gate = gateWith({ verification: { mode, cacheSeconds: 60 } })
+    const [token, other] = [await issuer.mint(), await issuer.mint()]
+    const before = asked()
+    for (const one of [token, token, token, other, other]) await gate.verifyBearer(bearer(one), {})
+    expect(asked()).toBe(before + 2)
+  })
+
+  it("is asked again after cacheSeconds, and then sees the session's end", async () => {
+    const gate = gateWith({ verification: { mode, cacheSeconds: 0.1 } })
+    const token = await issuer.mint()
+    await gate.verifyBearer(bearer(token), {})
+    issuer.introspectWith(() => ({ active: false }))
+    const challenge = 'Bearer realm="shop", error="invalid_token", error_description="user_session_not_found"'
+    issuer.breakWith(answerWith({ status: 401, headers: { "www-authenticate": challenge } }), { at: paths.userinfo })
+    await expect
+      .poll(() => gate.verifyBearer(bearer(token), {}).catch(({ reason }) => reason), { interval: 20 })
+      .toBe("revoked")
+  })
+
+  it("gives no request what another one has changed", async () => {
+    const gate = gateWith({ verification: { mode, cacheSeconds: 60 } })
+    const token = await issuer.mint()
+    const { claims } = await gate.verifyBearer(bearer(token), {})
+    expect(() => Object.assign(claims, { sub: "somebody else" })).toThrow(TypeError)
+    expect(() => (claims.realm_access as { roles: string[] }).roles.push("admin")).toThrow(TypeError)
+    expect((await gate.verifyBearer(bearer(token), {})).realmRoles).not.toContain("admin")
+  })
+})
