@@ -57,19 +57,18 @@ describe.each(modes)("verification %s on the real server", mode => {
   })
 
   it.each([
-    ["id", ["type"]],
-    ["refresh", mode === "introspection" ? ["audience", "revoked"] : ["algorithm"]],
-    ["expired", mode === "introspection" ? ["revoked", "audience"] : ["expired"]],
-    ["otherRealm", mode === "introspection" ? ["audience", "revoked"] : ["issuer"]],
-    ["otherAudience", ["audience"]],
-    ["lightweight", ["audience"]],
-  ])("refuses as a bearer token: %s", async (kind, reasons) => {
+    ["id", "type"],
+    ["refresh", mode === "introspection" ? "type" : "algorithm"],
+    ["expired", "expired"],
+    ["otherRealm", "issuer"],
+    ["otherAudience", "audience"],
+    ["lightweight", "audience"],
+  ])("refuses as a bearer token: %s", async (kind, reason) => {
     const error = await gate.verifyBearer(bearer(tokens[kind] ?? "")).then(
       () => expect.unreachable("it was accepted"),
       thrown => thrown,
     )
-    expect(error).toMatchObject({ code: "invalid_token", status: 401 })
-    expect(reasons).toContain(error.reason)
+    expect(error).toMatchObject({ code: "invalid_token", status: 401, reason })
   })
 
   it("refuses a tampered token", async () => {
