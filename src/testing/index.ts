@@ -1,2 +1,8 @@
+export type { SentMail } from "./admin/account-mail.js"
+export type { RealmFile } from "./realm/realm-file.js"
+export type { RecordedRequest } from "./recorded-requests.js"
+export type { TestGateOptions, TestRealm, TestRealmOptions } from "./test-realm.js"
+export { startTestRealm } from "./test-realm.js"
+export type { AddedTestUser, NewTestUser, TestUser } from "./test-users.js"
 export type { UserStoreCase, UserStoreContractOptions } from "./user-store-contract.js"
 export { userStoreContract } from "./user-store-contract.js"

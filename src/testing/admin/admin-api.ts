@@ -1,0 +1,230 @@
+import { type Answer, type Call, empty, json, NotKnown } from "../answer.js"
+import { readToken } from "../protocol/presented-token.js"
+import { issuerOf } from "../protocol/token-context.js"
+import type { Account } from "../realm/accounts.js"
+import type { Group } from "../realm/groups.js"
+import type { RealmModel } from "../realm/realm-model.js"
+import { type MailKind, sendMail } from "./account-mail.js"
+import { findUsers, pageOf } from "./find-users.js"
+import { groupAsked, groupListed, groupOfUser, session, user, userAsked, userListed } from "./representations.js"
+import { type Rights, rightsOf } from "./rights.js"
+import { changeRealmRoles, listRealmRoles } from "./role-mappings.js"
+import { createUser, resetPassword, unlock, updateUser } from "./write-account.js"
+
+interface Request {
+  readonly realm: RealmModel
+  readonly call: Call
+  readonly rights: Rights
+}
+
+/** `/admin/realms/{realm}/…`: the calls about accounts; `path` is what follows the realm's name. */
+export async function adminApi(realm: RealmModel, call: Call, path: string): Promise<Answer> {
+  const issuer = issuerOf(call.origin, realm)
+  const token = /^Bearer +(\S+)$/i.exec(call.headers.authorization ?? "")?.[1]
+  const presented = token === undefined ? "" : await readToken(realm, issuer, token, ["Bearer"])
+  if (typeof presented === "string") return json(401, { error: "HTTP 401 Unauthorized" })
+  const answer = route({ realm, call, rights: rightsOf(realm, issuer, presented) }, path.replace(/\/$/, ""))
+  const isSuccess = answer.status === 200
+  return isSuccess ? { ...answer, headers: { ...answer.headers, ...ofSuccess } } : answer
+}
+
+const ofSuccess = { "content-type": "application/json;charset=UTF-8", "cache-control": "no-cache" }
+const forbidden = () => json(403, { error: "HTTP 403 Forbidden" })
+const userNotFound = () => json(404, { error: "User not found" })
+
+type Right = "hasAny" | "queriesUsers" | "viewsUsers" | "managesUsers" | "viewsRealm"
+type Handler = (request: Request, ...parts: string[]) => Answer
+type Route = readonly [methods: string, path: RegExp, right: Right, handle: Handler]
+
+/** A handler of one account; an unknown id is told before anything else but a missing right. */
+function ofUser(handle: (request: Request, account: Account, ...parts: string[]) => Answer): Handler {
+  return (request, id = "", ...parts) => {
+    const account = request.realm.accounts.byId(id)
+    return account === undefined ? userNotFound() : handle(request, account, ...parts)
+  }
+}
+
+function ofGroup(error: string, handle: (request: Request, group: Group) => Answer): Handler {
+  return (request, id = "") => {
+    const group = request.realm.groups.byId(id)
+    return group === undefined ? json(404, { error }) : handle(request, group)
+  }
+}
+
+const routes: readonly Route[] = [
+  ["GET", /^$/, "hasAny", realmSettings],
+  ["GET", /^\/users$/, "queriesUsers", listUsers],
+  ["POST", /^\/users$/, "managesUsers", ({ realm, call }) => createUser(realm, call)],
+  ["GET", /^\/users\/count$/, "queriesUsers", countUsers],
+  ["GET", /^\/users\/profile$/, "hasAny", ({ realm }) => json(200, realm.profile)],
+  [
+    "GET",
+    /^\/users\/([^/]+)$/,
+    "viewsUsers",
+    ofUser(({ rights, call }, account) => {
+      if (call.query.get("userProfileMetadata") === "true") throw new NotKnown("does not answer userProfileMetadata.")
+      return json(200, userAsked(account, rights.managesUsers))
+    }),
+  ],
+  ["PUT", /^\/users\/([^/]+)$/, "managesUsers", ofUser(({ realm, call }, account) => updateUser(realm, account, call))],
+  ["DELETE", /^\/users\/([^/]+)$/, "managesUsers", ofUser(deleteUser)],
+  [
+    "PUT",
+    /^\/users\/([^/]+)\/reset-password$/,
+    "managesUsers",
+    ofUser(({ realm, call }, account) => resetPassword(realm, account, call)),
+  ],
+  ["POST", /^\/users\/([^/]+)\/logout$/, "managesUsers", ofUser(logOut)],
+  ["GET", /^\/users\/([^/]+)\/sessions$/, "viewsUsers", ofUser(listSessions)],
+  [
+    "PUT",
+    /^\/users\/([^/]+)\/(execute-actions-email|send-verify-email|reset-password-email)$/,
+    "managesUsers",
+    ofUser(({ realm, call }, account, kind) => sendMail(realm, account, kind as MailKind, call)),
+  ],
+  [
+    "GET",
+    /^\/users\/([^/]+)\/role-mappings\/realm(?:\/(available|composite))?$/,
+    "viewsUsers",
+    ofUser(({ realm }, account, which) => listRealmRoles(realm, account, which)),
+  ],
+  [
+    "POST DELETE",
+    /^\/users\/([^/]+)\/role-mappings\/realm$/,
+    "managesUsers",
+    ofUser(({ realm, call, rights }, account) => changeRealmRoles(realm, account, call, rights)),
+  ],
+  [
+    "GET",
+    /^\/users\/([^/]+)\/groups$/,
+    "viewsUsers",
+    ofUser((_, { groups }) => json(200, [...groups].map(groupOfUser))),
+  ],
+  ["PUT DELETE", /^\/users\/([^/]+)\/groups\/([^/]+)$/, "managesUsers", ofUser(changeGroup)],
+  [
+    "GET",
+    /^\/attack-detection\/brute-force\/users\/([^/]+)$/,
+    "viewsUsers",
+    ofUser(({ realm }, account) => json(200, realm.bruteForce.statusOf(account))),
+  ],
+  ["DELETE", /^\/attack-detection\/brute-force\/users\/([^/]+)$/, "managesUsers", ofUser(clearFailures)],
+  ["GET", /^\/groups$/, "viewsUsers", listGroups],
+  ["GET", /^\/groups\/count$/, "viewsUsers", ({ realm }) => json(200, { count: flat(realm.groups.top).length })],
+  [
+    "GET",
+    /^\/groups\/([^/]+)$/,
+    "viewsUsers",
+    ofGroup("Could not find group by id", ({ rights }, group) => json(200, groupAsked(group, rights.managesUsers))),
+  ],
+  ["GET", /^\/groups\/([^/]+)\/members$/, "viewsUsers", ofGroup("Could not find group by id", listMembers)],
+  ["GET", /^\/roles(\/[^/]+)?$/, "viewsRealm", () => notForAdministrators("realm roles")],
+  ["GET", /^\/(events|admin-events)$/, "viewsRealm", () => notForAdministrators("events")],
+]
+
+function route(request: Request, path: string): Answer {
+  const { method } = request.call
+  for (const [methods, pattern, right, handle] of routes) {
+    const match = pattern.exec(path)
+    if (match === null || !methods.split(" ").includes(method)) continue
+    return request.rights[right] ? handle(request, ...match.slice(1).map(decodeURIComponent)) : forbidden()
+  }
+  if (method === "PATCH") return json(405, { error: "HTTP 405 Method Not Allowed" })
+  throw new NotKnown(`does not know the Admin call ${method} ${path || "/"}.`)
+}
+
+function notForAdministrators(what: string): never {
+  throw new NotKnown(`answers no questions about ${what}: nothing but manage-users is needed here.`)
+}
+
+/** What Keycloak tells somebody who may not see the whole realm. */
+function realmSettings({ realm, rights }: Request): Answer {
+  if (rights.viewsRealm) notForAdministrators("the whole realm")
+  const { emailAsUsername, bruteForce, organizations } = realm.settings
+  return json(200, {
+    realm: realm.name,
+    registrationEmailAsUsername: emailAsUsername,
+    bruteForceProtected: bruteForce,
+    supportedLocales: [],
+    organizationsEnabled: organizations,
+  })
+}
+
+function listUsers({ realm, call, rights }: Request): Answer {
+  const found = findUsers(realm, call.query)
+  if ("status" in found) return found
+  const page = pageOf(rights.viewsUsers ? found : [], call.query, 100)
+  if ("status" in page) return page
+  const isBrief = call.query.get("briefRepresentation") === "true"
+  return json(
+    200,
+    page.map(account => userListed(account, isBrief, rights.managesUsers)),
+  )
+}
+
+function countUsers({ realm, call, rights }: Request): Answer {
+  const found = findUsers(realm, call.query)
+  return "status" in found ? found : json(200, rights.viewsUsers ? found.length : 0)
+}
+
+function deleteUser({ realm }: Request, account: Account): Answer {
+  realm.sessions.endAll(account)
+  realm.accounts.remove(account)
+  return empty(204)
+}
+
+function logOut({ realm }: Request, account: Account): Answer {
+  realm.sessions.endAll(account)
+  account.notBefore = Math.floor(Date.now() / 1000)
+  return empty(204)
+}
+
+function listSessions({ realm }: Request, account: Account): Answer {
+  const sessions = realm.sessions.of(account).filter(({ isOffline }) => !isOffline)
+  return json(
+    200,
+    sessions.map(one => session(one, realm)),
+  )
+}
+
+function changeGroup({ realm, call }: Request, account: Account, id = ""): Answer {
+  const group = realm.groups.byId(id)
+  if (group === undefined) return json(404, { error: "Group not found" })
+  if (call.method === "PUT") account.groups.add(group)
+  else account.groups.delete(group)
+  return empty(204)
+}
+
+function clearFailures({ realm }: Request, account: Account): Answer {
+  if (account.attributes.disabledReason !== undefined) {
+    unlock(realm, account)
+    account.enabled = true
+  }
+  realm.bruteForce.forget(account)
+  return empty(204)
+}
+
+function listGroups({ realm, call, rights }: Request): Answer {
+  const search = call.query.get("search")?.toLowerCase()
+  if (call.query.has("q") || call.query.get("exact") === "true")
+    throw new NotKnown("searches groups by a part of their name only.")
+  if (search !== undefined && flat(realm.groups.top).some(({ parent }) => parent !== null))
+    throw new NotKnown("searches no groups that are in other groups.")
+  const found = realm.groups.top.filter(({ name }) => search === undefined || name.toLowerCase().includes(search))
+  const page = pageOf(found, call.query, -1)
+  return "status" in page
+    ? page
+    : json(
+        200,
+        page.map(group => groupListed(group, rights.managesUsers)),
+      )
+}
+
+function listMembers({ realm, call }: Request, group: Group): Answer {
+  const members = realm.accounts.all().filter(({ groups }) => groups.has(group))
+  const page = pageOf(members, call.query, 100)
+  return "status" in page ? page : json(200, page.map(user))
+}
+
+function flat(groups: readonly Group[]): readonly Group[] {
+  return groups.flatMap(group => [group, ...flat(group.children)])
+}

@@ -1,0 +1,106 @@
+import type { Account } from "../realm/accounts.js"
+import type { Group } from "../realm/groups.js"
+import type { RealmModel } from "../realm/realm-model.js"
+import type { Role } from "../realm/roles.js"
+import type { Session } from "../realm/sessions.js"
+
+type Representation = Readonly<Record<string, unknown>>
+
+/** An account in a list; the brief form leaves attributes and required actions out. */
+export function userListed(account: Account, isBrief: boolean, canManage: boolean): Representation {
+  return { ...(isBrief ? briefUser(account) : user(account)), access: { manage: canManage } }
+}
+
+/** An account that was asked for by its id. */
+export function userAsked(account: Account, canManage: boolean): Representation {
+  const access = {
+    manageGroupMembership: canManage,
+    resetPassword: canManage,
+    view: true,
+    mapRoles: canManage,
+    impersonate: false,
+    manage: canManage,
+  }
+  return { ...user(account), access }
+}
+
+export function user(account: Account): Representation {
+  return {
+    ...briefUser(account),
+    ...(Object.keys(account.attributes).length > 0 && { attributes: account.attributes }),
+    totp: account.oneTimeCodes.length > 0,
+    disableableCredentialTypes: [],
+    requiredActions: account.requiredActions,
+    notBefore: account.notBefore,
+  }
+}
+
+function briefUser({ id, username, firstName, lastName, email, ...account }: Account): Representation {
+  return {
+    id,
+    username,
+    ...(firstName !== null && { firstName }),
+    ...(lastName !== null && { lastName }),
+    ...(email !== null && { email }),
+    emailVerified: account.emailVerified,
+    enabled: account.enabled,
+    createdTimestamp: account.createdTimestamp,
+  }
+}
+
+export function role({ id, name, description, composites, clientId }: Role, realm: RealmModel): Representation {
+  return {
+    id,
+    name,
+    ...(description !== null && { description }),
+    composite: composites.size > 0,
+    clientRole: clientId !== null,
+    containerId: clientId === null ? realm.id : realm.clients.get(clientId)?.id,
+  }
+}
+
+export function groupListed(group: Group, canManage: boolean): Representation {
+  return { ...groupHead(group), subGroupCount: group.children.length, access: groupAccess(canManage) }
+}
+
+export function groupAsked(group: Group, canManage: boolean): Representation {
+  const roles = [...group.roles]
+  const namesFor = (wanted: string | null) =>
+    roles.filter(({ clientId }) => clientId === wanted).map(({ name }) => name)
+  const clients = new Set(roles.map(({ clientId }) => clientId).filter(clientId => clientId !== null))
+  return {
+    ...groupListed(group, canManage),
+    attributes: group.attributes,
+    realmRoles: namesFor(null),
+    clientRoles: Object.fromEntries([...clients].map(clientId => [clientId, namesFor(clientId)])),
+  }
+}
+
+export function groupOfUser(group: Group): Representation {
+  return groupHead(group)
+}
+
+function groupHead({ id, name, path, parent }: Group): Representation {
+  return { id, name, path, ...(parent !== null && { parentId: parent.id }), subGroups: [] }
+}
+
+function groupAccess(canManage: boolean): Representation {
+  return { view: true, viewMembers: true, manageMembers: canManage, manage: canManage, manageMembership: canManage }
+}
+
+export function session(
+  { id, account, startedAt, lastRefreshAt, clients }: Session,
+  realm: RealmModel,
+): Representation {
+  return {
+    id,
+    username: account.username,
+    userId: account.id,
+    ipAddress: "127.0.0.1",
+    start: startedAt * 1000,
+    lastAccess: lastRefreshAt * 1000,
+    rememberMe: false,
+    clients: Object.fromEntries([...clients.keys()].map(clientId => [realm.clients.get(clientId)?.id, clientId])),
+    transientUser: false,
+  }
+}

@@ -1,0 +1,228 @@
+import { type Answer, type Call, empty, json, NotKnown } from "../answer.js"
+import { type AccountData, valuesOf } from "../protocol/protocol-mappers.js"
+import type { Account, Attributes } from "../realm/accounts.js"
+import { type Password, plainPassword } from "../realm/password.js"
+import type { RealmModel } from "../realm/realm-model.js"
+import { type ProfileProblem, problemsForAdmin } from "../realm/user-profile.js"
+import { type Kind, type Parsed, parseObject, serverError } from "./json-body.js"
+
+const userKinds: Readonly<Record<string, Kind>> = {
+  ...{ id: "text", username: "text", email: "text", firstName: "text", lastName: "text" },
+  ...{ enabled: "flag", emailVerified: "flag", totp: "flag", createdTimestamp: "number", notBefore: "number" },
+  ...{ attributes: "map", credentials: "list", requiredActions: "list", groups: "list", realmRoles: "list" },
+  ...{ clientRoles: "any", applicationRoles: "any", federatedIdentities: "any", socialLinks: "any", self: "any" },
+  ...{ origin: "any", federationLink: "any", serviceAccountClientId: "any", clientConsents: "any", access: "any" },
+  ...{ disableableCredentialTypes: "any", userProfileMetadata: "any" },
+}
+
+const credentialKinds: Readonly<Record<string, Kind>> = {
+  ...{ id: "text", type: "text", value: "text", temporary: "flag", userLabel: "text", createdDate: "number" },
+  ...{ secretData: "text", credentialData: "text", priority: "number", federationLink: "any" },
+}
+
+/** What a PUT or POST of an account says, with null for what it does not mention. */
+interface Wanted {
+  readonly username: string | null
+  readonly email: string | null
+  readonly firstName: string | null
+  readonly lastName: string | null
+  readonly attributes: Attributes | null
+  readonly enabled: boolean | null
+  readonly emailVerified: boolean | null
+  readonly requiredActions: readonly string[] | null
+  readonly credentials: readonly Credential[]
+}
+
+interface Credential {
+  readonly value: string
+  readonly isTemporary: boolean
+}
+
+export function createUser(realm: RealmModel, call: Call): Answer {
+  const parsed = parseObject(call, "UserRepresentation", userKinds)
+  if ("refusal" in parsed) return parsed.refusal
+  const wanted = wantedOf(parsed.value)
+  if (wanted === null) return serverError()
+  const username = realm.settings.emailAsUsername ? wanted.email : wanted.username
+  if (username === null || username.trim() === "") return json(400, { errorMessage: "User name is missing" })
+  const taken = conflict(realm, { username, email: wanted.email }, null)
+  if (taken !== null) return taken
+
+  const values = {
+    username: username.toLowerCase(),
+    email: wanted.email?.toLowerCase() || null,
+    firstName: wanted.firstName || null,
+    lastName: wanted.lastName || null,
+    attributes: keptAttributes(realm, wanted.attributes ?? {}),
+  }
+  const refusal = profileRefusal(realm, values) ?? policyRefusal(realm, wanted.credentials, values)
+  if (refusal !== null) return refusal
+  const groups = ((parsed.value.groups ?? []) as readonly unknown[]).map(path => realm.groups.byPath(String(path)))
+  if (groups.includes(undefined)) return serverError()
+
+  const { createdTimestamp } = parsed.value
+  const account = realm.accounts.add({
+    ...values,
+    enabled: wanted.enabled ?? false,
+    emailVerified: wanted.emailVerified ?? false,
+    requiredActions: knownActions(realm, wanted.requiredActions ?? []),
+    ...(typeof createdTimestamp === "number" && { createdTimestamp }),
+  })
+  account.roles.add(realm.defaultRole)
+  for (const group of [...realm.defaultGroups, ...groups]) if (group !== undefined) account.groups.add(group)
+  const byDefault = [...realm.requiredActions].filter(([, action]) => action.isEnabled && action.isDefault)
+  for (const [alias] of byDefault) requireAction(account, alias)
+  setPasswords(account, wanted.credentials)
+  const location = `${call.origin}/admin/realms/${encodeURIComponent(realm.name)}/users/${account.id}`
+  return empty(201, { location })
+}
+
+/** Absent members keep their value, unless `attributes` is there: then absent names and e-mail are removed too. */
+export function updateUser(realm: RealmModel, account: Account, call: Call): Answer {
+  const parsed = parseObject(call, "UserRepresentation", userKinds)
+  if ("refusal" in parsed) return parsed.refusal
+  const wanted = wantedOf(parsed.value)
+  if (wanted === null) return serverError()
+  const { emailAsUsername, editUsername } = realm.settings
+  const renamed = emailAsUsername ? (wanted.email ?? account.username) : (wanted.username ?? account.username)
+  if (renamed.trim() === "") return json(400, { errorMessage: "User name is missing" })
+  const taken = conflict(realm, { username: renamed, email: wanted.email }, account)
+  if (taken !== null) return taken
+  if (renamed.toLowerCase() !== account.username && !editUsername && !emailAsUsername)
+    return profileAnswer([{ field: "username", errorMessage: "error-user-attribute-read-only", params: ["username"] }])
+
+  const absent = (kept: string | null) => (wanted.attributes === null ? kept : null)
+  const text = (given: string | null, kept: string | null) => (given === null ? absent(kept) : given || null)
+  const values = {
+    username: renamed.toLowerCase(),
+    email: text(wanted.email?.toLowerCase() ?? null, account.email),
+    firstName: text(wanted.firstName, account.firstName),
+    lastName: text(wanted.lastName, account.lastName),
+    attributes: wanted.attributes === null ? account.attributes : keptAttributes(realm, wanted.attributes),
+  }
+  const refusal = profileRefusal(realm, values) ?? policyRefusal(realm, wanted.credentials, values)
+  if (refusal !== null) return refusal
+  const isUnlocked = wanted.enabled === true && account.attributes.disabledReason !== undefined
+  Object.assign(account, values)
+  if (isUnlocked) unlock(realm, account)
+  account.enabled = wanted.enabled ?? account.enabled
+  account.emailVerified = wanted.emailVerified ?? account.emailVerified
+  if (wanted.requiredActions !== null) account.requiredActions = knownActions(realm, wanted.requiredActions)
+  setPasswords(account, wanted.credentials)
+  return empty(204)
+}
+
+export function resetPassword(realm: RealmModel, account: Account, call: Call): Answer {
+  const parsed = parseObject(call, "CredentialRepresentation", credentialKinds)
+  if ("refusal" in parsed) return parsed.refusal
+  const { value, temporary } = parsed.value
+  if (typeof value !== "string") return json(400, { error: "No password provided" })
+  if (value.trim() === "") return json(400, { error: "Empty password not allowed" })
+  const credential = { value, isTemporary: temporary === true }
+  const refusal = policyRefusal(realm, [credential], account)
+  if (refusal !== null) return refusal
+  account.requiredActions = account.requiredActions.filter(action => action !== "UPDATE_PASSWORD")
+  setPasswords(account, [credential])
+  return empty(204)
+}
+
+export function unlock(realm: RealmModel, account: Account): void {
+  const { disabledReason: _reason, ...attributes } = account.attributes
+  account.attributes = attributes
+  realm.bruteForce.forget(account)
+}
+
+function wantedOf(given: Parsed): Wanted | null {
+  const text = (name: string) => (given[name] ?? null) as string | null
+  const flag = (name: string) => (given[name] ?? null) as boolean | null
+  const credentials = ((given.credentials ?? []) as readonly Record<string, unknown>[]).map(credentialOf)
+  if (credentials.includes(null)) return null
+  return {
+    username: text("username"),
+    email: text("email"),
+    firstName: text("firstName"),
+    lastName: text("lastName"),
+    attributes: given.attributes === undefined || given.attributes === null ? null : asAttributes(given.attributes),
+    enabled: flag("enabled"),
+    emailVerified: flag("emailVerified"),
+    requiredActions: (given.requiredActions ?? null) as readonly string[] | null,
+    credentials: credentials.filter(one => one !== null),
+  }
+}
+
+/** Null for one without a value, which Keycloak falls over. */
+function credentialOf({ type = "password", value, temporary, secretData }: Record<string, unknown>): Credential | null {
+  if (type !== "password" || secretData !== undefined)
+    throw new NotKnown("takes only passwords in plain text for the credentials of an account.")
+  return typeof value === "string" ? { value, isTemporary: temporary === true } : null
+}
+
+function asAttributes(given: unknown): Attributes {
+  const entries = Object.entries(given as Record<string, unknown>)
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, [value].flat().map(String)]).filter(([, values]) => values?.length !== 0),
+  )
+}
+
+function conflict(
+  { accounts }: RealmModel,
+  { username, email }: { username: string; email: string | null },
+  self: Account | null,
+): Answer | null {
+  const isOther = (account: Account | undefined) => account !== undefined && account !== self
+  const isTaken = (name: string) => isOther(accounts.byUsername(name)) || isOther(accounts.byEmail(name))
+  if (email && isTaken(email)) return json(409, { errorMessage: "User exists with same email" })
+  return isTaken(username) ? json(409, { errorMessage: "User exists with same username" }) : null
+}
+
+/** Attributes outside of the user profile are dropped without a word, unless the realm lets administrators write them. */
+function keptAttributes({ profile }: RealmModel, attributes: Attributes): Attributes {
+  const own = ["username", "email", "firstName", "lastName"]
+  const managed = profile.attributes.map(({ name }) => name)
+  const isOpen = ["ENABLED", "ADMIN_EDIT"].includes(profile.unmanagedAttributePolicy ?? "")
+  const kept = Object.entries(attributes).filter(([name]) => !own.includes(name) && (isOpen || managed.includes(name)))
+  return Object.fromEntries(kept)
+}
+
+function profileRefusal(realm: RealmModel, values: AccountData): Answer | null {
+  const managed = realm.profile.attributes.map(({ name }) => name)
+  const all = valuesOf(values)
+  const tooLong = Object.entries(all)
+    .filter(([name, list]) => !managed.includes(name) && list.some(value => value.length > 2048))
+    .map(([name]) => ({ field: name, errorMessage: "error-invalid-length", params: [name, 0, 2048] }))
+  const problems = [...problemsForAdmin(realm.profile, all), ...tooLong]
+  return problems.length === 0 ? null : profileAnswer(problems)
+}
+
+function profileAnswer(problems: readonly ProfileProblem[]): Answer {
+  return json(400, problems.length === 1 ? problems[0] : { errors: problems })
+}
+
+function policyRefusal(
+  realm: RealmModel,
+  credentials: readonly Credential[],
+  account: Pick<Account, "username" | "email">,
+) {
+  for (const { value } of credentials) {
+    // An empty one gets past the policy, and nobody can log in with it.
+    const broken = value === "" ? null : realm.passwordPolicy.broken(value, account)
+    if (broken !== null) return json(400, { error: broken.error, error_description: broken.description })
+  }
+  return null
+}
+
+/** Unknown actions are dropped without a word. */
+function knownActions(realm: RealmModel, actions: readonly string[]): readonly string[] {
+  return [...new Set(actions)].filter(action => realm.requiredActions.has(action))
+}
+
+function requireAction(account: Account, action: string): void {
+  if (!account.requiredActions.includes(action)) account.requiredActions = [...account.requiredActions, action]
+}
+
+function setPasswords(account: Account, credentials: readonly Credential[]): void {
+  for (const { value, isTemporary } of credentials) {
+    account.password = plainPassword(value) satisfies Password
+    if (isTemporary) requireAction(account, "UPDATE_PASSWORD")
+  }
+}

@@ -1,0 +1,34 @@
+import { type Answer, type Call, NotKnown, oauthError } from "../answer.js"
+import type { Client } from "../realm/clients.js"
+import type { RealmModel } from "../realm/realm-model.js"
+
+const badClient = "Invalid client or Invalid client credentials"
+
+/** The client that sent a request, or the answer to one that could not prove itself. */
+export function authenticateClient(realm: RealmModel, call: Call, form: URLSearchParams): Client | Answer {
+  if (form.has("client_assertion")) throw new NotKnown("knows client secrets only, no signed assertions.")
+  const basic = basicCredentials(call.headers.authorization)
+  const clientId = basic?.clientId ?? form.get("client_id")
+  const client = clientId === null ? undefined : realm.clients.get(clientId)
+  if (client === undefined || !client.isEnabled) return oauthError(401, "invalid_client", badClient)
+  if (client.isPublic) return client
+  const secret = basic?.secret ?? form.get("client_secret")
+  return secret === client.secret ? client : oauthError(401, "unauthorized_client", badClient)
+}
+
+export function isAnswer(value: object): value is Answer {
+  return "status" in value && "body" in value
+}
+
+/** Basic credentials as clients send them: each part form-encoded first (RFC 6749 §2.3.1). */
+export function basicCredentials(header: string | undefined): { clientId: string; secret: string } | null {
+  const [, encoded] = /^Basic +([\w+/=-]+)$/i.exec(header ?? "") ?? []
+  const pair = Buffer.from(encoded ?? "", "base64").toString()
+  const colon = pair.indexOf(":")
+  if (colon < 0) return null
+  return { clientId: formDecoded(pair.slice(0, colon)), secret: formDecoded(pair.slice(colon + 1)) }
+}
+
+function formDecoded(text: string): string {
+  return new URLSearchParams(`x=${text.replaceAll("&", "%26")}`).get("x") ?? ""
+}

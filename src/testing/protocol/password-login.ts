@@ -1,0 +1,47 @@
+import { type Answer, oauthError } from "../answer.js"
+import type { Account } from "../realm/accounts.js"
+import type { RealmModel } from "../realm/realm-model.js"
+import { isIncomplete } from "../realm/user-profile.js"
+import { valuesOf } from "./protocol-mappers.js"
+
+/** The account that a password logs in to, or Keycloak's refusal; failures count towards the brute-force lock. */
+export function logIn(realm: RealmModel, form: URLSearchParams, scopes: readonly string[]): Account | Answer {
+  const username = form.get("username")
+  if (username === null) return oauthError(401, "invalid_request", "Missing parameter: username")
+  const account = accountNamed(realm, username)
+  if (account === undefined || realm.bruteForce.isLocked(account)) return invalidCredentials()
+  if (!isProven(realm, account, form)) {
+    realm.bruteForce.failed(account)
+    return invalidCredentials()
+  }
+  if (!account.enabled) return oauthError(400, "invalid_grant", "Account disabled")
+  if (isUnfinished(realm, account, scopes)) return oauthError(400, "invalid_grant", "Account is not fully set up")
+  realm.bruteForce.succeeded(account)
+  return account
+}
+
+function invalidCredentials(): Answer {
+  return oauthError(400, "invalid_grant", "Invalid user credentials")
+}
+
+function accountNamed({ accounts, settings }: RealmModel, username: string): Account | undefined {
+  const byEmail = settings.loginWithEmail && username.includes("@") ? accounts.byEmail(username) : undefined
+  const account = byEmail ?? accounts.byUsername(username)
+  return account?.serviceAccountOf === null ? account : undefined
+}
+
+function isProven({ settings }: RealmModel, account: Account, form: URLSearchParams): boolean {
+  if (account.password?.isRight(form.get("password") ?? "") !== true) return false
+  if (account.oneTimeCodes.length === 0) return true
+  const code = form.get("otp") ?? form.get("totp") ?? ""
+  return account.oneTimeCodes.some(one => one.accept(code, settings.reusableOneTimeCodes))
+}
+
+function isUnfinished(realm: RealmModel, account: Account, scopes: readonly string[]): boolean {
+  const pending = account.requiredActions.filter(action => realm.requiredActions.get(action)?.isEnabled)
+  const isUnverified = realm.settings.verifyEmail && !account.emailVerified
+  const profileIsChecked = realm.requiredActions.get("VERIFY_PROFILE")?.isEnabled === true
+  return (
+    pending.length > 0 || isUnverified || (profileIsChecked && isIncomplete(realm.profile, valuesOf(account), scopes))
+  )
+}

@@ -1,0 +1,40 @@
+import { type Answer, type Call, json, oauthError } from "../answer.js"
+import type { RealmModel } from "../realm/realm-model.js"
+import { formOf } from "./form.js"
+import { readToken } from "./presented-token.js"
+import { mapClaims } from "./protocol-mappers.js"
+import { issuerOf, tokenContext } from "./token-context.js"
+
+/** `GET` or `POST …/userinfo`: refusals have no body, only a challenge. */
+export async function userinfoEndpoint(realm: RealmModel, call: Call): Promise<Answer> {
+  if (!realm.isEnabled) return oauthError(403, "access_denied", "Realm not enabled")
+  const ofHeader = bearerOf(call.headers.authorization)
+  const ofForm = call.method === "POST" ? formOf(call).get("access_token") : null
+  if (ofHeader !== null && ofForm !== null)
+    return refusal(realm, 400, "invalid_request", "More than one method used for including an access token")
+  const token = ofHeader ?? ofForm
+  if (token === null) return refusal(realm, 401)
+
+  const issuer = issuerOf(call.origin, realm)
+  const presented = await readToken(realm, issuer, token, ["Bearer"])
+  if (typeof presented === "string") return refusal(realm, 401, "invalid_token", presented)
+  const { claims, client, account, session } = presented
+  if (!String(claims.scope).split(" ").includes("openid"))
+    return refusal(realm, 403, "insufficient_scope", "Missing openid scope")
+  if (/^..lt/.test(String(claims.jti)))
+    return refusal(realm, 401, "invalid_token", "Lightweight access token not allowed for userinfo endpoint")
+  const context = tokenContext({ realm, issuer, client, account, session, notes: {} }, String(claims.scope))
+  const body = mapClaims({ sub: account.id }, "userinfo", context)
+  return json(200, body, { "cache-control": "no-store, no-cache" })
+}
+
+function bearerOf(header: string | undefined): string | null {
+  return /^Bearer +(\S+)$/i.exec(header ?? "")?.[1] ?? null
+}
+
+function refusal(realm: RealmModel, status: number, error?: string, description?: string): Answer {
+  const reason = error === undefined ? "" : `, error="${error}", error_description="${description}"`
+  const challenge = `Bearer realm="${realm.name}"${reason}`
+  const headers = { "content-type": "text/plain;charset=utf-8", "cache-control": "no-store" }
+  return { status, headers: { ...headers, "www-authenticate": challenge }, body: "" }
+}

@@ -1,0 +1,211 @@
+import { readFileSync } from "node:fs"
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest"
+import { createGate, memoryUserStore } from "../../src/index.js"
+import { startTestRealm, type TestRealm, type TestRealmOptions } from "../../src/testing/index.js"
+
+async function testRealm(options?: TestRealmOptions): Promise<TestRealm> {
+  const realm = await startTestRealm(options)
+  onTestFinished(() => realm.stop())
+  return realm
+}
+
+const gateFor = (realm: TestRealm) => createGate({ ...realm.gateOptions, userStore: memoryUserStore() })
+const ada = { username: "ada", email: "ada@example.test", firstName: "Ada", lastName: "L", password: "Ada-2026!" }
+const login = { username: "ada", password: "Ada-2026!" }
+const bearer = (token: string) => `Bearer ${token}`
+
+describe("startTestRealm", () => {
+  it("is set up for all that a gate does", async () => {
+    const realm = await testRealm()
+    await expect(gateFor(realm).ready()).resolves.toBeUndefined()
+  })
+
+  it("registers, logs in, verifies, refreshes and logs out through a gate", async () => {
+    const gate = gateFor(await testRealm())
+    const { subject } = await gate.registerUser(ada)
+    const session = await gate.loginWithPassword(login)
+    expect(await gate.verifyBearer(bearer(session.accessToken), {})).toMatchObject({ kind: "user", subject })
+    const renewed = await gate.refreshSession(session.refreshToken)
+    await gate.logout(renewed.refreshToken)
+    await expect(gate.refreshSession(renewed.refreshToken)).rejects.toMatchObject({ code: "session_ended" })
+  })
+
+  it("takes the realm file that Keycloak imports", async () => {
+    const file = JSON.parse(readFileSync(new URL("../../examples/realm.json", import.meta.url), "utf8"))
+    const realm = await testRealm({ realm: file })
+    const gate = gateFor(realm)
+    await gate.ready()
+    expect(realm.gateOptions).toMatchObject({ realm: "shop", clientId: "shop-api" })
+    const token = await realm.issueToken("edith")
+    const principal = await gate.verifyBearer(bearer(token), { clientRoles: { "shop-api": ["editor"] } })
+    expect(principal.username).toBe("edith")
+  })
+
+  it("names all that it can't stand in for", async () => {
+    const realm = { realm: "shop", nope: 1, identityProviders: [{ alias: "google" }], duplicateEmailsAllowed: true }
+    await expect(startTestRealm({ realm })).rejects.toMatchObject({ code: "config_invalid" })
+    await expect(startTestRealm({ realm })).rejects.toThrow(/nope.*identityProviders.*duplicateEmailsAllowed/s)
+  })
+
+  it.each([
+    [{ passwordPolicy: "passwordHistory(3)" }, /passwordHistory/],
+    [
+      { clients: [{ clientId: "a", protocolMappers: [{ protocolMapper: "oidc-script-mapper" }] }] },
+      /oidc-script-mapper/,
+    ],
+    [{ clients: [{ clientId: "a", secret: "**********" }] }, /masked/],
+    [{ users: [{ username: "ada", groups: ["/nope"] }] }, /nope/],
+  ])("refuses %o rather than overlooking it", async (more, why) => {
+    await expect(startTestRealm({ realm: { realm: "shop", ...more } })).rejects.toThrow(why)
+  })
+
+  it("is not for production", async () => {
+    vi.stubEnv("NODE_ENV", "production")
+    await expect(startTestRealm()).rejects.toMatchObject({ code: "config_invalid" })
+  })
+  afterEach(() => vi.unstubAllEnvs())
+
+  it("answers what it does not know with 501 and a sentence", async () => {
+    const { url } = await testRealm()
+    for (const path of ["/", "/realms/master", "/realms/shop/account", "/realms/shop/protocol/openid-connect/auth"]) {
+      const answer = await fetch(url + path)
+      expect(answer.status).toBe(501)
+      expect(((await answer.json()) as { error_description: string }).error_description).toMatch(/test realm/)
+    }
+  })
+})
+
+describe("issueToken", () => {
+  it("gives a token whose session Keycloak's userinfo and introspection know", async () => {
+    const realm = await testRealm()
+    realm.addUser(ada)
+    const token = await realm.issueToken("ada")
+    for (const verification of ["local", "introspection", "userinfo"] as const) {
+      const gate = createGate({ ...realm.gateOptions, verification })
+      expect(await gate.verifyBearer(bearer(token), {})).toMatchObject({ username: "ada" })
+    }
+  })
+
+  it("puts claims into the token, and leaves out those that are undefined", async () => {
+    const realm = await testRealm()
+    const user = realm.addUser(ada)
+    const gate = gateFor(realm)
+    const principal = await gate.verifyBearer(
+      bearer(await realm.issueToken(user, { plan: "pro", email: undefined })),
+      {},
+    )
+    expect(principal).toMatchObject({ subject: user.id, email: null, claims: { plan: "pro" } })
+    const refused = (claims: object) =>
+      realm.issueToken(user, { ...claims }).then(token => gate.verifyBearer(bearer(token)))
+    await expect(refused({ exp: 1 })).rejects.toMatchObject({ code: "invalid_token", reason: "expired" })
+    await expect(refused({ aud: "other" })).rejects.toMatchObject({ reason: "audience" })
+    await expect(refused({ typ: "ID" })).rejects.toMatchObject({ reason: "type" })
+  })
+
+  it("gives a client's own token for its service account", async () => {
+    const realm = await testRealm()
+    const token = await realm.issueToken("service-account-shop-api")
+    expect(await gateFor(realm).verifyBearer(bearer(token), { kind: "service" })).toMatchObject({ user: null })
+  })
+
+  it("refuses a user that the realm does not have", async () => {
+    const realm = await testRealm()
+    await expect(realm.issueToken("nobody")).rejects.toMatchObject({ code: "config_invalid" })
+  })
+})
+
+describe("a test realm", () => {
+  it("gives a user roles, groups and attributes, made where they are missing", async () => {
+    const realm = await testRealm()
+    realm.addUser({ ...ada, realmRoles: ["admin"], clientRoles: { "shop-api": ["editor"] }, groups: ["/staff/night"] })
+    const principal = await gateFor(realm).verifyBearer(bearer(await realm.issueToken("ada")), {
+      realmRoles: ["admin"],
+    })
+    expect(principal.clientRoles["shop-api"]).toEqual(["editor"])
+    expect(realm.users()).toMatchObject([{ username: "ada", groups: ["/staff/night"], sessions: 1 }])
+  })
+
+  it("makes up what a login needs, unless it is told that there is none", async () => {
+    const realm = await testRealm()
+    const { password } = realm.addUser({ username: "bob" })
+    realm.addUser({ username: "carol", email: null, password: "Carol-2026!" })
+    const gate = createGate({ ...realm.gateOptions, revealAccountState: true })
+    await gate.loginWithPassword({ username: "bob", password: password ?? "" })
+    await expect(gate.loginWithPassword({ username: "carol", password: "Carol-2026!" })).rejects.toMatchObject({
+      code: "account_setup_required",
+    })
+    expect(() => realm.addUser({ username: "BOB" })).toThrow(/already/)
+  })
+
+  it("signs with a new key after rotateKeys, and a verifier finds it", async () => {
+    const realm = await testRealm()
+    realm.addUser(ada)
+    const gate = gateFor(realm)
+    const before = await realm.issueToken("ada")
+    await gate.verifyBearer(bearer(before))
+    await realm.rotateKeys()
+    const after = await realm.issueToken("ada")
+    expect(after.split(".")[0]).not.toBe(before.split(".")[0])
+    await gate.verifyBearer(bearer(after))
+    await gate.verifyBearer(bearer(before))
+    await realm.rotateKeys({ removeOld: true })
+    await expect(gateFor(realm).verifyBearer(bearer(after))).rejects.toMatchObject({ reason: "key" })
+  })
+
+  it("is an outage while it is down, and comes back with all that it had", async () => {
+    const realm = await testRealm()
+    realm.addUser(ada)
+    const gate = gateFor(realm)
+    await realm.goDown()
+    await expect(gate.loginWithPassword(login)).rejects.toMatchObject({ code: "keycloak_unavailable" })
+    await realm.comeBack()
+    await gate.loginWithPassword(login)
+  })
+
+  it("is an outage for whoever does not wait for it while it is slow", async () => {
+    const realm = await testRealm()
+    realm.addUser(ada)
+    const gate = createGate({ ...realm.gateOptions, timeoutMs: 50 })
+    realm.slow(10_000)
+    await expect(gate.loginWithPassword(login)).rejects.toMatchObject({ code: "keycloak_unavailable" })
+    realm.slow(0)
+    await createGate(realm.gateOptions).loginWithPassword(login)
+  })
+
+  it("starts again at the address it had", async () => {
+    const { url, stop } = await startTestRealm()
+    await stop()
+    expect((await testRealm({ port: Number(new URL(url).port) })).url).toBe(url)
+  })
+
+  it("remembers what was asked, without a secret in it", async () => {
+    const realm = await testRealm()
+    const gate = gateFor(realm)
+    await gate.registerUser(ada)
+    const session = await gate.loginWithPassword(login)
+    await gate.refreshSession(session.refreshToken)
+    expect(realm.requests).toContainEqual({
+      method: "POST",
+      path: "/realms/shop/protocol/openid-connect/token",
+      query: {},
+      from: "shop-api",
+      body: { grant_type: "password", username: "ada", password: "…" },
+      status: 200,
+    })
+    expect(realm.requests.filter(({ path }) => path === "/admin/realms/shop/users")).toMatchObject([
+      { method: "POST", from: "shop-api", body: { username: "ada" }, status: 201 },
+    ])
+    const all = JSON.stringify(realm.requests)
+    for (const secret of [login.password, realm.gateOptions.clientSecret ?? "", session.refreshToken])
+      expect(all).not.toContain(secret)
+    realm.forgetRequests()
+    expect(realm.requests).toEqual([])
+  })
+
+  it("has keys of its own", async () => {
+    const [one, other] = [await testRealm(), await testRealm()]
+    one.addUser(ada)
+    const gate = createGate({ ...other.gateOptions, serverUrl: one.url, internalUrl: other.url })
+    await expect(gate.verifyBearer(bearer(await one.issueToken("ada")))).rejects.toMatchObject({ reason: "key" })
+  })
+})
