@@ -5,7 +5,8 @@ export type GateEvent =
   | { readonly type: "refusal"; readonly error: GateError }
   /** An account whose registration failed may still exist in Keycloak; the library goes on trying to remove it. */
   | { readonly type: "registration_unsettled"; readonly error: GateError }
-  | { readonly type: "registration_settled"; readonly outcome: "removed" | "absent" }
+  /** Kept: somebody is logged in to it, or it lacks nothing but its row, which its first login makes. */
+  | { readonly type: "registration_settled"; readonly outcome: "removed" | "absent" | "kept" }
   /** `recheckSeconds`: Keycloak can't be asked about sessions, so the last verdicts stay; told once, when that begins. */
   | { readonly type: "recheck_failed"; readonly error: GateError }
 

@@ -26,7 +26,7 @@ import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
 import { createRegisterUser, type RegisterUser } from "./register-user.js"
 import { createAccountCreation } from "./user/create-account.js"
 import { createUserSync } from "./user/sync-user.js"
-import type { UserStore } from "./user/user-store.js"
+import type { UserIdentity, UserStore } from "./user/user-store.js"
 import { createVerifyBearer, type VerifyBearer } from "./verify-bearer.js"
 
 /** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
@@ -108,7 +108,12 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     return adminTokens.clientCredentialsGrant()
   }, now)
   const accounts = createAdminClient({ realm, clientId: admin?.clientId ?? clientId, transport, serviceToken })
-  const creation = createAccountCreation({ accounts, now, report })
+  const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
+  async function undo(subject: string): Promise<void> {
+    await accounts.deleteAccount(subject)
+    await removeUser({ issuer: realm.issuer, subject })
+  }
+  const creation = createAccountCreation({ accounts, undo, now, report })
 
   /** Reports what a verb throws, and refuses every call after `close()`. */
   function reported<Parameters extends unknown[], Result>(verb: (...parameters: Parameters) => Promise<Result>) {
@@ -136,8 +141,11 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     accounts,
     creation,
     saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
-    removeUser: async identity => userStore?.removeUser(identity),
+    removeUser,
+    // Half a minute by default, for databases that wait for a lock or a connection.
+    storeTimeoutMs: 6 * settings.timeoutMs,
     given: settings.registration,
+    report,
     now,
   })
   const inspectSetUp = createSetUpInspection({

@@ -92,6 +92,11 @@ export interface RegistrationDefaults {
   readonly emailVerified?: boolean | undefined
   /** Keycloak's names of steps that the person has to take before the first login, such as `UPDATE_PASSWORD`. */
   readonly requiredActions?: readonly string[] | undefined
+  /**
+   * `"verify-email"`: after the row exists, Keycloak sends its mail with the link that verifies the e-mail (the realm needs
+   * Realm settings → Email). If that fails, the registration stands and `pending` has `SEND_VERIFY_EMAIL`.
+   */
+  readonly onboarding?: "verify-email" | undefined
 }
 
 /** The options after all checks, defaults filled in. */
@@ -124,6 +129,7 @@ export interface Settings<User> {
     readonly attributes: Readonly<Record<string, readonly string[]>>
     readonly emailVerified: boolean
     readonly requiredActions: readonly string[]
+    readonly onboarding: "verify-email" | null
   }
   readonly onEvent: ((event: GateEvent) => void) | null
 }
@@ -176,6 +182,7 @@ export function parseOptions<User>(options: unknown): Settings<User> {
       attributes: registration.attributes("attributes"),
       emailVerified: registration.boolean("emailVerified", false),
       requiredActions: registration.texts("requiredActions"),
+      onboarding: registration.onboarding("onboarding"),
     },
     onEvent: given.function("onEvent") as ((event: GateEvent) => void) | null,
   }
@@ -335,6 +342,14 @@ function reader(object: unknown, path: string, problems: { option: string; messa
         `expected some of ${asymmetric.join(", ")} (a shared-secret algorithm can't be checked here), got ${show(found)}`,
       )
       return asymmetric
+    },
+    onboarding(name: string): "verify-email" | null {
+      const found = value(name)
+      if (found === undefined) return null
+      if (found !== "verify-email") return note(name, `expected "verify-email", got ${show(found)}`)
+      if (given.emailVerified === true)
+        return note(name, "there is nothing to verify with `emailVerified: true`; leave one of them out")
+      return found
     },
     attributes(name: string): Readonly<Record<string, readonly string[]>> {
       const found = valueOr(name, {})

@@ -1,7 +1,10 @@
 import { GateError, isGateError } from "./errors.js"
+import type { Report } from "./events.js"
 import { type FieldRule, invalidFields, readFields } from "./fields.js"
+import type { Settings } from "./options.js"
 import type { Accounts, RegistrationRules } from "./user/accounts.js"
-import type { AccountCreation } from "./user/create-account.js"
+import type { AccountCreation, Leftover } from "./user/create-account.js"
+import { inTime } from "./user/in-time.js"
 import { checkReserved, checkRules, createRulesCache } from "./user/registration-rules.js"
 import type { UserIdentity, UserProfile } from "./user/user-store.js"
 
@@ -27,7 +30,10 @@ export interface Registered<User> {
   readonly email: string
   /** The application's row; null without a user store. */
   readonly user: User
-  /** Steps that Keycloak will ask for before the first login, as far as they can be read. */
+  /**
+   * Steps that are still to be taken, by Keycloak's names, as far as they can be read: `VERIFY_EMAIL`, for example. Where
+   * `onboarding` is `"verify-email"` and the mail could not be sent, `SEND_VERIFY_EMAIL` is one of them.
+   */
   readonly pending: readonly string[]
 }
 
@@ -57,42 +63,74 @@ export interface RegisterSteps<User> {
   readonly creation: AccountCreation
   readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
   readonly removeUser: (identity: UserIdentity) => Promise<void>
+  /** How long the store may take for one call. */
+  readonly storeTimeoutMs: number
   /** What the application gives every new account. */
-  readonly given: {
-    readonly groups: readonly string[]
-    readonly realmRoles: readonly string[]
-    readonly attributes: Readonly<Record<string, readonly string[]>>
-    readonly emailVerified: boolean
-    readonly requiredActions: readonly string[]
-  }
+  readonly given: Settings<User>["registration"]
+  readonly report: Report
   readonly now: () => number
 }
 
 export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUser<User> {
-  const { accounts, creation, given } = steps
+  const { accounts, creation, given, storeTimeoutMs, report } = steps
   const rulesCache = createRulesCache(accounts.readRules, steps.now)
 
   /** Roles and the row; if either fails, the account and whatever the store has begun go again. */
-  async function finish(profile: UserProfile, extra: unknown): Promise<User> {
+  async function finish(profile: UserProfile, extra: unknown, leftover: Omit<Leftover, "isComplete">): Promise<User> {
+    let hasRoles = given.realmRoles.length === 0
     try {
-      if (given.realmRoles.length > 0) await accounts.assignRealmRoles(profile.subject, given.realmRoles)
-      return await steps.saveRegistered(profile, extra)
+      if (!hasRoles) await accounts.assignRealmRoles(profile.subject, given.realmRoles)
+      hasRoles = true
+      return await inTime(steps.saveRegistered(profile, extra), storeTimeoutMs, "userStore.saveUser", () => {
+        // The account is gone by then, so this row is nobody's; if it can't be removed either, nobody can reach it.
+        steps.removeUser(profile).catch(() => undefined)
+      })
     } catch (error) {
-      await undo(profile, error)
+      await undo(profile, error, { ...leftover, isComplete: hasRoles })
       throw error
     }
   }
 
-  async function undo({ issuer, subject }: UserProfile, error: unknown): Promise<void> {
+  async function undo(identity: UserIdentity, error: unknown, leftover: Leftover): Promise<void> {
+    const { issuer, subject } = identity
+    const causes = (undoError: unknown) => ({
+      cause: new AggregateError([error, undoError], "what failed, and what failed while undoing it"),
+    })
     try {
-      await accounts.deleteAccount(subject)
-      await steps.removeUser({ issuer, subject })
+      // Deleting twice is deleting once, so a lost answer costs a second request and no more.
+      await accounts.deleteAccount(subject).catch(() => accounts.deleteAccount(subject))
     } catch (undoError) {
-      throw new GateError(
+      const both = new GateError(
         isGateError(undoError) ? undoError.code : "keycloak_unavailable",
-        `Registering failed, and so did undoing it: account or row ${subject} may be left. It can log in, and its row heals then.`,
-        { cause: new AggregateError([error, undoError], "what failed, and what failed while undoing it") },
+        `Registering failed, and so did undoing it: account ${subject} may be left. ` +
+          (leftover.isComplete
+            ? "It can log in, and its row is made then; registering its name again replaces it."
+            : "It lacks its roles and is removed as soon as Keycloak can be reached."),
+        causes(undoError),
       )
+      creation.leave(leftover, both)
+      throw both
+    }
+    await inTime(steps.removeUser({ issuer, subject }), storeTimeoutMs, "userStore.removeUser").catch(
+      (undoError: unknown) => {
+        // The store's fault twice over, and so the application's own error.
+        throw new Error(
+          `Registering failed and its account was removed again, but removing the row failed too: a row of ${subject} may be left, which nobody can reach.`,
+          causes(undoError),
+        )
+      },
+    )
+  }
+
+  /** Keycloak's mail with the link. The account and its row stand, whatever becomes of it. */
+  async function sendMail(subject: string): Promise<readonly string[]> {
+    if (given.onboarding !== "verify-email") return []
+    try {
+      await accounts.sendVerificationMail(subject)
+      return ["VERIFY_EMAIL"]
+    } catch (error) {
+      if (isGateError(error)) report({ type: "refusal", error })
+      return ["VERIFY_EMAIL", "SEND_VERIFY_EMAIL"]
     }
   }
 
@@ -129,17 +167,14 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     const names = { username: username.toLowerCase(), email: email.toLowerCase() }
     const asOf = new Date(createdTimestamp)
     const profile = { issuer: steps.issuer, subject, ...names, emailVerified, firstName, lastName, asOf }
-    const user = await finish(profile, extra)
-    return Object.freeze({ subject, ...names, user, pending: pendingSteps(given, rules) })
+    const user = await finish(profile, extra, { name, stamps: [createdTimestamp] })
+    const pending = [...requiredActions, ...rules.requiredActions, ...verification(rules), ...(await sendMail(subject))]
+    return Object.freeze({ subject, ...names, user, pending: Object.freeze([...new Set(pending)]) })
   }
-}
 
-function pendingSteps(
-  { requiredActions, emailVerified }: RegisterSteps<unknown>["given"],
-  rules: RegistrationRules,
-): readonly string[] {
-  const verifyEmail = rules.verifyEmail && !emailVerified ? ["VERIFY_EMAIL"] : []
-  return Object.freeze([...new Set([...requiredActions, ...verifyEmail])])
+  function verification({ verifyEmail }: RegistrationRules): readonly string[] {
+    return verifyEmail && !given.emailVerified ? ["VERIFY_EMAIL"] : []
+  }
 }
 
 const textRules = {

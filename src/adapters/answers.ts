@@ -3,10 +3,15 @@ import type { PasswordCredentials, Session } from "../login-with-password.js"
 import type { Registration } from "../register-user.js"
 import { type AdapterOptions, answerOf, createMount, type Mount, wrong } from "./request.js"
 
-/** What `registerHandler` takes. */
-export interface RegisterHandlerOptions extends AdapterOptions {
+/** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
+export interface RegisterHandlerOptions<Request = never> extends AdapterOptions {
   /** Names of profile attributes that the body may hold; all others are ignored. */
   readonly attributes?: readonly string[] | undefined
+  /**
+   * Your own sign-up data, read from the request and handed to `userStore.saveUser`; a promise is waited for. Check what
+   * you take: this library doesn't. What it throws reaches the framework, and nobody is registered.
+   */
+  readonly extra?: ((request: Request) => unknown) | undefined
 }
 
 /** An HTTP answer; without a body it is sent empty. */
@@ -24,46 +29,57 @@ export interface Answer {
  */
 export type AnswerBody = (body: unknown) => Promise<Answer>
 
+/** The same, for an answer that also needs the framework's request. */
+export type AnswerRequest<Request> = (body: unknown, request: Request) => Promise<Answer>
+
 // RFC 6749 §5.1: answers with tokens are not to be stored; those about a person better not either.
 const noStore = { "Cache-Control": "no-store" }
 const nameFields = ["username", "email", "firstName", "lastName", "password"]
 
-export function registerAnswer(gate: Gate<unknown>, options: RegisterHandlerOptions): AnswerBody {
-  const mount = createMount(gate, options, ["onError", "attributes"])
+export function registerAnswer<Request>(
+  gate: Gate<unknown>,
+  options: RegisterHandlerOptions<Request>,
+): AnswerRequest<Request> {
+  const mount = createMount(gate, options, ["onError", "attributes", "extra"])
   const attributeNames = parseAttributes(options?.attributes ?? [])
-  return answering(mount, async body => {
+  const readExtra = options?.extra
+  if (readExtra !== undefined && typeof readExtra !== "function") throw wrong("`extra` is a function of the request")
+  return answering(mount, async (body: unknown, request: Request) => {
     const attributes = pick(body, attributeNames)
     // Not yet a registration: registerUser checks every field, as it does for any caller.
     const registration = { ...pick(body, nameFields), attributes } as unknown as Registration
-    const { subject, username, email } = await gate.registerUser(registration)
+    const { subject, username, email } = await gate.registerUser(registration, await readExtra?.(request))
     return { status: 201, headers: noStore, body: { subject, username, email } }
   })
 }
 
 export function loginAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
-  return answering(createMount(gate, options), async body => {
+  return answering(createMount(gate, options), async (body: unknown) => {
     const credentials = pick(body, ["username", "password", "otp"]) as unknown as PasswordCredentials
     return sessionAnswer(await gate.loginWithPassword(credentials))
   })
 }
 
 export function refreshAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
-  return answering(createMount(gate, options), async body => {
+  return answering(createMount(gate, options), async (body: unknown) => {
     return sessionAnswer(await gate.refreshSession(refreshTokenIn(body)))
   })
 }
 
 export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
-  return answering(createMount(gate, options), async body => {
+  return answering(createMount(gate, options), async (body: unknown) => {
     await gate.logout(refreshTokenIn(body))
     return { status: 204, headers: {}, body: undefined }
   })
 }
 
-function answering(mount: Mount<unknown>, answerBody: AnswerBody): AnswerBody {
-  return async body => {
+function answering<Parameters extends unknown[]>(
+  mount: Mount<unknown>,
+  answer: (...parameters: Parameters) => Promise<Answer>,
+): (...parameters: Parameters) => Promise<Answer> {
+  return async (...parameters) => {
     try {
-      return await answerBody(body)
+      return await answer(...parameters)
     } catch (error) {
       const refusal = answerOf(mount, error)
       if (refusal === null) throw error

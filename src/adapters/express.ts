@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Request } from "express"
 import type { Principal } from "../bearer/principal.js"
 import { parseRequirements, type Requirements } from "../bearer/requirements.js"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
 import {
   type Answer,
-  type AnswerBody,
+  type AnswerRequest,
   loginAnswer,
   logoutAnswer,
   type RegisterHandlerOptions,
@@ -76,7 +77,7 @@ export function requireUser(requirements: Requirements = {}): Middleware {
 export const principalOf: PrincipalOf<WithPrincipal> = readPrincipal as PrincipalOf<WithPrincipal>
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
-export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Middleware {
+export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions<Request> = {}): Middleware {
   return handler(registerAnswer(gate, options))
 }
 
@@ -107,10 +108,11 @@ function middleware(step: (request: IncomingMessage) => unknown): Middleware {
   }
 }
 
-function handler(answerBody: AnswerBody): Middleware {
-  return async (request: IncomingMessage & { body?: unknown }, response, next) => {
+function handler(answer: AnswerRequest<Request>): Middleware {
+  return async (request, response, next) => {
     try {
-      send(response, await answerBody(request.body))
+      const { body } = request as Request
+      send(response, await answer(body, request as Request))
     } catch (error) {
       next(error)
     }

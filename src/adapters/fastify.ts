@@ -8,7 +8,7 @@ import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
 import {
   type Answer,
-  type AnswerBody,
+  type AnswerRequest,
   loginAnswer,
   logoutAnswer,
   type RegisterHandlerOptions,
@@ -99,7 +99,7 @@ export function requireUser(requirements: Requirements = {}): Hook {
 export const principalOf: PrincipalOf<WithPrincipal> = readPrincipal as PrincipalOf<WithPrincipal>
 
 /** Handler that registers the person in the JSON body. */
-export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Handler {
+export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions<FastifyRequest> = {}): Handler {
   return handler(registerAnswer(gate, options))
 }
 
@@ -131,10 +131,10 @@ function hook<Request extends object>(step: (request: Request) => unknown) {
   }
 }
 
-function handler(answerBody: AnswerBody): Handler {
+function handler(answer: AnswerRequest<FastifyRequest>): Handler {
   return async (request, reply) => {
     try {
-      return send(reply, await answerBody(request.body))
+      return send(reply, await answer(request.body, request as FastifyRequest))
     } catch (error) {
       throw publicError(error)
     }

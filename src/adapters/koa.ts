@@ -5,7 +5,7 @@ import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
 import {
   type Answer,
-  type AnswerBody,
+  type AnswerRequest,
   loginAnswer,
   logoutAnswer,
   type RegisterHandlerOptions,
@@ -31,6 +31,9 @@ export interface PrincipalState {
 }
 
 type Context = ParameterizedContext<object, object>
+
+/** Koa's context behind a body parser. */
+type ParsedContext = ParameterizedContext & { readonly request: { readonly body?: unknown } }
 
 /**
  * Middleware that verifies the bearer token and sets `ctx.state.principal`.
@@ -73,7 +76,10 @@ export const principalOf: PrincipalOf<{ readonly state: object }> = ((ctx, kind?
   readPrincipal(ctx.state, kind)) as PrincipalOf<{ readonly state: object }>
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
-export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions = {}): Middleware<object, object> {
+export function registerHandler(
+  gate: Gate<unknown>,
+  options: RegisterHandlerOptions<ParsedContext> = {},
+): Middleware<object, object> {
   return handler(registerAnswer(gate, options))
 }
 
@@ -105,8 +111,11 @@ function middleware(step: (ctx: Context) => unknown): Middleware<object, object>
   }
 }
 
-function handler(answerBody: AnswerBody): Middleware<object, object> {
-  return async ctx => send(ctx, await answerBody((ctx.request as { body?: unknown }).body))
+function handler(answer: AnswerRequest<ParsedContext>): Middleware<object, object> {
+  return async ctx => {
+    const parsed = ctx as ParsedContext
+    send(ctx, await answer(parsed.request.body, parsed))
+  }
 }
 
 function send(ctx: Context, { status, headers, body }: Answer): void {

@@ -70,6 +70,23 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
     return items
   }
 
+  /** A group that does not exist makes Keycloak answer a create with 500 and nothing more (26.7.4). */
+  async function assertGroupsExist(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      const isThere = await call(client =>
+        client.realms.getGroupByPath({ realm: realm.name, path }).then(
+          () => true,
+          (error: unknown) => {
+            goneIsFine(error)
+            return false
+          },
+        ),
+      ).catch(() => true) // an outage tells nothing about groups
+      if (!isThere)
+        throw refused(`The realm "${realm.name}" has no group "${path}" to give (option \`registration.groups\`)`)
+    }
+  }
+
   /** Offline sessions outlive Keycloak's logout of a user (26.7.4); which clients have some is told with the consents. */
   async function endOfflineSessions(id: string): Promise<void> {
     const consents = await list<Consent>(client =>
@@ -101,6 +118,7 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
       const field = takenField(data)
       return new GateError("user_exists", "An account with this username or e-mail exists.", { field })
     }
+    if (isUndecided(data)) return unavailable(url, "it answered that it could not create the account, and not why")
     if (status === 400) return rejection(data)
     if (status === 403) return lacksManageUsers(clientId)
     if (status === 401) {
@@ -132,8 +150,9 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
         )
         return { id }
       } catch (error) {
-        if (isLost && isGateError(error) && error.code === "keycloak_unavailable") return { lost: error }
-        throw error
+        if (!isLost || !isGateError(error) || error.code !== "keycloak_unavailable") throw error
+        await assertGroupsExist(groups)
+        return { lost: error }
       }
     },
     async deleteAccount(id) {
@@ -179,9 +198,15 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
       ])
       if (!Array.isArray(profile?.attributes) || settings?.realm === undefined) throw notKeycloak()
       const { attributes } = profile
+      // Keycloak tells both only to a service account that has `view-realm` as well.
+      const seesRealm = settings.verifyEmail !== undefined
+      const actions = seesRealm ? await list(client => client.authenticationManagement.getRequiredActions()) : []
       return {
-        emailAsUsername: settings?.registrationEmailAsUsername === true,
-        verifyEmail: settings?.verifyEmail === true,
+        emailAsUsername: settings.registrationEmailAsUsername === true,
+        verifyEmail: settings.verifyEmail === true,
+        requiredActions: actions
+          .filter(({ enabled, defaultAction }) => enabled === true && defaultAction === true)
+          .map(({ alias = "" }) => alias),
         required: attributes.filter(isRequiredOfUsers).map(({ name = "" }) => name),
         attributes: attributes.map(({ name = "" }) => name),
         keepsUnknownAttributes: ["ENABLED", "ADMIN_EDIT"].includes(String(profile.unmanagedAttributePolicy)),
@@ -226,12 +251,20 @@ function answerStatus(error: unknown): number | null {
   return networkAnswer(error)?.status ?? null
 }
 
-/** A create whose failure proves nothing: reset or timed out on the way, or answered by something before Keycloak. */
+/**
+ * A create whose failure proves nothing: reset or timed out on the way, answered by something before Keycloak, or by
+ * Keycloak's own 500, which a database that failed during the commit causes too.
+ */
 function mayHaveWorked(error: unknown): boolean {
   const answer = networkAnswer(error)
   if (answer === null) return !wasNeverSent(error)
-  const isKeycloaksOwn = (answer.data as { error?: unknown } | null)?.error === "unknown_error"
-  return answer.status >= 500 && !isKeycloaksOwn
+  if (answer.status === 429) return false
+  return answer.status >= 500 || !isKeycloaks(answer.data) || isUndecided(answer.data)
+}
+
+/** What some of the losers of a race for one name get (26.7.4): a 400, from which only a second create learns more. */
+function isUndecided(data: unknown): boolean {
+  return (data as { errorMessage?: unknown } | null)?.errorMessage === "Could not create user"
 }
 
 function takenField(data: unknown): string | null {
@@ -266,9 +299,9 @@ function rejection(data: unknown): GateError {
 }
 
 function whyServerError(status: number, data: unknown): string {
-  const isKeycloak = (data as { error?: unknown } | null)?.error === "unknown_error"
-  return isKeycloak
-    ? `its Admin API answered ${status} unknown_error, which it also does for a group that does not exist (option \`registration.groups\`)`
+  const { errorMessage } = (data ?? {}) as { errorMessage?: unknown }
+  return typeof errorMessage === "string" && /^failed to send/i.test(errorMessage)
+    ? `it can't send its mail (${status}); see Realm settings → Email, and Keycloak's log`
     : `its Admin API answered ${status}`
 }
 

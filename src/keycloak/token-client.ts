@@ -3,7 +3,7 @@ import { GateError, isGateError } from "../errors.js"
 import { invalidFields } from "../fields.js"
 import type { Session } from "../login-with-password.js"
 import type { Realm } from "./realm.js"
-import { type Asker, answerOf, type KeycloakAnswer, refusedUs } from "./refused-us.js"
+import { type Asker, answerOf, type KeycloakAnswer, refused, refusedUs } from "./refused-us.js"
 import { type Transport, unavailable, unreachable } from "./transport.js"
 
 /** Keycloak's token endpoint for one client. */
@@ -49,11 +49,11 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
   return {
     async passwordGrant(parameters) {
       const answer = await grant("password", parameters, answer => loginRefusal(answer, revealAccountState))
-      return toSession(realm.tokenUrl, answer)
+      return toSession(clientId, answer)
     },
     async refreshGrant(refreshToken) {
       const answer = await grant("refresh_token", { refresh_token: refreshToken }, sessionRefusal)
-      return toSession(realm.tokenUrl, answer)
+      return toSession(clientId, answer)
     },
     async clientCredentialsGrant() {
       const { access_token, expires_in } = await grant("client_credentials", {}, () => null)
@@ -121,10 +121,14 @@ export function sessionRefusal({ error, description }: KeycloakAnswer): GateErro
   )
 }
 
-function toSession(url: string, answer: oauth.TokenEndpointResponse & { refresh_expires_in?: unknown }): Session {
+function toSession(clientId: string, answer: oauth.TokenEndpointResponse & { refresh_expires_in?: unknown }): Session {
   const { access_token, refresh_token, id_token, expires_in, refresh_expires_in, scope } = answer
-  if (refresh_token === undefined)
-    throw unavailable(url, "its token answer has no refresh token; switch on Use refresh tokens for this client")
+  if (refresh_token === undefined) {
+    throw refused(
+      `Keycloak gives the client "${clientId}" no refresh tokens. Switch on Clients → ${clientId} → Advanced → Open ID Connect ` +
+        "Compatibility Modes → Use refresh tokens",
+    )
+  }
   return Object.freeze({
     accessToken: access_token,
     refreshToken: refresh_token,

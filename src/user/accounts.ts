@@ -47,6 +47,8 @@ interface FoundAccount {
 export interface RegistrationRules {
   readonly emailAsUsername: boolean
   readonly verifyEmail: boolean
+  /** Steps that the realm asks of every new account, where the service account may read them. */
+  readonly requiredActions: readonly string[]
   /** Attributes without which a person can't log in. */
   readonly required: readonly string[]
   /** All attributes that the realm's user profile knows. */

@@ -7,6 +7,8 @@ import type { AccountName, Accounts, CreateOutcome, NewAccount } from "./account
 export interface AccountCreation {
   /** @throws {GateError} `user_exists`, `registration_rejected`, `keycloak_unavailable`, `keycloak_refused_us` */
   readonly createAccount: (account: UnstampedAccount, name: AccountName) => Promise<CreatedAccount>
+  /** Takes note of an account whose registration failed and that could not be deleted. */
+  readonly leave: (leftover: Leftover, error: GateError) => void
   readonly close: () => void
 }
 
@@ -17,15 +19,20 @@ interface CreatedAccount {
   readonly createdTimestamp: number
 }
 
-export interface AccountCreationOptions {
-  readonly accounts: Accounts
-  readonly now: () => number
-  readonly report: Report
-}
-
-interface Unsettled {
+/** An account that may exist although its registration failed. */
+export interface Leftover {
   readonly name: AccountName
   readonly stamps: readonly number[]
+  /** Complete but for its row, which its first login would make: it goes only when its name is registered again. */
+  readonly isComplete: boolean
+}
+
+export interface AccountCreationOptions {
+  readonly accounts: Accounts
+  /** Removes an account and its row. */
+  readonly undo: (id: string) => Promise<void>
+  readonly now: () => number
+  readonly report: Report
 }
 
 const stampSpreadMs = 60_000
@@ -37,9 +44,9 @@ const settleAfterSeconds = [1, 5, 30, 120, 600]
  * finds the name taken. Each attempt carries a stamp of its own in `createdTimestamp`, which Keycloak keeps as sent and
  * which tells our account from one that somebody else has made in between.
  */
-export function createAccountCreation({ accounts, now, report }: AccountCreationOptions): AccountCreation {
+export function createAccountCreation({ accounts, undo, now, report }: AccountCreationOptions): AccountCreation {
   const used = new Set<number>()
-  const unsettled = new Map<string, Unsettled>()
+  const leftovers = new Map<string, Leftover>()
   const timers = new Set<NodeJS.Timeout>()
   let isClosed = false
 
@@ -60,6 +67,12 @@ export function createAccountCreation({ accounts, now, report }: AccountCreation
     return "id" in outcome ? { id: outcome.id, createdTimestamp } : outcome
   }
 
+  async function createOnce(account: UnstampedAccount, name: AccountName): Promise<CreatedAccount> {
+    const stamp = newStamp()
+    const first = await attempt(account, stamp)
+    return "id" in first ? first : await fence(account, name, stamp)
+  }
+
   async function fence(account: UnstampedAccount, name: AccountName, firstStamp: number): Promise<CreatedAccount> {
     const secondStamp = newStamp()
     const stamps = [firstStamp, secondStamp]
@@ -68,9 +81,9 @@ export function createAccountCreation({ accounts, now, report }: AccountCreation
       if ("id" in second) return second
       throw second.lost
     } catch (error) {
-      if (!isGateError(error)) throw error
-      if (error.code === "user_exists") return await ourOwn(name, stamps, error)
-      if (error.code === "keycloak_unavailable") remember({ name, stamps }, error)
+      if (isGateError(error) && error.code === "user_exists") return await ourOwn(name, stamps, error)
+      // Whatever is said to the second create, the first may have done its work.
+      if (isGateError(error)) leave({ name, stamps, isComplete: false }, error)
       throw error
     }
   }
@@ -78,52 +91,62 @@ export function createAccountCreation({ accounts, now, report }: AccountCreation
   /** The account of this name if one of these stamps is on it. */
   async function ourOwn(name: AccountName, stamps: readonly number[], taken: GateError): Promise<CreatedAccount> {
     const found = await accounts.findAccount(name).catch((error: unknown) => {
-      if (isGateError(error)) remember({ name, stamps }, error)
+      if (isGateError(error)) leave({ name, stamps, isComplete: false }, error)
       throw error
     })
     if (found === null || !stamps.includes(found.createdTimestamp)) throw taken
     return found
   }
 
-  /** What could not be settled now is looked at again, in this process, until it is gone or has never come. */
-  function remember(entry: Unsettled, error: GateError): void {
-    unsettled.set(keyOf(entry.name), entry)
+  function leave(leftover: Leftover, error: GateError): void {
+    if (isClosed) return
+    const before = leftovers.get(keyOf(leftover.name))
+    const both =
+      before === undefined
+        ? leftover
+        : {
+            ...leftover,
+            stamps: [...before.stamps, ...leftover.stamps],
+            isComplete: before.isComplete && leftover.isComplete,
+          }
+    leftovers.set(keyOf(both.name), both)
     report({ type: "registration_unsettled", error })
-    settleLater(entry, 0)
+    settleLater(both, 0)
   }
 
-  function settleLater(entry: Unsettled, round: number): void {
+  /** What could not be settled now is looked at again, in this process, until it is gone or has never come. */
+  function settleLater(leftover: Leftover, round: number): void {
     const seconds = settleAfterSeconds[round]
-    if (isClosed || unsettled.get(keyOf(entry.name)) !== entry) return
+    if (isClosed || leftovers.get(keyOf(leftover.name)) !== leftover) return
     if (seconds === undefined) {
-      unsettled.delete(keyOf(entry.name))
-      report({ type: "registration_settled", outcome: "absent" })
+      leftovers.delete(keyOf(leftover.name))
+      report({ type: "registration_settled", outcome: leftover.isComplete ? "kept" : "absent" })
       return
     }
     const timer = setTimeout(() => {
       timers.delete(timer)
-      // Keycloak may still be down, which the next round finds out.
-      removeLeftover(entry)
-        .catch(() => false)
-        .then(isRemoved => isRemoved || settleLater(entry, round + 1))
+      if (leftover.isComplete) return settleLater(leftover, round + 1)
+      removeLeftover(leftover).then(
+        outcome => outcome ?? settleLater(leftover, round + 1),
+        // Keycloak is still down, which tells nothing about the account.
+        () => settleLater(leftover, Math.max(round, 2)),
+      )
     }, seconds * 1000)
     timers.add(timer.unref())
   }
 
-  /** Deletes what a registration that failed has left behind; never by name, only under one of its stamps. */
-  async function removeLeftover(entry: Unsettled): Promise<boolean> {
-    const found = await accounts.findAccount(entry.name)
-    if (found === null || !entry.stamps.includes(found.createdTimestamp)) return false
-    await accounts.deleteAccount(found.id)
-    if (unsettled.get(keyOf(entry.name)) === entry) unsettled.delete(keyOf(entry.name))
-    report({ type: "registration_settled", outcome: "removed" })
-    return true
-  }
-
-  async function createOnce(account: UnstampedAccount, name: AccountName): Promise<CreatedAccount> {
-    const stamp = newStamp()
-    const first = await attempt(account, stamp)
-    return "id" in first ? first : await fence(account, name, stamp)
+  /**
+   * Removes what a registration that failed has left behind; never by name, only under one of its stamps. An account that
+   * somebody is logged in to has become theirs.
+   */
+  async function removeLeftover(leftover: Leftover): Promise<"removed" | "kept" | null> {
+    const found = await accounts.findAccount(leftover.name)
+    if (found === null || !leftover.stamps.includes(found.createdTimestamp)) return null
+    const outcome = (await accounts.hasSessions(found.id)) ? "kept" : "removed"
+    if (outcome === "removed") await undo(found.id)
+    if (leftovers.get(keyOf(leftover.name)) === leftover) leftovers.delete(keyOf(leftover.name))
+    report({ type: "registration_settled", outcome })
+    return outcome
   }
 
   return {
@@ -131,12 +154,13 @@ export function createAccountCreation({ accounts, now, report }: AccountCreation
       try {
         return await createOnce(account, name)
       } catch (error) {
-        const leftover = unsettled.get(keyOf(name))
+        const leftover = leftovers.get(keyOf(name))
         const isTaken = isGateError(error) && error.code === "user_exists"
-        if (!isTaken || leftover === undefined || !(await removeLeftover(leftover))) throw error
+        if (!isTaken || leftover === undefined || (await removeLeftover(leftover)) !== "removed") throw error
         return await createOnce(account, name)
       }
     },
+    leave,
     close() {
       isClosed = true
       for (const timer of timers) clearTimeout(timer)

@@ -48,7 +48,7 @@ export function checkReserved(username: string | null): void {
  */
 export function checkRules({ username, email, attributes }: CheckedFields, rules: RegistrationRules): void {
   const problems: FieldProblem[] = rules.required
-    .filter(name => !["username", "email", "firstName", "lastName"].includes(name) && attributes[name] === undefined)
+    .filter(name => !["username", "email", "firstName", "lastName"].includes(name) && !Object.hasOwn(attributes, name))
     .map(field => ({ field, rule: "required", params: [] }))
   if (rules.emailAsUsername && username !== null && username.toLowerCase() !== email.toLowerCase()) {
     problems.push({ field: "username", rule: "must_equal_email", params: [] })

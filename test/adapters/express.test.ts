@@ -112,7 +112,10 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
   app.use(authenticate(gate, { onError }))
   addRoutes(app, routes)
   if (handlers) {
-    app.post("/register", registerHandler(gate, { onError, attributes: ["phone"] }))
+    app.post(
+      "/register",
+      registerHandler(gate, { onError, attributes: ["phone"], extra: request => request.body?.plan }),
+    )
     app.post("/login", loginHandler(gate, { onError }))
     app.post("/refresh", refreshHandler(gate, { onError }))
     app.post("/logout", logoutHandler(gate, { onError }))

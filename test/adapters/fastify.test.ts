@@ -161,7 +161,14 @@ async function createApplication(setup: Setup): Promise<FastifyInstance> {
     await scope.register(authenticate(gate, { onError }))
     addRoutes(scope, routes)
     if (!handlers) return
-    scope.post("/register", registerHandler(gate, { onError, attributes: ["phone"] }))
+    scope.post(
+      "/register",
+      registerHandler(gate, {
+        onError,
+        attributes: ["phone"],
+        extra: request => (request.body as { plan?: string } | null)?.plan,
+      }),
+    )
     scope.post("/login", loginHandler(gate, { onError }))
     scope.post("/refresh", refreshHandler(gate, { onError }))
     scope.post("/logout", logoutHandler(gate, { onError }))

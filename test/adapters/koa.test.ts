@@ -117,7 +117,14 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
   app.use(routesOf(routes).routes())
   if (!handlers) return app
   const accounts = new Router()
-  accounts.post("/register", registerHandler(gate, { onError, attributes: ["phone"] }))
+  accounts.post(
+    "/register",
+    registerHandler(gate, {
+      onError,
+      attributes: ["phone"],
+      extra: ctx => (ctx.request.body as { plan?: string } | undefined)?.plan,
+    }),
+  )
   accounts.post("/login", loginHandler(gate, { onError }))
   accounts.post("/refresh", refreshHandler(gate, { onError }))
   accounts.post("/logout", logoutHandler(gate, { onError }))

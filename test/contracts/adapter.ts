@@ -30,7 +30,7 @@ export interface Setup {
   readonly routes: readonly Route[]
   /** Routes that `authenticate` does not reach. */
   readonly strayRoutes: readonly Route[]
-  /** POST `/register`, with the attribute `phone`, `/login`, `/refresh`, `/logout`. */
+  /** POST `/register`, with the attribute `phone` and the body's `plan` as `extra`, `/login`, `/refresh`, `/logout`. */
   readonly handlers: boolean
   /**
    * Whether the application has an error handler: it calls `onApplicationError` and answers 500 with
@@ -481,7 +481,7 @@ export function adapterContract(name: string, startApplication: StartApplication
         expect(answer.headers["content-type"]).toMatch(/^application\/json/)
       })
 
-      it("registers with the named fields and the attributes that the application asked for, no others", async () => {
+      it("registers with the named fields, the attributes that the application asked for, and what it made of the rest, no others", async () => {
         const { gate, calls } = stub()
         const client = await start({ gate })
         const extra = {
@@ -494,9 +494,12 @@ export function adapterContract(name: string, startApplication: StartApplication
           attributes: { level: "9" },
           level: "9",
         }
-        await client.send("POST", "/register", { json: { ...person, ...extra, phone: "+44 1" } })
+        await client.send("POST", "/register", { json: { ...person, ...extra, phone: "+44 1", plan: "pro" } })
         await client.send("POST", "/register", { json: person })
-        expect(calls).toEqual([[{ ...person, attributes: { phone: "+44 1" } }], [{ ...person, attributes: {} }]])
+        expect(calls).toEqual([
+          [{ ...person, attributes: { phone: "+44 1" } }, "pro"],
+          [{ ...person, attributes: {} }, undefined],
+        ])
       })
 
       it("answers a login with OAuth's names, not to be stored", async () => {

@@ -41,6 +41,14 @@ describe("Express", () => {
   })
 })
 
+describe("registerHandler's `extra`", () => {
+  it("sees the framework's own request", () => {
+    express().post("/a", onExpress.registerHandler(gate, { extra: request => [request.ip, request.body.plan] }))
+    fastify().post("/a", onFastify.registerHandler(gate, { extra: async request => [request.ip, request.body] }))
+    new Koa().use(onKoa.registerHandler(gate, { extra: ctx => [ctx.ip, ctx.request.body] }))
+  })
+})
+
 describe("Fastify", () => {
   it("leaves route types as they are behind a guard", () => {
     fastify().get<{ Params: { id: string } }>("/users/:id", { onRequest: onFastify.requireUser() }, async request => {

@@ -6,7 +6,7 @@ import { paths } from "../../support/issuer.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
 
-const timeoutMs = 1000
+const timeoutMs = 3000
 
 afterAll(removeAccounts)
 
