@@ -1,12 +1,13 @@
 import { type Expectations, parseClaims } from "./bearer/claims.js"
 import type { Principal } from "./bearer/principal.js"
+import { createPrincipalCache } from "./bearer/principal-cache.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
 import { isGateError } from "./errors.js"
 import { createReport } from "./events.js"
 import { createAdminClient } from "./keycloak/admin-client.js"
 import { secretNeeded } from "./keycloak/client-authentication.js"
 import { createIntrospect, createIntrospection } from "./keycloak/introspection.js"
-import { createKeySet } from "./keycloak/key-set.js"
+import { createKeySet, type Jwk } from "./keycloak/key-set.js"
 import { createRealm } from "./keycloak/realm.js"
 import { createRecheck } from "./keycloak/recheck.js"
 import type { Asker } from "./keycloak/refused-us.js"
@@ -82,6 +83,13 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const verifyLocally = createTokenVerifier({ ...settings, keySet, issuer: realm.issuer })
   const introspector = askerAt(realm.introspectionUrl)
   const introspect = createIntrospect(introspector, transport)
+  const verified = createPrincipalCache({
+    // Whoever wants Keycloak asked on every request wants no verdict of before.
+    maxTokens: mode === "local" ? settings.maxCachedTokens : 0,
+    clockToleranceSeconds,
+    isPublished: key => keySet.peek((key as Jwk).kid) === key,
+    now,
+  })
   const verifyToken: Readonly<Record<typeof mode, () => VerifyToken>> = {
     local: () => verifyLocally,
     introspection: () => createIntrospection({ ...settings, asker: introspector, introspect, expected }),
@@ -96,9 +104,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
 
   const sync = userStore === null ? null : createUserSync(userStore)
   async function syncUser(principal: Principal<null>): Promise<User | null> {
-    if (sync === null) return null
-    if (principal.kind === "user") return sync.syncUser(principal)
-    if (settings.syncServiceAccounts) await sync.syncUser(principal)
+    if (principal.kind === "user") return sync?.syncUser(principal) ?? null
+    if (settings.syncServiceAccounts) await sync?.syncUser(principal)
     return null
   }
 
@@ -115,6 +122,10 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   }
   const creation = createAccountCreation({ accounts, undo, now, report })
 
+  function reportRefusal(error: unknown): void {
+    if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
+  }
+
   /** Reports what a verb throws, and refuses every call after `close()`. */
   function reported<Parameters extends unknown[], Result>(verb: (...parameters: Parameters) => Promise<Result>) {
     return async (...parameters: Parameters): Promise<Result> => {
@@ -122,19 +133,22 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
         transport.assertOpen()
         return await verb(...parameters)
       } catch (error) {
-        if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
+        reportRefusal(error)
         throw error
       }
     }
   }
 
-  const verifyBearer = createVerifyBearer<User | null>({
+  const verifyBearer = createVerifyBearer<User>({
     realm: realm.name,
     maxTokenBytes: settings.maxTokenBytes,
+    assertOpen: transport.assertOpen,
     verifyToken: verifyToken[mode](),
     parseClaims: checkClaims,
     refuseEnded: recheck?.see ?? null,
-    syncUser,
+    verified,
+    syncUser: sync === null ? null : syncUser,
+    report: reportRefusal,
   })
   const registerUser = createRegisterUser<User | null>({
     issuer: realm.issuer,
@@ -168,7 +182,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
         neededScopes: mode === "userinfo" ? ["openid"] : [],
       }),
     ),
-    verifyBearer: reported(verifyBearer as (...parameters: unknown[]) => Promise<never>) as VerifyBearer<User | null>,
+    verifyBearer,
     refreshSession: reported(createRefreshSession(tokens.refreshGrant)),
     logout: reported(createLogout(createSessionEnd(askerAt(realm.logoutUrl), transport))),
     logoutEverywhere: reported(createLogoutEverywhere(accounts.endSessions)),

@@ -1,6 +1,7 @@
 import type { Claims } from "./bearer/claims.js"
-import { readBearer } from "./bearer/credentials.js"
+import { assertBearerToken, onlyHeader, readBearer } from "./bearer/credentials.js"
 import { type Principal, toPrincipal, withUser } from "./bearer/principal.js"
+import type { PrincipalCache } from "./bearer/principal-cache.js"
 import { withChallenge } from "./bearer/refusal.js"
 import { assertAllowed, parseRequirements, type Requirements } from "./bearer/requirements.js"
 import { GateError } from "./errors.js"
@@ -33,36 +34,72 @@ export interface VerifyBearer<User> {
   (authorization: Authorization, requirements: Requirements): Promise<Principal<User>>
 }
 
+/** What a token says, and the published key that proved it; null where Keycloak itself was asked. */
+export interface VerifiedToken {
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly key: object | null
+}
+
 export interface VerifyBearerSteps<User> {
   readonly realm: string
   readonly maxTokenBytes: number
-  readonly verifyToken: (token: string) => Promise<Readonly<Record<string, unknown>>>
+  /** @throws {GateError} `closed` after `close()` */
+  readonly assertOpen: () => void
+  readonly verifyToken: (token: string) => Promise<VerifiedToken>
   readonly parseClaims: (payload: Readonly<Record<string, unknown>>) => Claims
+  /** Principals of tokens that were verified before, by the header that brought them. */
+  readonly verified: PrincipalCache
   /** Throws for a session that Keycloak has ended, as far as that is known here; null: nobody looks. */
   readonly refuseEnded: ((claims: Claims, token: string) => void) | null
-  readonly syncUser: (principal: Principal<null>) => Promise<User | null>
+  /** null: the application keeps no users, and its principals stay as they are. */
+  readonly syncUser: ((principal: Principal<null>) => Promise<User | null>) | null
+  /** Hears of every refusal. */
+  readonly report: (error: unknown) => void
 }
 
-/** `Authorization` header in, principal out: five steps, each taking what the one before it made. */
-export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): VerifyBearer<User> {
-  async function principalOf(authorization: Authorization, requirements: [] | [unknown]) {
-    const guard = requirements.length === 0 ? null : parseRequirements(requirements[0])
-    const token = readBearer(authorization, steps.maxTokenBytes)
-    if (token === null) return absent(guard !== null)
-    const claims = steps.parseClaims(await steps.verifyToken(token))
-    steps.refuseEnded?.(claims, token)
-    const principal = toPrincipal(claims, token)
-    if (guard !== null) assertAllowed(principal, guard)
-    return withUser(principal, await steps.syncUser(principal))
+/**
+ * `Authorization` header in, principal out: five steps, each taking what the one before it made. A header that brought a
+ * verified token before skips three of them.
+ */
+export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): VerifyBearer<User | null> {
+  const { realm, maxTokenBytes, verifyToken, parseClaims, verified, refuseEnded, syncUser } = steps
+
+  async function verify(header: string): Promise<Principal<null> | null> {
+    const token = readBearer(header, maxTokenBytes)
+    if (token === null) return null
+    try {
+      const { payload, key } = await verifyToken(token)
+      const principal = toPrincipal(parseClaims(payload), token)
+      if (key !== null) verified.add(header, principal, key)
+      return principal
+    } catch (error) {
+      assertBearerToken(token)
+      throw error
+    }
   }
 
-  return (async (authorization: Authorization, ...requirements: [] | [unknown]) => {
+  async function verifyBearer(authorization: Authorization, ...requirements: [] | [unknown]) {
     try {
-      return await principalOf(authorization, requirements)
+      steps.assertOpen()
+      const guard = requirements.length === 0 ? null : parseRequirements(requirements[0])
+      const header = onlyHeader(authorization)
+      const principal = header === null ? null : (verified.find(header) ?? (await verify(header)))
+      if (principal === null) return absent(guard !== null)
+      if (refuseEnded !== null) refuseEnded(principal.claims, principal.token)
+      if (guard !== null) assertAllowed(principal, guard)
+      return syncUser === null ? principal : withUser(principal, await syncUser(principal))
     } catch (error) {
-      throw withChallenge(error, steps.realm)
+      steps.report(error)
+      throw withChallenge(error, realm)
     }
-  }) as VerifyBearer<User>
+  }
+  return verifyBearer as VerifyBearer<User | null>
+}
+
+/** What a token says, and the published key that proved it; null where Keycloak itself was asked. */
+export interface VerifiedToken {
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly key: object | null
 }
 
 function absent(needed: boolean): null {

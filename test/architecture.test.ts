@@ -85,7 +85,7 @@ describe("the source", () => {
   })
 
   it.each([
-    ["jose", ["keycloak/token-verifier.ts"]],
+    ["jose", ["keycloak/signature.ts"]],
     ["openid-client", ["keycloak/token-client.ts"]],
     ["@keycloak/keycloak-admin-client", ["keycloak/admin-client.ts"]],
     ["fastify-plugin", ["adapters/fastify.ts"]],

@@ -4,7 +4,7 @@ import { invalidToken } from "../errors.js"
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue }
 
 /**
- * The claims of a verified Keycloak access token, deep-frozen; only `parseClaims` makes them.
+ * The claims of a verified Keycloak access token; only `parseClaims` makes them, and a principal hands them out deep-frozen.
  *
  * `aud` and roles keep Keycloak's shapes; read roles, scopes and groups from the principal.
  */
@@ -42,7 +42,7 @@ export function parseClaims(payload: Readonly<Record<string, unknown>>, expected
   checkAccessToken(payload, expected)
   checkAudience(payload, expected.audience)
   checkSubject(payload)
-  return freezeDeep(payload) as Claims
+  return payload as Claims
 }
 
 /** What every access token of the realm says, a lightweight one included; exported for the look before introspection. */
@@ -159,13 +159,14 @@ function printable(value: unknown): string {
   return (text.length > 200 ? `${text.slice(0, 200)}…` : text).replace(/[^\x20-\x7e…]/g, "?")
 }
 
-// A list of what is left instead of a recursion, so that no depth of nesting is too deep.
-function freezeDeep<Value extends object>(value: Value): Value {
-  const left: object[] = [value]
+/** Frozen all the way down, with a list of what is left instead of a recursion, so that no nesting is too deep. */
+export function freezeDeep(claims: Claims): Claims {
+  if (Object.isFrozen(claims)) return claims
+  const left: object[] = [claims]
   for (const one of left) {
     for (const member of Object.values(Object.freeze(one))) {
       if (typeof member === "object" && member !== null && !Object.isFrozen(member)) left.push(member)
     }
   }
-  return value
+  return claims
 }

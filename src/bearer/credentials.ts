@@ -5,18 +5,28 @@ const scheme = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/
 const bearerToken = /^[A-Za-z0-9._~+/-]+=*$/
 
 /**
- * The bearer token in the values of an `Authorization` header, or `null` when none was presented.
+ * The one value of the `Authorization` field, or `null` when it was not sent.
  *
- * @throws {GateError} `invalid_request` when the header is given twice or malformed; `invalid_token` (reason
- * `malformed`) when the token is longer than `maxTokenBytes`
+ * @throws {GateError} `invalid_request` when the field is given twice or is no text
+ * @see RFC 9110 §5.3
+ */
+export function onlyHeader(authorization: unknown): string | null {
+  if (typeof authorization === "string") return authorization
+  if (authorization === null || authorization === undefined) return null
+  if (!Array.isArray(authorization)) throw malformed("it is neither a string nor an array of strings")
+  if (authorization.length > 1) throw malformed("it was sent more than once (RFC 9110 §5.3)")
+  return onlyHeader(authorization[0])
+}
+
+/**
+ * The bearer token in an `Authorization` header, or `null` when another scheme or nothing was presented.
+ *
+ * @throws {GateError} `invalid_request` when the header is malformed; `invalid_token` (reason `malformed`) when the token
+ * is longer than `maxTokenBytes`
  * @see RFC 6750 §2.1, RFC 9110 §11.4
  */
-export function readBearer(
-  authorization: string | readonly string[] | null | undefined,
-  maxTokenBytes: number,
-): string | null {
-  const header = onlyValue(authorization)
-  if (header === null || header === "") return null
+export function readBearer(header: string, maxTokenBytes: number): string | null {
+  if (header === "") return null
   const name = scheme.exec(header)?.[0]
   if (name === undefined) throw malformed("it does not start with an authentication scheme")
   if (name.toLowerCase() !== "bearer") return null
@@ -24,18 +34,17 @@ export function readBearer(
   if (header.length - name.length - 1 > maxTokenBytes) {
     throw invalidToken("malformed", `Refused a token of more than ${maxTokenBytes} bytes (\`maxTokenBytes\`).`)
   }
-  const token = header.slice(name.length + 1)
-  if (!bearerToken.test(token)) throw malformed("what follows `Bearer ` is not one single token")
-  return token
+  return header.slice(name.length + 1)
 }
 
-function onlyValue(authorization: unknown): string | null {
-  if (authorization === null || authorization === undefined) return null
-  if (typeof authorization === "string") return authorization
-  if (!Array.isArray(authorization)) throw malformed("it is neither a string nor an array of strings")
-  if (authorization.length === 0) return null
-  if (authorization.length > 1) throw malformed("it was sent more than once (RFC 9110 §5.3)")
-  return onlyValue(authorization[0])
+/**
+ * Whether what follows `Bearer ` is one single token at all. A signed JWT is, so this is only asked about what turned out
+ * to be none: a character that no token has makes the request malformed (400), anything else is a bad token (401).
+ *
+ * @throws {GateError} `invalid_request`
+ */
+export function assertBearerToken(token: string): void {
+  if (!bearerToken.test(token)) throw malformed("what follows `Bearer ` is not one single token")
 }
 
 function malformed(why: string): GateError {

@@ -1,4 +1,4 @@
-import type { Claims } from "./claims.js"
+import { type Claims, freezeDeep } from "./claims.js"
 
 interface PrincipalBase {
   readonly issuer: string
@@ -39,32 +39,101 @@ export type Principal<User> = UserPrincipal<User> | ServicePrincipal
 
 /** Who asks, from verified claims and without the row, which the last step adds. */
 export function toPrincipal(claims: Claims, token: string): Principal<null> {
-  const principal = {
-    kind: isService(claims) ? ("service" as const) : ("user" as const),
-    user: null,
+  const members: Members = {
+    kind: isService(claims) ? "service" : "user",
     issuer: claims.iss,
     subject: claims.sub,
     username: textOrNull(claims.preferred_username),
     email: textOrNull(claims.email),
     emailVerified: claims.email_verified === true,
     realmRoles: rolesIn(claims.realm_access),
-    clientRoles: rolesByClient(claims.resource_access),
     scopes: Object.freeze(typeof claims.scope === "string" ? claims.scope.split(" ").filter(Boolean) : []),
     groups: texts(claims.groups),
-    claims,
-    get expiresAt() {
-      return new Date(claims.exp * 1000)
-    },
   }
-  return Object.freeze(Object.defineProperty(principal, "token", { get: () => token })) as Principal<null>
+  return new VerifiedPrincipal(members, { claims, token, clientRoles: null }, null) as unknown as Principal<null>
 }
 
 /** The same principal with the application's row in it. */
 export function withUser<User>(principal: Principal<null>, user: User): Principal<User> {
-  const members = Object.getOwnPropertyDescriptors(principal)
-  return Object.freeze(
-    Object.defineProperties({}, { ...members, user: { value: user, enumerable: true } }),
-  ) as Principal<User>
+  return VerifiedPrincipal.withUser(principal as unknown as VerifiedPrincipal, user) as unknown as Principal<User>
+}
+
+type Members = Omit<PrincipalBase, "clientRoles" | "claims" | "expiresAt" | "token" | "~principal"> & {
+  readonly kind: "user" | "service"
+}
+
+/** What stands behind a principal, and behind its copies with a row. */
+interface Source {
+  readonly claims: Claims
+  readonly token: string
+  clientRoles: Readonly<Record<string, readonly string[]>> | null
+}
+
+/**
+ * A class for its private field alone: `inspect` shows all that an object holds otherwise, hidden properties included.
+ *
+ * One is made for every new token, on the path of the request. So each member has a line of its own (`Object.assign` takes
+ * as long as all the rest), and what few requests ask for is made when it is read: the claims are frozen then, and the
+ * roles by client copied.
+ */
+class VerifiedPrincipal {
+  declare readonly kind: Members["kind"]
+  declare readonly user: unknown
+  declare readonly issuer: string
+  declare readonly subject: string
+  declare readonly username: string | null
+  declare readonly email: string | null
+  declare readonly emailVerified: boolean
+  declare readonly realmRoles: readonly string[]
+  declare readonly scopes: readonly string[]
+  declare readonly groups: readonly string[]
+  readonly #source: Source
+
+  constructor(members: Members, source: Source, user: unknown) {
+    this.kind = members.kind
+    this.user = user
+    this.issuer = members.issuer
+    this.subject = members.subject
+    this.username = members.username
+    this.email = members.email
+    this.emailVerified = members.emailVerified
+    this.realmRoles = members.realmRoles
+    this.scopes = members.scopes
+    this.groups = members.groups
+    this.#source = source
+    Object.defineProperty(this, "clientRoles", madeWhenRead.clientRoles)
+    Object.defineProperty(this, "claims", madeWhenRead.claims)
+    Object.defineProperty(this, "expiresAt", madeWhenRead.expiresAt)
+    Object.freeze(this)
+  }
+
+  static withUser(principal: VerifiedPrincipal, user: unknown): VerifiedPrincipal {
+    return new VerifiedPrincipal(principal, principal.#source, user)
+  }
+
+  static sourceOf(principal: VerifiedPrincipal): Source {
+    return principal.#source
+  }
+
+  get token(): string {
+    return this.#source.token
+  }
+}
+
+// Own and enumerable, so that they are in `res.json(principal)`; one descriptor each for all principals.
+const madeWhenRead = {
+  clientRoles: member(source => (source.clientRoles ??= rolesByClient(source.claims.resource_access))),
+  claims: member(({ claims }) => freezeDeep(claims)),
+  expiresAt: member(({ claims }) => new Date(claims.exp * 1000)),
+}
+
+function member(read: (source: Source) => unknown): PropertyDescriptor & ThisType<VerifiedPrincipal> {
+  return {
+    get() {
+      return read(VerifiedPrincipal.sourceOf(this))
+    },
+    enumerable: true,
+  }
 }
 
 /**
@@ -85,10 +154,17 @@ function textOrNull(claim: unknown): string | null {
   return typeof claim === "string" && claim !== "" ? claim : null
 }
 
-// A hostile or mistaken mapper can put anything here: what is no list of strings counts as none, so that
+// The arrays of claims are frozen already and are not copied. A hostile or mistaken mapper can put anything here: what is no list of strings counts as none, so that
 // `"admin".includes("adm")` can't happen.
 function texts(claim: unknown): readonly string[] {
-  return Object.freeze(Array.isArray(claim) ? claim.filter(one => typeof one === "string") : [])
+  if (!Array.isArray(claim)) return none
+  return Object.freeze(claim.every(isText) ? claim : claim.filter(isText))
+}
+
+const none: readonly string[] = Object.freeze([])
+
+function isText(value: unknown): value is string {
+  return typeof value === "string"
 }
 
 function rolesIn(access: unknown): readonly string[] {

@@ -2,7 +2,7 @@ import { checkAccessToken, type Expectations, parseClaims } from "../bearer/clai
 import { type GateError, invalidToken } from "../errors.js"
 import { createAskedOnce } from "./asked-once.js"
 import { clientForm, secretNeeded } from "./client-authentication.js"
-import { splitToken } from "./compact-token.js"
+import { readHeader, splitToken } from "./compact-token.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
 import { readJson, type Transport, unavailable } from "./transport.js"
@@ -71,10 +71,11 @@ export function createIntrospection({ asker, introspect, expected, cacheSeconds 
 
   return async token => {
     if (asker.clientSecret === null) throw secretNeeded('`verification: "introspection"`')
-    const { payload } = splitToken(token)
+    const { encodedHeader, payload } = splitToken(token)
+    readHeader(encodedHeader)
     // Keycloak need not be asked about what is refused in any case, and it would not say why.
     checkAccessToken(payload, expected)
-    return askOnce(token, payload.exp, () => ask(token, payload))
+    return { payload: await askOnce(token, payload.exp, () => ask(token, payload)), key: null }
   }
 }
 

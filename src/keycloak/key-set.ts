@@ -4,6 +4,8 @@ import { readJson, type Transport, unavailable } from "./transport.js"
 export type Jwk = Readonly<Record<string, unknown>> & { readonly kid: string; readonly kty: string }
 
 export interface KeySet {
+  /** The signing key of this id if it is at hand and fresh, without asking anybody; for the path of every request. */
+  readonly peek: (kid: string) => Jwk | null
   /** The signing key of this id, or null when Keycloak does not publish it. */
   readonly find: (kid: string) => Promise<Jwk | null>
   /** Fetches the keys now. */
@@ -86,6 +88,7 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
 
   return {
     load,
+    peek: kid => (loadedAt !== null && now() - loadedAt <= maxAge ? (keys.get(kid) ?? null) : null),
     async find(kid) {
       await keepFresh()
       const known = keys.get(kid)

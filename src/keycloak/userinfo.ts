@@ -27,10 +27,10 @@ export function createUserinfo(options: UserinfoOptions): VerifyToken {
   const askOnce = createAskedOnce<string>({ cacheSeconds, now })
 
   return async token => {
-    const payload = await verifyLocally(token)
+    const { payload } = await verifyLocally(token)
     checkClaims(payload)
     const sub = await askOnce(token, payload.exp, () => subjectOf(token, asker, transport))
-    if (sub === payload.sub) return payload
+    if (sub === payload.sub) return { payload, key: null }
     throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
   }
 }

@@ -1,0 +1,87 @@
+import type { Principal } from "./principal.js"
+
+/** Principals of tokens that were verified before, found by the very header that brought them. */
+export interface PrincipalCache {
+  /** The principal of this header, if its token is still valid and its key still published. */
+  readonly find: (header: string) => Principal<null> | null
+  /** Remembers a principal whose token was verified in full; nothing else may enter. */
+  readonly add: (header: string, principal: Principal<null>, key: object) => void
+}
+
+export interface PrincipalCacheOptions {
+  /** 0 remembers nothing. */
+  readonly maxTokens: number
+  readonly clockToleranceSeconds: number
+  /** Whether the realm still publishes this key; without a request. */
+  readonly isPublished: (key: object) => boolean
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+interface Entry {
+  readonly header: string
+  readonly principal: Principal<null>
+  readonly key: object
+  /** Milliseconds since 1970. */
+  readonly validFrom: number
+  readonly validUntil: number
+  wasUsed: boolean
+}
+
+/**
+ * A bounded cache without any hashing of its own: a signature is noise, so 30 bits of its end are the index, and then the
+ * whole header is compared. Two tokens that share an index push each other out; none is ever taken for the other.
+ *
+ * When it is full, the hand of a clock goes round and takes the first entry that was not used since it last came by.
+ */
+export function createPrincipalCache(options: PrincipalCacheOptions): PrincipalCache {
+  const { maxTokens, isPublished, now } = options
+  const tolerance = options.clockToleranceSeconds * 1000
+  const places = new Map<number, number>()
+  const entries: Entry[] = []
+  let hand = 0
+
+  function freePlace(): number {
+    if (entries.length < maxTokens) return entries.length
+    for (;;) {
+      const place = hand
+      hand = (hand + 1) % maxTokens
+      const entry = entries[place]
+      if (entry === undefined) return place
+      if (!entry.wasUsed) {
+        places.delete(indexOf(entry.header))
+        return place
+      }
+      entry.wasUsed = false
+    }
+  }
+
+  return {
+    find(header) {
+      const place = places.get(indexOf(header))
+      const entry = place === undefined ? undefined : entries[place]
+      if (entry === undefined || entry.header !== header) return null
+      const time = now()
+      if (time < entry.validFrom || time >= entry.validUntil || !isPublished(entry.key)) return null
+      entry.wasUsed = true
+      return entry.principal
+    },
+    add(header, principal, key) {
+      if (maxTokens === 0) return
+      const { exp, iat, nbf } = principal.claims
+      const from = Math.max(Number(iat ?? 0), Number(nbf ?? 0)) * 1000 - tolerance
+      const index = indexOf(header)
+      const place = places.get(index) ?? freePlace()
+      places.set(index, place)
+      entries[place] = { header, principal, key, validFrom: from, validUntil: exp * 1000 + tolerance, wasUsed: false }
+    },
+  }
+}
+
+// Five characters of base64url hold 30 bits; the last one is left out, since a signature leaves some of its bits unused.
+function indexOf(header: string): number {
+  let index = 0
+  for (let at = header.length - 6; at < header.length - 1; at++)
+    index = (Math.imul(index, 73) + header.charCodeAt(at)) | 0
+  return index
+}
