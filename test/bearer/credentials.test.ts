@@ -1,14 +1,16 @@
 import { describe, expect, it } from "vitest"
-import { onlyHeader, readBearer } from "../../src/bearer/credentials.js"
+import { assertBearerToken, onlyHeader, readBearer } from "../../src/bearer/credentials.js"
 
 const limit = 12_288
 
 function tokenIn(authorization: unknown): string | null {
   const header = onlyHeader(authorization)
-  return header === null ? null : readBearer(header, limit)
+  const token = header === null ? null : readBearer(header, limit)
+  if (token !== null) assertBearerToken(token)
+  return token
 }
 
-describe("onlyHeader and readBearer", () => {
+describe("onlyHeader, readBearer and assertBearerToken", () => {
   it.each([
     ["no header", undefined],
     ["null", null],
