@@ -1,14 +1,13 @@
 /** One contestant, alone in its process, so that nobody's garbage or compiled code is another's: takes its turn when told to. */
 import type { Contestant, SetUp } from "./contestants/contestant.ts"
 import { cpuTime } from "./cpu-time.ts"
+import { answerParent, argumentOf } from "./own-process.ts"
 import { prove } from "./prove.ts"
 import type { Scenario, Turn } from "./rounds.ts"
 import { shuffled } from "./shuffle.ts"
 import { openTokens } from "./token-set.ts"
-import { askForPrecedence } from "./undisturbed.ts"
 
-const { module, setUp: name, alg, tokenCount, inFlight, meets, turnMs } = JSON.parse(process.argv[2] ?? "") as Scenario
-askForPrecedence()
+const { module, setUp: name, alg, tokenCount, inFlight, meets, turnMs } = argumentOf<Scenario>()
 const setUp: SetUp = (await import(module))[name]
 const tokens = openTokens(alg, tokenCount)
 const order = shuffled(tokenCount)
@@ -17,12 +16,10 @@ let contestant = await setUp(tokens)
 await prove(contestant, tokens)
 const perTurn = await warmUp()
 
-process.on("message", async () => {
+answerParent("ready", async () => {
   if (meets === "new tokens") await startAnew()
-  process.send?.(await turn(perTurn))
+  return turn(perTurn)
 })
-process.on("disconnect", () => process.exit())
-process.send?.("ready")
 
 /** Ends with the number of tokens that fill a turn. */
 async function warmUp(): Promise<number> {

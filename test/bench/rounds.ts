@@ -1,6 +1,5 @@
-import { type ChildProcess, fork } from "node:child_process"
-import { join } from "node:path"
 import { type Spread, spreadOf } from "./median.ts"
+import { type OwnProcess, startOwnProcess } from "./own-process.ts"
 import type { Algorithm } from "./token-set.ts"
 
 /** What one process of its own measures. */
@@ -35,21 +34,27 @@ export interface Result {
   readonly ratio: Spread
 }
 
+/** Ends after so many rounds, or after so many seconds, but not before the third round. */
+export interface Bounds {
+  readonly rounds: number
+  readonly seconds: number
+}
+
 /**
  * Measures all of them in rounds, one after the other in each round; who goes first changes.
  *
  * The first one is the base of the ratios. A contestant that can't do its work fails the whole measurement.
  */
-export async function measureInRounds(scenarios: readonly Scenario[], rounds: number): Promise<Result[]> {
-  const contestants: Running[] = []
+export async function measureInRounds(scenarios: readonly Scenario[], bounds: Bounds): Promise<Result[]> {
+  const contestants: OwnProcess[] = []
   try {
-    for (const scenario of scenarios) contestants.push(await start(scenario))
+    for (const scenario of scenarios) contestants.push(await startOwnProcess("contestant-process.ts", scenario))
     const measured: Turn[][] = []
-    for (let round = 0; round < rounds; round++) {
+    for (const round of roundsWithin(bounds)) {
       const turns: Turn[] = []
       for (let place = 0; place < contestants.length; place++) {
         const index = (place + round) % contestants.length
-        turns[index] = await (contestants[index] as Running).turn()
+        turns[index] = (await contestants[index]?.ask("turn")) as Turn
       }
       measured.push(turns)
     }
@@ -68,34 +73,8 @@ export async function measureInRounds(scenarios: readonly Scenario[], rounds: nu
   }
 }
 
-interface Running {
-  readonly turn: () => Promise<Turn>
-  readonly stop: () => void
-}
-
-async function start(scenario: Scenario): Promise<Running> {
-  const child = fork(join(import.meta.dirname, "contestant-process.ts"), [JSON.stringify(scenario)], {
-    execArgv: ["--expose-gc", "--disable-warning=ExperimentalWarning"],
-    // A session of its own: see `askForPrecedence`. It ends when this process does, by its channel.
-    detached: true,
-  })
-  await answerOf(child, scenario.name)
-  return {
-    async turn() {
-      child.send("turn")
-      return (await answerOf(child, scenario.name)) as Turn
-    },
-    stop: () => child.disconnect(),
-  }
-}
-
-function answerOf(child: ChildProcess, name: string): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const ended = (code: number | null) => reject(new Error(`${name} ended with ${code ?? "a signal"}`))
-    child.once("exit", ended)
-    child.once("message", answer => {
-      child.off("exit", ended)
-      resolve(answer)
-    })
-  })
+/** Numbers of rounds for as long as there may be another one. */
+export function* roundsWithin({ rounds, seconds }: Bounds): Generator<number> {
+  const deadline = performance.now() + seconds * 1000
+  for (let round = 0; round < rounds && (round < 3 || performance.now() < deadline); round++) yield round
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, renameSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
 import type { JWK } from "jose"
@@ -28,28 +28,30 @@ interface Realm {
   readonly port: number
   readonly keys: Readonly<Record<Algorithm, JWK & { readonly kid: string }>>
   readonly bad: Readonly<Record<Algorithm, Readonly<Record<string, string>>>>
+  /** Of each line, with its line break: all tokens of one algorithm are of one length. */
+  readonly lineBytes: Readonly<Record<Algorithm, number>>
   readonly mintedAt: number
 }
 
 const counts: Readonly<Record<Algorithm, number>> = { RS256: 100_000, ES256: 10_000, EdDSA: 10_000 }
 const realmName = "shop"
 const audience = "shop-api"
-const folder = join(import.meta.dirname, "../../.cache/bench-tokens")
+const folder = join(import.meta.dirname, "../../.cache/bench-tokens-2")
 const realmFile = join(folder, "realm.json")
 const tokensFile = (alg: Algorithm) => join(folder, `${alg}.txt`)
 const year = 365 * 86_400
 
 /** Opens what `serveRealm` has minted; `count` of them. */
 export function openTokens(alg: Algorithm, count: number = counts[alg]): TokenSet {
-  const { port, keys, bad } = readRealm()
-  const lines = readFileSync(tokensFile(alg))
-  const ends = lineEnds(lines, count)
+  const { port, keys, bad, lineBytes } = readRealm()
+  const length = lineBytes[alg]
+  const lines = readStart(tokensFile(alg), count * length)
   const serverUrl = `http://127.0.0.1:${port}`
   const issuer = `${serverUrl}/realms/${realmName}`
   return {
     alg,
     count,
-    authorization: index => lines.toString("latin1", index === 0 ? 0 : (ends[index - 1] ?? 0) + 1, ends[index]),
+    authorization: index => lines.toString("latin1", index * length, (index + 1) * length - 1),
     bad: bad[alg],
     jwk: keys[alg],
     serverUrl,
@@ -113,7 +115,12 @@ async function mintAll(): Promise<void> {
   const issuer = await startIssuer(realmName)
   const iss = `http://127.0.0.1:${port}/realms/${realmName}`
   const exp = Math.floor(Date.now() / 1000) + year
-  const realm = { port, keys: {} as Record<string, unknown>, bad: {} as Record<string, unknown> }
+  const realm = {
+    port,
+    keys: {} as Record<string, unknown>,
+    bad: {} as Record<string, unknown>,
+    lineBytes: {} as Record<string, number>,
+  }
   for (const alg of algorithms) {
     await issuer.rotate(alg)
     realm.keys[alg] = await publishedKey(issuer)
@@ -129,6 +136,9 @@ async function mintAll(): Promise<void> {
       const tokens = await Promise.all(Array.from({ length: 500 }, () => issuer.mint({ claims: { iss, exp } })))
       lines.push(...tokens.map(token => `Bearer ${token}\n`))
     }
+    const lengths = new Set(lines.map(line => line.length))
+    if (lengths.size > 1) throw new Error("minted tokens of different lengths")
+    realm.lineBytes[alg] = [...lengths][0] ?? 0
     writeFileSync(tokensFile(alg), lines.join(""), "latin1")
   }
   await issuer.close()
@@ -142,13 +152,11 @@ async function publishedKey({ issuer, kid }: Issuer): Promise<unknown> {
   return keys.find(key => key.kid === kid())
 }
 
-function lineEnds(lines: Buffer, count: number): Uint32Array {
-  const ends = new Uint32Array(count)
-  let end = -1
-  for (let index = 0; index < count; index++) {
-    end = lines.indexOf("\n", end + 1)
-    if (end === -1) throw new Error(`there are only ${index} tokens, not ${count}`)
-    ends[index] = end
-  }
-  return ends
+function readStart(file: string, bytes: number): Buffer {
+  const start = Buffer.allocUnsafeSlow(bytes)
+  const descriptor = openSync(file, "r")
+  const read = readSync(descriptor, start, 0, bytes, 0)
+  closeSync(descriptor)
+  if (read < bytes) throw new Error(`${file} holds ${read} bytes, not ${bytes}`)
+  return start
 }

@@ -1,55 +1,22 @@
 /**
- * `npm run bench:verify`, or `node test/bench/verify.ts --quick` once it is built: what it costs to verify a token, beside the bare signature check and beside jose, in under
- * 40 seconds; for whoever works on the verifier.
+ * `npm run bench:verify`, or `node test/bench/verify.ts --quick` once it is built: what it costs to verify a token, beside
+ * the bare signature check and jose, in less than 40 seconds on a quiet machine; for whoever works on the verifier.
+ *
+ * Without `--quick`: beside everybody, as `npm run bench` measures it.
  */
-
-import { measureInRounds, type Result, type Scenario } from "./rounds.ts"
-import { formatTable } from "./table.ts"
-import { type Algorithm, algorithms, serveRealm } from "./token-set.ts"
+import { columnsTable } from "./columns-table.ts"
+import { installPeers } from "./install.ts"
+import { serveRealm } from "./token-set.ts"
+import { measureCold, measureHits } from "./verification.ts"
 
 const quick = process.argv.includes("--quick")
+if (!quick) installPeers()
+const bounds = quick ? { rounds: 5, seconds: 8 } : { rounds: 11, seconds: 30 }
 const turnMs = quick ? 100 : 250
-const rounds = quick ? 5 : 11
 
 const served = await serveRealm(line => console.log(line))
 try {
-  for (const alg of algorithms) {
-    print(alg, await measureInRounds([...cold(alg), ...(alg === "RS256" ? hits() : [])], rounds))
-  }
+  for (const measure of [measureHits, measureCold]) console.log(columnsTable(await measure(bounds, turnMs, { quick })))
 } finally {
   await served.close()
-}
-
-function cold(alg: Algorithm): Scenario[] {
-  const common = { alg, tokenCount: 2000, inFlight: 64, meets: "any tokens", turnMs } as const
-  const gate = { ...common, module: "./contestants/keycloak-gate.ts" }
-  return [
-    { ...common, name: "raw crypto.verify", module: "./contestants/raw.ts", setUp: "raw" },
-    { ...common, name: "jose", module: "./contestants/jose.ts", setUp: "local" },
-    { ...gate, name: "keycloak-gate, no cache", setUp: "withoutCache" },
-    { ...gate, name: "keycloak-gate, first sight", setUp: "withCache", tokenCount: 10_000, meets: "new tokens" },
-  ]
-}
-
-function hits(): Scenario[] {
-  return [10_000, 100_000].map(tokenCount => ({
-    name: `keycloak-gate, hit among ${tokenCount}`,
-    module: "./contestants/keycloak-gate.ts",
-    setUp: "withCache",
-    alg: "RS256",
-    tokenCount,
-    inFlight: 1,
-    meets: "known tokens",
-    turnMs,
-  }))
-}
-
-function print(alg: Algorithm, results: readonly Result[]): void {
-  const rows = results.map(({ name, main, all, ratio }) => [
-    name,
-    main.median.toFixed(2),
-    all.median.toFixed(2),
-    `${ratio.median.toFixed(3)} (${ratio.lowest.toFixed(3)}–${ratio.highest.toFixed(3)})`,
-  ])
-  console.log(formatTable([alg, "main, µs", "all threads, µs", "main ÷ raw"], rows))
 }

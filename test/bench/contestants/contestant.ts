@@ -6,8 +6,8 @@ export interface Contestant {
   readonly verify: (authorization: string) => unknown
   /** What is measured in place of `verify`, for a base that has its tokens prepared. */
   readonly verifyAt?: (index: number) => unknown
-  /** Looks at the signature alone. */
-  readonly signatureOnly?: true
+  /** Default `"everything"`; the others are bases to compare with, and no way to verify a token. */
+  readonly checks?: "everything" | "signature" | "nothing"
 }
 
 export type SetUp = (tokens: TokenSet) => Contestant | Promise<Contestant>

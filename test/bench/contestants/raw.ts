@@ -15,7 +15,7 @@ export function raw(tokens: TokenSet): Contestant {
     parts(tokens.authorization(index), key),
   )
   return {
-    signatureOnly: true,
+    checks: "signature",
     verify(authorization) {
       const { data, signature } = parts(authorization, key)
       return verify(hash, data, key, signature)

@@ -1,0 +1,85 @@
+import { type Spread, spreadOf } from "./median.ts"
+import { type OwnProcess, startOwnProcess } from "./own-process.ts"
+import { type Bounds, roundsWithin } from "./rounds.ts"
+import { openTokens, type TokenSet } from "./token-set.ts"
+
+export const frameworks = ["express", "fastify", "koa"] as const
+
+/** One guard on one framework. */
+export interface GuardScenario {
+  readonly name: string
+  readonly framework: (typeof frameworks)[number]
+  /** File and export of its `MakeApplication`. */
+  readonly module: string
+  readonly makes: string
+}
+
+/** Microseconds of the server's main thread per request. */
+export interface GuardResult extends GuardScenario {
+  readonly withoutGuard: Spread
+  /** With the guard minus without it, round by round. */
+  readonly added: Spread
+}
+
+const tokenCount = 5000
+const requestsPerTurn = 5000
+
+/** Measures these guards over HTTP in rounds: in each, every server is loaded without its guard and with it. */
+export async function measureGuards(scenarios: readonly GuardScenario[], bounds: Bounds): Promise<GuardResult[]> {
+  const loader = await startOwnProcess("load-process.ts", { tokenCount })
+  const servers: OwnProcess[] = []
+  try {
+    for (const scenario of scenarios) {
+      const server = await startOwnProcess("guard-process.ts", scenario)
+      servers.push(server)
+      const [open = 0, guarded = 0] = server.said as number[]
+      await proveGuard(scenario.name, guarded)
+      // Twice the tokens: the first time each is new.
+      for (const port of [open, guarded]) await loader.ask({ port, count: 2 * tokenCount })
+    }
+    const measured: { withoutGuard: number; added: number }[][] = scenarios.map(() => [])
+    for (const round of roundsWithin(bounds)) {
+      for (const [index, server] of servers.entries()) {
+        const ports = server.said as number[]
+        const turns: number[] = []
+        // Who goes first changes.
+        for (const which of round % 2 === 0 ? [0, 1] : [1, 0]) {
+          turns[which] = await mainThreadPerRequest(server, loader, ports[which] as number)
+        }
+        const [withoutGuard = 0, withGuard = 0] = turns
+        measured[index]?.push({ withoutGuard, added: withGuard - withoutGuard })
+      }
+    }
+    return scenarios.map((scenario, index) => ({
+      ...scenario,
+      withoutGuard: spreadOf((measured[index] ?? []).map(one => one.withoutGuard)),
+      added: spreadOf((measured[index] ?? []).map(one => one.added)),
+    }))
+  } finally {
+    for (const { stop } of [loader, ...servers]) stop()
+  }
+
+  async function mainThreadPerRequest(server: OwnProcess, loader: OwnProcess, port: number): Promise<number> {
+    const before = (await server.ask("time without garbage")) as { main: number }
+    await loader.ask({ port, count: requestsPerTurn })
+    const after = (await server.ask("time")) as { main: number }
+    return (after.main - before.main) / requestsPerTurn
+  }
+}
+
+/** A guard that is measured lets a good token in and nothing else. */
+async function proveGuard(name: string, port: number): Promise<void> {
+  const { authorization, bad }: TokenSet = openTokens("RS256", 1)
+  const good = authorization(0)
+  const at = good.lastIndexOf(".") + 40
+  const tampered = good.slice(0, at) + (good[at] === "A" ? "B" : "A") + good.slice(at + 1)
+  const url = `http://127.0.0.1:${port}/me`
+  const statusOf = async (headers: Record<string, string>) => (await fetch(url, { headers })).status
+  const status = await statusOf({ authorization: good })
+  if (status !== 200) throw new Error(`${name} answers a good token with ${status}`)
+  for (const [what, token] of Object.entries({ ...bad, "that was tampered with": tampered })) {
+    const status = await statusOf({ authorization: token })
+    if (status < 400) throw new Error(`${name} answers a token ${what} with ${status}`)
+  }
+  if ((await statusOf({})) < 400) throw new Error(`${name} lets a request without a token in`)
+}

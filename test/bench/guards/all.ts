@@ -1,0 +1,35 @@
+import type { GuardScenario } from "../guard.ts"
+
+export const gateGuard = "keycloak-gate"
+
+/** Every guard that is measured, each on its own framework. */
+export const guards: readonly GuardScenario[] = [
+  { name: gateGuard, framework: "express", module: "./guards/express.ts", makes: "guarded" },
+  { name: gateGuard, framework: "fastify", module: "./guards/fastify.ts", makes: "guarded" },
+  { name: gateGuard, framework: "koa", module: "./guards/koa.ts", makes: "guarded" },
+  ...(["express", "fastify", "koa"] as const).map(framework => ({
+    name: "keycloak-gate, verifiedTokenCache: false",
+    framework,
+    module: `./guards/${framework}.ts`,
+    makes: "guardedWithoutCache",
+  })),
+  { name: "jose, by hand", framework: "express", module: "./guards/jose.ts", makes: "onExpress" },
+  { name: "jose, by hand", framework: "fastify", module: "./guards/jose.ts", makes: "onFastify" },
+  { name: "jose, by hand", framework: "koa", module: "./guards/jose.ts", makes: "onKoa" },
+  {
+    name: "express-oauth2-jwt-bearer",
+    framework: "express",
+    module: "./peers/express-oauth2-jwt-bearer.ts",
+    makes: "onExpress",
+  },
+  { name: "express-jwt + jwks-rsa", framework: "express", module: "./peers/express-jwt.ts", makes: "onExpress" },
+  { name: "keycloak-connect", framework: "express", module: "./peers/keycloak-connect.ts", makes: "onExpress" },
+  { name: "@fastify/jwt + get-jwks", framework: "fastify", module: "./peers/fastify-jwt.ts", makes: "withoutCache" },
+  {
+    name: "@fastify/jwt + get-jwks, cache",
+    framework: "fastify",
+    module: "./peers/fastify-jwt.ts",
+    makes: "withCache",
+  },
+  { name: "koa-jwt + jwks-rsa", framework: "koa", module: "./peers/koa-jwt.ts", makes: "onKoa" },
+]

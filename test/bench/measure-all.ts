@@ -1,0 +1,79 @@
+import { availableParallelism, cpus } from "node:os"
+import { type FloodResult, measureFlood } from "./flood.ts"
+import { type GuardResult, measureGuards } from "./guard.ts"
+import { guards } from "./guards/all.ts"
+import { type ImportResult, measureImports } from "./import-time.ts"
+import { startOwnProcess } from "./own-process.ts"
+import { serveRealm } from "./token-set.ts"
+import { type Column, measureCold, measureHits } from "./verification.ts"
+
+/** All that one run on one Node has measured. */
+export interface Measurements {
+  readonly node: string
+  readonly machine: string
+  readonly date: string
+  readonly cold: readonly Column[]
+  readonly hits: readonly Column[]
+  readonly guards: readonly GuardResult[]
+  readonly memory: readonly MemoryResult[]
+  readonly imports: readonly ImportResult[]
+  readonly floods: readonly FloodResult[]
+}
+
+export interface MemoryResult {
+  readonly name: string
+  readonly bytesPerToken: number
+}
+
+const turnMs = 250
+const ours = "./contestants/keycloak-gate.ts"
+const rememberers = [
+  { name: "keycloak-gate", module: ours, setUp: "withCache" },
+  { name: "fast-jwt", module: "./peers/fast-jwt.ts", setUp: "withCache" },
+]
+const flooded = [
+  { name: "keycloak-gate", module: ours, setUp: "withCache" },
+  { name: "jose", module: "./contestants/jose.ts", setUp: "remote" },
+  { name: "express-oauth2-jwt-bearer", module: "./peers/express-oauth2-jwt-bearer.ts", setUp: "bare" },
+  { name: "express-jwt", module: "./peers/express-jwt.ts", setUp: "bare" },
+  { name: "keycloak-connect", module: "./peers/keycloak-connect.ts", setUp: "bare" },
+]
+
+/** Takes less than ten minutes, so that the steps after the first minting have these seconds each. */
+export async function measureAll(log: (line: string) => void): Promise<Measurements> {
+  const served = await serveRealm(log)
+  try {
+    log("Tokens that nobody remembers")
+    const cold = await measureCold({ rounds: 11, seconds: 30 }, turnMs, { quick: false })
+    log("Tokens that were verified before")
+    const hits = await measureHits({ rounds: 15, seconds: 25 }, turnMs, { quick: false })
+    log("Guards over HTTP")
+    const overHttp = await measureGuards(guards, { rounds: 15, seconds: 120 })
+    log("Memory, import, key ids that don't exist")
+    const memory = []
+    for (const one of rememberers) memory.push(await measureMemory(one))
+    const imports = measureImports(11)
+    const floods = []
+    for (const one of flooded) floods.push(await measureFlood(one, served))
+    const [processor] = cpus()
+    return {
+      node: process.versions.node,
+      machine: `${availableParallelism()} cores of ${processor?.model.trim() ?? "an unknown processor"}`,
+      date: new Date().toISOString().slice(0, 10),
+      cold,
+      hits,
+      guards: overHttp,
+      memory,
+      imports,
+      floods,
+    }
+  } finally {
+    await served.close()
+  }
+}
+
+async function measureMemory(contestant: { name: string; module: string; setUp: string }): Promise<MemoryResult> {
+  const child = await startOwnProcess("memory-process.ts", contestant)
+  child.stop()
+  return { name: contestant.name, bytesPerToken: child.said as number }
+}

@@ -1,0 +1,93 @@
+import { floodCount } from "./flood.ts"
+import { gateGuard } from "./guards/all.ts"
+import type { Measurements } from "./measure-all.ts"
+import type { Algorithm } from "./token-set.ts"
+import { type Column, gateAtFirstSight, gateHit, gateWithoutCache, headerAlone, raw } from "./verification.ts"
+
+/** Something that this library wants to be true, and what one run says about it. */
+export interface Target {
+  readonly what: string
+  readonly measured: string
+  readonly met: boolean
+}
+
+/** The same ones in the same order for every run. */
+export function targetsOf(measurements: Measurements): Target[] {
+  const { cold, hits, guards, memory, imports, floods } = measurements
+  const bytes = memory.find(({ name }) => name === "keycloak-gate")?.bytesPerToken ?? Number.NaN
+  const importMs = imports.find(({ name }) => name === "keycloak-gate")?.ms.median ?? Number.NaN
+  const flood = floods.find(({ name }) => name === "keycloak-gate")
+  const coolDowns = Math.ceil((flood?.seconds ?? 0) / 10)
+  const lead = Math.min(
+    ...cold.filter(({ inFlight }) => inFlight === 64).map(column => leadIn(column, gateWithoutCache)),
+  )
+  const behind = columnsBehind(measurements)
+  return [
+    ...[gateWithoutCache, gateAtFirstSight].flatMap(name => [
+      coldRatio(cold, name, "RS256", 0.5),
+      coldRatio(cold, name, "ES256", 0.2),
+    ]),
+    ...hits.map((column, index) => {
+      const ratio = resultIn(column, gateHit)?.ratio.median ?? Number.NaN
+      return atMost(`hit ${column.title} ÷ ${raw}`, ratio, [0.08, 0.14][index] ?? 0, 3)
+    }),
+    ...guards
+      .filter(({ name }) => name === gateGuard)
+      .map(({ framework, added }) => atMost(`µs added by the guard on a hit, ${framework}`, added.median, 1, 2)),
+    atMost("bytes per remembered token", bytes, 3000, 0),
+    atMost("ms to import the package", importMs, 30, 1),
+    atMost(
+      `key fetches per cool-down in a flood of ${floodCount} random key ids`,
+      (flood?.fetches ?? Number.NaN) / coolDowns,
+      5,
+      0,
+    ),
+    {
+      what: "best peer's main thread ÷ ours, cold, 64 in flight, every algorithm ≥ 2",
+      measured: lead.toFixed(2),
+      met: lead >= 2,
+    },
+    {
+      what: "ahead of every peer in every column",
+      measured: behind.length === 0 ? "yes" : `not in: ${behind.join("; ")}`,
+      met: behind.length === 0,
+    },
+  ]
+}
+
+function coldRatio(cold: readonly Column[], name: string, alg: Algorithm, limit: number): Target {
+  const column = cold.find(one => one.alg === alg && one.inFlight === 64)
+  const ratio = (column && resultIn(column, name)?.ratio.median) ?? Number.NaN
+  return atMost(`${name}, ${alg}, 64 in flight ÷ ${raw}`, ratio, limit, 2)
+}
+
+function atMost(what: string, value: number, limit: number, digits: number): Target {
+  return { what: `${what} ≤ ${limit}`, measured: value.toFixed(digits), met: value <= limit }
+}
+
+function resultIn({ results }: Column, wanted: string) {
+  return results.find(({ name }) => name === wanted)
+}
+
+/** How many times as much of the main thread the best peer takes. */
+function leadIn(column: Column, our: string): number {
+  const ours = resultIn(column, our)?.main.median ?? Number.NaN
+  const peers = column.results.filter(
+    ({ name }) => name !== raw && name !== headerAlone && !name.startsWith("keycloak-gate"),
+  )
+  return Math.min(...peers.map(({ main }) => main.median)) / ours
+}
+
+/** Compared are like with like: tokens that nobody remembers, tokens that were verified before. */
+function columnsBehind({ cold, hits, guards }: Measurements): string[] {
+  const columns = [
+    ...cold.map(column => ({ title: column.title, lead: leadIn(column, gateWithoutCache) })),
+    ...hits.map(column => ({ title: column.title, lead: leadIn(column, gateHit) })),
+    ...[...new Set(guards.map(({ framework }) => framework))].map(framework => {
+      const [ours, ...others] = guards.filter(one => one.framework === framework)
+      const peers = others.filter(({ name }) => !name.startsWith(gateGuard)).map(({ added }) => added.median)
+      return { title: `guard on ${framework}`, lead: Math.min(...peers) / (ours?.added.median ?? Number.NaN) }
+    }),
+  ]
+  return columns.filter(({ lead }) => !(lead > 1)).map(({ title }) => title)
+}
