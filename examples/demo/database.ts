@@ -20,7 +20,7 @@ export interface DemoDatabase {
 }
 
 /** A table of its own in PostgreSQL, at `PG_URL`; where there is none, in SQLite. */
-export async function openDatabase(): Promise<DemoDatabase> {
+export async function openPostgres(): Promise<DemoDatabase> {
   const url = new URL(process.env.PG_URL ?? "postgres://postgres@127.0.0.1:5432/test")
   const place = `${url.host}${url.pathname}`
   const schema = `gate_demo_${process.pid}`
@@ -32,7 +32,7 @@ export async function openDatabase(): Promise<DemoDatabase> {
   } catch (error) {
     await pool.end()
     const { code, message } = error as { code?: string; message: string }
-    return openSqlite(`no PostgreSQL at ${place}: ${code ?? message}`)
+    return openSqlite(`, for there is no PostgreSQL at ${place}: ${code ?? message}`)
   }
   await pool.query(readFileSync(new URL("../stores/postgres.sql", import.meta.url), "utf8"))
   return {
@@ -47,15 +47,16 @@ export async function openDatabase(): Promise<DemoDatabase> {
   }
 }
 
-function openSqlite(why: string): DemoDatabase {
+/** A table in a file of its own, which needs nothing but Node. */
+export function openSqlite(why = ""): DemoDatabase {
   const folder = mkdtempSync(join(tmpdir(), "gate-demo-"))
   const file = join(folder, "demo.sqlite")
   const database = new DatabaseSync(file, { timeout: 5000 })
   database.exec(sqliteTable)
   return {
-    name: `SQLite in a temporary file (${why})`,
+    name: `SQLite in a temporary file${why}`,
     userStore: createSqliteStore(database),
-    env: { PG_URL: "", SQLITE_FILE: file },
+    env: { PG_URL: "", MARIADB_URL: "", SQLITE_FILE: file },
     rows: async () => database.prepare("SELECT * FROM app_user ORDER BY id").all().map(toRow),
     async remove() {
       database.close()

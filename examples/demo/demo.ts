@@ -1,11 +1,14 @@
-/** `npm run demo [-- --framework express|fastify|koa]`: the whole story, on a real Keycloak and a real database. */
+/**
+ * `npm run demo`: the whole story in this process, on the test realm and SQLite.
+ * `npm run demo -- --keycloak`: the same on a real Keycloak, and on PostgreSQL where there is one.
+ */
 import { parseArgs } from "node:util"
 import { createGate, type Gate, type GateEvent } from "keycloak-gate"
 import pc from "picocolors"
 import type { Application } from "../application.ts"
 import type { Row } from "../stores/row.ts"
-import { openDatabase } from "./database.ts"
-import { client, edith, openKeycloak } from "./keycloak.ts"
+import { openPostgres, openSqlite } from "./database.ts"
+import { client, edith } from "./keycloak.ts"
 import { createNarrator } from "./narrator.ts"
 import { startSecondProcess } from "./second-process.ts"
 import { ada, tellStory, weakPassword } from "./story.ts"
@@ -14,9 +17,10 @@ const applications: Readonly<Record<string, () => Promise<{ createApplication(ga
   express: () => import("../express/app.ts"),
   fastify: () => import("../fastify/app.ts"),
   koa: () => import("../koa/app.ts"),
+  "node-http": () => import("../node-http/app.ts"),
 }
 
-const framework = readArguments()
+const { framework, keycloak: isReal } = readArguments()
 const started = performance.now()
 const secrets = [client.clientSecret, edith.password, ada.password, weakPassword]
 const narrator = createNarrator(line => isInterrupted || console.log(line), secrets)
@@ -46,9 +50,9 @@ try {
 
 async function perform(): Promise<void> {
   narrator.say(pc.bold("keycloak-gate: the whole story, step by step"))
-  const database = await openDatabase()
+  const database = isReal ? await openPostgres() : openSqlite()
   undoes.push(database.remove)
-  const keycloak = await openKeycloak(line => narrator.say(pc.dim(`${line} …`)))
+  const keycloak = isReal ? await openReal() : await (await import("./test-realm.ts")).openTestRealm()
   undoes.push(keycloak.stop)
 
   const events: GateEvent[] = []
@@ -60,7 +64,7 @@ async function perform(): Promise<void> {
   undoes.push(close)
 
   narrator.list({
-    Keycloak: `${keycloak.version} at ${keycloak.url}, realm ${client.realm}`,
+    Keycloak: `${keycloak.name}, at ${keycloak.url}, realm ${client.realm}`,
     Database: database.name,
     Application: `examples/${framework}/app.ts at ${url}`,
   })
@@ -83,6 +87,12 @@ async function perform(): Promise<void> {
   }
 }
 
+/** Imported only here, since it can fetch and start a server. */
+async function openReal() {
+  const { openRealKeycloak } = await import("./real-keycloak.ts")
+  return openRealKeycloak(line => narrator.say(pc.dim(`${line} …`)))
+}
+
 /** Undoes what was begun, the latest first, each of it even when another fails; however often it is called, once. */
 function undoAll(): Promise<void> {
   undone ??= (async () => {
@@ -99,14 +109,16 @@ function applicationOf(name: string) {
   return load()
 }
 
-function readArguments(): string {
+function readArguments(): { framework: string; keycloak: boolean } {
   const names = Object.keys(applications)
   try {
-    const { values } = parseArgs({ options: { framework: { type: "string", default: "express" } } })
-    if (names.includes(values.framework)) return values.framework
+    const { values } = parseArgs({
+      options: { framework: { type: "string", default: "express" }, keycloak: { type: "boolean", default: false } },
+    })
+    if (names.includes(values.framework)) return values
   } catch (error) {
     console.error((error as Error).message)
   }
-  console.error(`usage: npm run demo -- --framework ${names.join("|")}`)
+  console.error(`usage: npm run demo -- [--keycloak] [--framework ${names.join("|")}]`)
   process.exit(2)
 }

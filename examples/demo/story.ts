@@ -2,7 +2,7 @@ import type { Gate, GateEvent } from "keycloak-gate"
 import type { Listening } from "../application.ts"
 import type { Row } from "../stores/row.ts"
 import type { DemoDatabase } from "./database.ts"
-import { type DemoKeycloak, edith } from "./keycloak.ts"
+import { client, type DemoKeycloak, edith } from "./keycloak.ts"
 import type { Narrator, Step } from "./narrator.ts"
 
 /** What the story is about. */
@@ -45,7 +45,7 @@ export async function tellStory(scene: Scene, narrator: Narrator): Promise<void>
     const { body } = await call(step, "POST", "/register", { body: ada, expect: 201 })
     subject = String(body.subject)
     const accounts = await keycloak.accountsNamed("ada")
-    step.expect("accounts", accounts, [{ ...accounts[0], id: subject, enabled: true }])
+    step.expect("accounts", accounts, [{ id: subject, enabled: true }])
     step.expect("sessions", await keycloak.sessionsOf(subject), 0)
     step.tell("Keycloak", `one account "ada" with this subject, enabled; no session yet`)
     const rows = await database.rows()
@@ -141,7 +141,7 @@ export async function tellStory(scene: Scene, narrator: Narrator): Promise<void>
 
   chapter("Tokens that open no door")
   await step("Edith's ID token: true and signed, but meant for reading, not for asking", async step => {
-    const idToken = await keycloak.idTokenOf(edith.username, edith.password)
+    const idToken = await idTokenOf(keycloak)
     await call(step, "GET", "/me", { token: ["Edith's ID token", idToken], expect: 401, error: "invalid_token" })
   })
   await step("Ada's refresh token", async step => {
@@ -197,7 +197,7 @@ export async function tellStory(scene: Scene, narrator: Narrator): Promise<void>
   chapter("Keycloak goes down")
   await keycloak.stop()
   await step("Who is logged in goes on working: the keys are known", async step => {
-    step.expect("Keycloak is there", await keycloak.isThere(), false)
+    step.expect("somebody listens", await isThere(keycloak), false)
     step.tell("Keycloak", "stopped; nobody listens at its address")
     const { body } = await call(step, "GET", "/me", { token: ["Edith's access token", edithToken], expect: 200 })
     step.expect("who", body.username, "edith")
@@ -208,7 +208,6 @@ export async function tellStory(scene: Scene, narrator: Narrator): Promise<void>
 
   chapter("Keycloak comes back, with an empty database and new keys")
   await keycloak.startAgain()
-  narrator.say("")
   let newToken = ""
   await step("Logging in works again, without a restart of ours", async step => {
     const { body } = await call(step, "POST", "/login", { body: edith, expect: 200 })
@@ -267,6 +266,23 @@ function caller({ url: firstProcess, heard }: Scene) {
     step.expect("error", answered?.error, error)
     return { body: answered ?? {} }
   }
+}
+
+/** Edith's ID token, got from Keycloak itself: the application hands none out. */
+async function idTokenOf({ url }: DemoKeycloak): Promise<string> {
+  const secret = { client_id: client.clientId, client_secret: client.clientSecret }
+  const response = await fetch(`${url}/realms/${client.realm}/protocol/openid-connect/token`, {
+    method: "POST",
+    body: new URLSearchParams({ grant_type: "password", ...secret, ...edith, scope: "openid" }),
+  })
+  return ((await response.json()) as { id_token: string }).id_token
+}
+
+function isThere({ url }: DemoKeycloak): Promise<boolean> {
+  return fetch(url).then(
+    () => true,
+    () => false,
+  )
 }
 
 function nameOf({ subject, username, email }: Row) {

@@ -1,0 +1,17 @@
+// Environment: KEYCLOAK_URL, KEYCLOAK_REALM, KEYCLOAK_CLIENT_ID, KEYCLOAK_CLIENT_SECRET, PG_URL or SQLITE_FILE, PORT
+import { createGate, optionsFromEnv } from "keycloak-gate"
+import { openStore } from "../stores/open-store.ts"
+import { createApplication } from "./app.ts"
+
+const store = await openStore(process.env)
+const gate = createGate({ ...optionsFromEnv(process.env), userStore: store.userStore })
+const { url, close } = await createApplication(gate).listen(Number(process.env.PORT ?? 3000))
+console.log(`Plain node:http with rows in ${store.name} listens on ${url}`)
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, shutDown)
+
+async function shutDown(): Promise<void> {
+  await close()
+  gate.close()
+  await store.close()
+}
