@@ -7,6 +7,7 @@ import type { Listening } from "../../examples/application.ts"
 import { createApplication as createExpress } from "../../examples/express/app.ts"
 import { createApplication as createFastify } from "../../examples/fastify/app.ts"
 import { createApplication as createKoa } from "../../examples/koa/app.ts"
+import { createApplication as createNodeHttp } from "../../examples/node-http/app.ts"
 import { openStore } from "../../examples/stores/open-store.ts"
 import type { Row } from "../../examples/stores/row.ts"
 import { createGate, type Gate } from "../../src/index.js"
@@ -39,6 +40,7 @@ describe.each([
   ["express", createExpress],
   ["fastify", createFastify],
   ["koa", createKoa],
+  ["node-http", createNodeHttp],
 ] as const)("the %s application", (framework, createApplication) => {
   describe("in front of a Keycloak that isn't there", () => {
     let application: Listening
