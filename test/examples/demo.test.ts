@@ -83,6 +83,7 @@ describe("the demo", () => {
 
   it.each(["--framework hapi", "--framework constructor", "--framework", "--frame koa", "koa"])(
     "answers %s with its usage, and exit code 2",
+    { timeout: 30_000 },
     async text => {
       const usage = /usage: npm run demo -- \[--keycloak\] \[--framework express\|fastify\|koa\|node-http\]\n$/
       expect(await runDemo(...text.split(" "))).toEqual({ code: 2, output: expect.stringMatching(usage) })
