@@ -79,16 +79,24 @@ export function wrong(why: string): GateError {
  * refuse the token and the application carry on all the same, nobody is let in by the other one.
  */
 export async function admit(carrier: Carrier, message: Message, mount: Mount<RegisteredUser>): Promise<void> {
-  const marked: Marked = Object.assign(carrier, { principal: null, [mountKey]: mount })
+  const marked: Marked = carrier
+  marked.principal = null
+  marked[mountKey] = mount
   marked.principal = await mount.gate.verifyBearer(authorizationOf(message))
 }
 
 /** Every value of the `Authorization` field, so that a second one is seen: Node's `headers` keeps the first alone. */
 function authorizationOf({ rawHeaders = [], headers }: Message): Authorization {
-  const isName = (index: number) => index % 2 === 0 && rawHeaders[index]?.toLowerCase() === "authorization"
-  const values = rawHeaders.filter((_, index) => isName(index - 1))
+  let only: string | undefined
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    // The length first: this is read on every request, and few names are that long.
+    if (name === undefined || name.length !== 13 || name.toLowerCase() !== "authorization") continue
+    if (only !== undefined) return [only, rawHeaders[at + 1] ?? ""]
+    only = rawHeaders[at + 1]
+  }
   // Hosts that are no HTTP server (serverless functions) fill `headers` alone.
-  return values.length > 0 ? values : headers.authorization
+  return only ?? headers.authorization
 }
 
 /**

@@ -1,4 +1,4 @@
-import * as oauth from "openid-client"
+import type * as oauth from "openid-client"
 import { GateError, isGateError } from "../errors.js"
 import { invalidFields } from "../fields.js"
 import type { Session } from "../login-with-password.js"
@@ -24,25 +24,31 @@ export interface TokenClientOptions {
 export function createTokenClient(options: TokenClientOptions): TokenClient {
   const { realm, clientId, clientSecret, transport, revealAccountState } = options
   const asker: Asker = { url: realm.tokenUrl, realm: realm.name, clientId, clientSecret }
-  const configuration = new oauth.Configuration(
-    { issuer: realm.issuer, token_endpoint: realm.tokenUrl },
-    clientId,
-    undefined,
-    clientSecret === null ? oauth.None() : oauth.ClientSecretBasic(clientSecret),
-  )
-  configuration[oauth.customFetch] = transport.fetch as oauth.CustomFetch
-  // Whether plain http may be used is decided once, with the options.
-  oauth.allowInsecureRequests(configuration)
+
+  function configure(client: OpenidClient): oauth.Configuration {
+    const configuration = new client.Configuration(
+      { issuer: realm.issuer, token_endpoint: realm.tokenUrl },
+      clientId,
+      undefined,
+      clientSecret === null ? client.None() : client.ClientSecretBasic(clientSecret),
+    )
+    configuration[client.customFetch] = transport.fetch as oauth.CustomFetch
+    // Whether plain http may be used is decided once, with the options.
+    client.allowInsecureRequests(configuration)
+    return configuration
+  }
 
   async function grant(
     type: string,
     parameters: Readonly<Record<string, string>>,
     refusal: (answer: KeycloakAnswer) => GateError | null,
   ) {
+    // 10 ms: only an application that asks for tokens pays for it, once.
+    const client = await import("openid-client")
     try {
-      return await oauth.genericGrantRequest(configuration, type, { ...parameters })
+      return await client.genericGrantRequest(configure(client), type, { ...parameters })
     } catch (error) {
-      throw translate(error, asker, refusal)
+      throw translate(error, client, asker, refusal)
     }
   }
 
@@ -62,16 +68,23 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
   }
 }
 
+type OpenidClient = typeof oauth
+
 // openid-client wraps what our own fetch threw, and never puts what we sent into its errors.
-function translate(error: unknown, asker: Asker, refusal: (answer: KeycloakAnswer) => GateError | null): unknown {
+function translate(
+  error: unknown,
+  client: OpenidClient,
+  asker: Asker,
+  refusal: (answer: KeycloakAnswer) => GateError | null,
+): unknown {
   const cause = error instanceof Error ? error.cause : undefined
   if (isGateError(error)) return error
   if (isGateError(cause)) return cause
-  if (error instanceof oauth.ResponseBodyError) {
+  if (error instanceof client.ResponseBodyError) {
     const answer = answerOf(error.status, error.cause)
     return refusal(answer) ?? refusedUs(asker, answer)
   }
-  if (error instanceof oauth.ClientError) {
+  if (error instanceof client.ClientError) {
     const status = cause instanceof Response ? cause.status : 200
     if (status >= 400) return refusedUs(asker, { status, error: "", description: "" })
     return unavailable(
