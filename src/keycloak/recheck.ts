@@ -34,6 +34,7 @@ interface Slot {
 
 /** A session of one client, or a token that has none. */
 interface Session extends Slot {
+  readonly key: string
   wasActive: boolean
 }
 
@@ -49,7 +50,6 @@ interface Ending extends Slot {
 interface Question {
   readonly session: Session
   readonly slot: Slot
-  readonly key: string
   readonly claims: Claims
   readonly token: string
 }
@@ -77,6 +77,8 @@ const maxToleranceSeconds = 300
 export function createRecheck(options: RecheckOptions): Recheck {
   const { introspect, introspectionUrl, clientId, recheckSeconds, clockToleranceSeconds, report, now } = options
   const sessions = new Map<string, Session>()
+  // The way of every request: claims that were remembered with their token lead to their session in one look-up.
+  const known = new WeakMap<Claims, Session>()
   // Apart from the sessions and from the cache of verified tokens, so that neither can push a refusal out.
   const endings = new Map<string, Ending>()
   const questions = new Map<Slot, Question>()
@@ -86,21 +88,27 @@ export function createRecheck(options: RecheckOptions): Recheck {
   let failing: string | null = null
 
   function see(claims: Claims, token: string): void {
-    const key = sessionOf(claims, token)
-    const session = sessions.get(key) ?? newSession(key)
-    const ending = endings.get(key)
+    const session = known.get(claims) ?? sessionOf(claims, token)
+    const ending = endings.size === 0 ? undefined : endings.get(session.key)
     // Tokens that were found inactive have a slot of their own, so that they can't use up the one of a living session.
     const slot = ending?.tokens.has(idOf(claims, token)) ? ending : session
-    if (isDue(slot)) ask({ session, slot, key, claims, token })
+    if (isDue(slot)) ask({ session, slot, claims, token })
     const reason = ending && reasonIn(ending, claims, token)
     if (ending === undefined || reason === undefined) return
     ending.until = Math.max(ending.until, claims.exp)
     throw reason === "audience" ? notForUs(clientId) : revoked()
   }
 
+  function sessionOf(claims: Claims, token: string): Session {
+    const key = keyOf(claims, token)
+    const session = sessions.get(key) ?? newSession(key)
+    known.set(claims, session)
+    return session
+  }
+
   function newSession(key: string): Session {
     if (sessions.size >= maxSessions) dropOldest(sessions)
-    const session = { askedAt: Number.NEGATIVE_INFINITY, isAsking: false, wasActive: false }
+    const session = { key, askedAt: Number.NEGATIVE_INFINITY, isAsking: false, wasActive: false }
     sessions.set(key, session)
     return session
   }
@@ -159,19 +167,19 @@ export function createRecheck(options: RecheckOptions): Recheck {
     }
   }
 
-  function foundActive({ key, session, claims, token }: Question): void {
+  function foundActive({ session, claims, token }: Question): void {
     session.wasActive = true
-    const ending = endings.get(key)
+    const ending = endings.get(session.key)
     if (ending === undefined) return
     ending.endedAt = null
     ending.tokens.delete(idOf(claims, token))
-    if (ending.tokens.size === 0) endings.delete(key)
+    if (ending.tokens.size === 0) endings.delete(session.key)
   }
 
-  function foundInactive({ key, session, claims, token }: Question): void {
+  function foundInactive({ session, claims, token }: Question): void {
     // Keycloak calls every token inactive that is not for us: that tells nothing about its session.
     const isForUs = namesClient(claims.aud, clientId) || session.wasActive
-    const ending = endings.get(key) ?? newEnding(key)
+    const ending = endings.get(session.key) ?? newEnding(session.key)
     const wasRefused = reasonIn(ending, claims, token) !== undefined
     if (ending.tokens.size >= maxTokensPerEnding) dropOldest(ending.tokens)
     ending.tokens.set(idOf(claims, token), isForUs ? "revoked" : "audience")
@@ -218,7 +226,7 @@ function reasonIn({ endedAt, tokens }: Ending, claims: Claims, token: string): "
 }
 
 // One login of a person can serve several clients, and Keycloak ends it for each of them on its own.
-function sessionOf(claims: Claims, token: string): string {
+function keyOf(claims: Claims, token: string): string {
   const { sid, azp } = claims
   return typeof sid === "string" && sid !== "" ? `${sid}\n${typeof azp === "string" ? azp : ""}` : idOf(claims, token)
 }

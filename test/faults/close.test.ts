@@ -72,14 +72,14 @@ describe("close()", () => {
 })
 
 describe("a program that never closes its gate", () => {
-  it.each(["local", "introspection", "userinfo"])(
-    "ends by itself after verifying with %s",
+  it.each(["local", "introspection", "userinfo", { mode: "local", recheckSeconds: 0.001 }])(
+    "ends by itself after verifying with %j",
     async verification => {
       const { url, realm, clientId, clientSecret } = issuer
       const program = join(import.meta.dirname, "verify-and-end.ts")
       // In the environment, since a failure would print the arguments.
       const env = { ...process.env, CLIENT_SECRET: clientSecret, TOKEN: await issuer.mint() }
-      const args = [program, url, realm, clientId, verification]
+      const args = [program, url, realm, clientId, JSON.stringify(verification)]
       const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, timeout: 30_000 })
       expect([stdout.trim(), stderr]).toEqual(["ada", ""])
     },
