@@ -66,18 +66,18 @@ const maxTokensPerEnding = 20
 const maxToleranceSeconds = 300
 
 /**
- * Bounded staleness for local verification: a session that Keycloak has ended is refused at most `recheckSeconds`, and
- * the time that its turn takes, after a request of it.
+ * Bounded staleness for local verification: a session in use is asked about every `recheckSeconds`, and refused once
+ * Keycloak has called it inactive.
  *
- * The last verdict stays while Keycloak can't be asked. A session is the one of one client (`azp`): Keycloak ends it for
- * each client on its own.
+ * The last verdict stays while Keycloak can't be asked, and holds until there is another one. A session is the one of one
+ * client (`azp`): Keycloak ends it for each client on its own.
  *
  * @see RFC 7662
  */
 export function createRecheck(options: RecheckOptions): Recheck {
   const { introspect, introspectionUrl, clientId, recheckSeconds, clockToleranceSeconds, report, now } = options
   const sessions = new Map<string, Session>()
-  // The way of every request: claims that were remembered with their token lead to their session in one look-up.
+  // For the path of every request: claims that are remembered with their token lead to their session in one look-up.
   const known = new WeakMap<Claims, Session>()
   // Apart from the sessions and from the cache of verified tokens, so that neither can push a refusal out.
   const endings = new Map<string, Ending>()
