@@ -34,15 +34,19 @@ const calls: readonly { readonly verb: string; readonly call: () => Promise<unkn
 ]
 
 describe("close()", () => {
-  it.each(calls)("fails a $verb in flight with `closed`, at once", async ({ call, at }) => {
-    issuer.breakWith(hangBeforeHeaders, { at })
-    const inFlight = refusalOf(call())
-    await expect.poll(() => issuer.requests(at), { interval: 5, timeout: 20_000 }).toBeGreaterThan(0)
-    const started = performance.now()
-    gate.close()
-    expect(await inFlight).toMatchObject({ code: "closed", status: 500 })
-    expect(performance.now() - started).toBeLessThan(500)
-  }, 30_000)
+  it.each(calls)(
+    "fails a $verb in flight with `closed`, at once",
+    async ({ call, at }) => {
+      issuer.breakWith(hangBeforeHeaders, { at })
+      const inFlight = refusalOf(call())
+      await expect.poll(() => issuer.requests(at), { interval: 5, timeout: 20_000 }).toBeGreaterThan(0)
+      const started = performance.now()
+      gate.close()
+      expect(await inFlight).toMatchObject({ code: "closed", status: 500 })
+      expect(performance.now() - started).toBeLessThan(500)
+    },
+    30_000,
+  )
 
   it.each(calls)("makes every later $verb fail with `closed`, and nothing is sent", async ({ call }) => {
     gate.close()
