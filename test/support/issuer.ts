@@ -12,6 +12,7 @@ export const paths: Readonly<Record<Endpoint, RegExp>> = {
   logout: /^POST .*\/protocol\/openid-connect\/logout$/,
   profile: /^GET \/admin\/realms\/[^/]+\/users\/profile$/,
   realm: /^GET \/admin\/realms\/[^/]+$/,
+  requiredActions: /^GET \/admin\/realms\/[^/]+\/authentication\/required-actions$/,
   create: /^POST \/admin\/realms\/[^/]+\/users\/?$/,
   find: /^GET \/admin\/realms\/[^/]+\/users\/?$/,
   remove: /^DELETE \/admin\/realms\/[^/]+\/users\/[^/]+$/,
@@ -26,6 +27,7 @@ type Endpoint =
   | "logout"
   | "profile"
   | "realm"
+  | "requiredActions"
   | "create"
   | "find"
   | "remove"
@@ -142,6 +144,7 @@ export async function startIssuer(realm = "shop"): Promise<Issuer> {
     if (is("logout")) return { status: 204 }
     if (is("profile")) return json(200, { attributes: ["username", "email", "firstName", "lastName"].map(asAttribute) })
     if (is("realm")) return json(200, { realm, registrationEmailAsUsername: false, verifyEmail: false })
+    if (is("requiredActions")) return json(200, [])
     if (is("create")) return create(JSON.parse(body.toString()))
     if (is("find")) return json(200, [accounts.get(searchParams.get("username") ?? "")].filter(Boolean))
     if (is("remove")) return remove(pathname.slice(pathname.lastIndexOf("/") + 1))
