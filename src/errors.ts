@@ -53,6 +53,7 @@ export interface GateErrorDetails {
   readonly field?: string | null
   readonly required?: RequiredAccess
   readonly retryAfterSeconds?: number | undefined
+  readonly cursor?: string
   readonly cause?: unknown
 }
 
@@ -94,6 +95,8 @@ export class GateError extends Error {
   declare readonly fields?: readonly FieldProblem[]
   declare readonly field?: string | null
   declare readonly required?: RequiredAccess
+  /** Where `syncUsers` goes on. */
+  declare readonly cursor?: string
 
   constructor(code: GateErrorCode, message: string, details: GateErrorDetails = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined)
@@ -106,6 +109,7 @@ export class GateError extends Error {
     if (details.fields !== undefined) this.fields = details.fields
     if (details.field !== undefined) this.field = details.field
     if (details.required !== undefined) this.required = details.required
+    if (details.cursor !== undefined) this.cursor = details.cursor
     Object.defineProperty(this, brand, { value: true })
   }
 }

@@ -4,9 +4,11 @@ import { createPrincipalCache } from "./bearer/principal-cache.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
 import { isGateError } from "./errors.js"
 import { createReport } from "./events.js"
+import { createAccountListing } from "./keycloak/account-listing.js"
 import { createAdminClient } from "./keycloak/admin-client.js"
 import { secretNeeded } from "./keycloak/client-authentication.js"
 import { createIntrospect, createIntrospection } from "./keycloak/introspection.js"
+import { createKeycloakClock } from "./keycloak/keycloak-clock.js"
 import { createKeySet, type Jwk } from "./keycloak/key-set.js"
 import { createRealm } from "./keycloak/realm.js"
 import { createRecheck } from "./keycloak/recheck.js"
@@ -25,6 +27,7 @@ import { type GateOptions, parseOptions } from "./options.js"
 import { createReady, type ReadyOptions, type Use } from "./ready.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
 import { createRegisterUser, type RegisterUser } from "./register-user.js"
+import { type SyncUsersSteps, syncUsersSteps } from "./sync-users.js"
 import { createAccountCreation } from "./user/create-account.js"
 import { createUserSync } from "./user/sync-user.js"
 import type { UserIdentity, UserStore } from "./user/user-store.js"
@@ -110,10 +113,12 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   }
 
   const canRegister = admin !== null || clientSecret !== null
-  const serviceToken = createServiceToken(async () => {
+  const clock = createKeycloakClock(now)
+  const serviceGrant = clock.comparing(async () => {
     if (!canRegister) throw secretNeeded("Registering people and managing their accounts")
     return adminTokens.clientCredentialsGrant()
-  }, now)
+  })
+  const serviceToken = createServiceToken(serviceGrant, now)
   const accounts = createAdminClient({ realm, clientId: admin?.clientId ?? clientId, transport, serviceToken })
   const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
   async function undo(subject: string): Promise<void> {
@@ -171,6 +176,12 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     admin: admin === null ? null : { asker: { ...askerAt(realm.tokenUrl), ...admin }, tokens: adminTokens },
     now,
   })
+  const syncSteps: SyncUsersSteps<User> | null = sync && {
+    issuer: realm.issuer,
+    store: userStore as UserStore<User>,
+    saveListed: sync.saveListed,
+    listing: createAccountListing({ realm, clientId: admin?.clientId ?? clientId, transport, serviceToken, clock }),
+  }
   const usesByDefault: readonly Use[] =
     clientSecret === null ? ["verifyBearer"] : ["verifyBearer", "loginWithPassword", "registerUser"]
 
@@ -195,5 +206,6 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       recheck?.close()
     },
     realm: realm.name,
+    [syncUsersSteps]: syncSteps,
   })
 }

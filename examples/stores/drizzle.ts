@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from "drizzle-orm"
+import { and, eq, gt, type SQL, sql } from "drizzle-orm"
 import type { NodePgDatabase } from "drizzle-orm/node-postgres"
 import { bigint, boolean, pgTable, text, timestamp, unique } from "drizzle-orm/pg-core"
 import type { UserIdentity, UserStore } from "keycloak-gate"
@@ -59,6 +59,12 @@ export function createDrizzleStore(db: NodePgDatabase): UserStore<AppUser> {
 
     async removeUser(identity) {
       await db.delete(appUser).where(isOf(identity))
+    },
+
+    async listSubjects({ issuer, after, limit }) {
+      const isFurther = and(eq(appUser.issuer, issuer), gt(appUser.subject, after ?? ""))
+      const query = db.select({ subject: appUser.subject }).from(appUser).where(isFurther)
+      return (await query.orderBy(appUser.subject).limit(limit)).map(({ subject }) => subject)
     },
   }
 }

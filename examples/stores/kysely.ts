@@ -39,6 +39,16 @@ export function createKyselyStore(db: Kysely<Database>): UserStore<Row> {
     async removeUser({ issuer, subject }) {
       await db.deleteFrom("app_user").where("issuer", "=", issuer).where("subject", "=", subject).execute()
     },
+
+    async listSubjects({ issuer, after, limit }) {
+      const query = db.selectFrom("app_user").select("subject").where("issuer", "=", issuer)
+      const rows = await query
+        .where("subject", ">", after ?? "")
+        .orderBy("subject")
+        .limit(limit)
+        .execute()
+      return rows.map(({ subject }) => subject)
+    },
   }
 }
 

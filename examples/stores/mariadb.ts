@@ -29,6 +29,12 @@ export function createMariaDbStore(pool: Pick<Pool, "execute">): UserStore<Row> 
     async removeUser({ issuer, subject }) {
       await pool.execute("DELETE FROM app_user WHERE issuer = ? AND subject = ?", [issuer, subject])
     },
+
+    async listSubjects({ issuer, after, limit }) {
+      // As text: a prepared LIMIT takes no number with a fraction, which is how mysql2 sends every number.
+      const [rows] = await pool.execute<RowDataPacket[]>(list, [issuer, after ?? "", String(limit)])
+      return rows.map(({ subject }) => subject)
+    },
   }
 }
 
@@ -38,6 +44,8 @@ function toRow(found: RowDataPacket): Row {
 }
 
 const find = "SELECT * FROM app_user WHERE issuer = ? AND subject = ?"
+
+const list = "SELECT subject FROM app_user WHERE issuer = ? AND subject > ? ORDER BY subject LIMIT ?"
 
 // MariaDB assigns from the first to the last, so `as_of` has to be the last: the others look at the old one.
 const upsert = `

@@ -31,8 +31,16 @@ export function createPostgresStore(pool: Pick<Pool, "query">): UserStore<Row> {
     async removeUser({ issuer, subject }) {
       await pool.query("DELETE FROM app_user WHERE issuer = $1 AND subject = $2", [issuer, subject])
     },
+
+    // Only for syncUsers, to find rows whose account is gone.
+    async listSubjects({ issuer, after, limit }) {
+      const { rows } = await pool.query<Row>(list, [issuer, after ?? "", limit])
+      return rows.map(({ subject }) => subject)
+    },
   }
 }
+
+const list = "SELECT subject FROM app_user WHERE issuer = $1 AND subject > $2 ORDER BY subject LIMIT $3"
 
 // `plan` comes with a registration only; every later save has none and leaves it alone.
 const upsert = `

@@ -24,6 +24,9 @@ export function createSqliteStore(database: DatabaseSync): UserStore<Row> {
   const find = database.prepare("SELECT * FROM app_user WHERE issuer = ? AND subject = ?")
   const save = database.prepare(upsert)
   const remove = database.prepare("DELETE FROM app_user WHERE issuer = ? AND subject = ?")
+  const list = database.prepare(
+    "SELECT subject FROM app_user WHERE issuer = ? AND subject > ? ORDER BY subject LIMIT ?",
+  )
 
   return {
     async findUser({ issuer, subject }) {
@@ -43,6 +46,10 @@ export function createSqliteStore(database: DatabaseSync): UserStore<Row> {
 
     async removeUser({ issuer, subject }) {
       remove.run(issuer, subject)
+    },
+
+    async listSubjects({ issuer, after, limit }) {
+      return list.all(issuer, after ?? "", limit).map(({ subject }) => String(subject))
     },
   }
 }

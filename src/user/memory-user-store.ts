@@ -34,5 +34,10 @@ export function memoryUserStore(): UserStore<MemoryUser> {
     async removeUser(identity) {
       rows.delete(keyOf(identity))
     },
+    async listSubjects({ issuer, after, limit }) {
+      const subjects = [...rows.values()].filter(row => row.issuer === issuer).map(({ subject }) => subject)
+      const further = subjects.filter(subject => after === null || subject > after)
+      return further.sort().slice(0, limit)
+    },
   }
 }

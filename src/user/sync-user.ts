@@ -8,6 +8,8 @@ export interface UserSync<User> {
   syncUser(principal: Principal<null>): Promise<User>
   /** Saves what a registration has just created. */
   saveRegistered(profile: UserProfile, extra: unknown): Promise<User>
+  /** Saves what a listing of all accounts tells. */
+  saveListed(profile: UserProfile): Promise<User>
 }
 
 // Subjects remembered per process. Forgetting one costs one upsert at its next request, nothing else.
@@ -28,8 +30,12 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
 
   async function save(profile: UserProfile, extra?: unknown): Promise<User> {
     const user = await store.saveUser(profile, extra)
-    saved.set(profile.subject, { asOf: profile.asOf.getTime(), values: valuesOf(profile) })
+    remember(profile)
     return user
+  }
+
+  function remember(profile: UserProfile): void {
+    saved.set(profile.subject, { asOf: profile.asOf.getTime(), values: valuesOf(profile) })
   }
 
   /** One `saveUser` at a time for one subject: whoever comes second reads the row that the first has written. */
@@ -43,6 +49,13 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
 
   return {
     saveRegistered: save,
+    async saveListed(profile) {
+      const user = await store.saveUser(profile)
+      // Only who is remembered already: a whole realm would push out the people who are active.
+      const before = saved.peek(profile.subject)
+      if (before !== undefined && before.asOf <= profile.asOf.getTime()) remember(profile)
+      return user
+    },
     async syncUser(principal) {
       const profile = profileOf(principal)
       const before = saved.get(profile.subject)

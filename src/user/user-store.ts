@@ -18,6 +18,18 @@ export interface UserStore<User> {
   saveUser(profile: UserProfile, extra?: unknown): Promise<User>
   /** Removes the row if there is one: undoes a registration, follows a deletion in Keycloak. */
   removeUser(identity: UserIdentity): Promise<void>
+  /**
+   * Only for `syncUsers` with `onMissing`: the subjects of the issuer's rows that come after `after` (null: from the
+   * first one), at most `limit`, ascending in whatever order the database has; none when there are no more.
+   */
+  listSubjects?(range: SubjectRange): Promise<readonly string[]>
+}
+
+/** Which subjects to list. */
+export interface SubjectRange {
+  readonly issuer: string
+  readonly after: string | null
+  readonly limit: number
 }
 
 /** Who a row belongs to. */

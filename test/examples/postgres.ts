@@ -8,8 +8,8 @@ export interface TestSchema {
   drop(): Promise<void>
 }
 
-/** The examples' table in a schema of its own, on the real server. */
-export async function createTestSchema(): Promise<TestSchema> {
+/** One of the examples' tables in a schema of its own, on the real server. */
+export async function createTestSchema(table = "postgres.sql"): Promise<TestSchema> {
   const url = new URL(process.env.PG_URL ?? "postgres://postgres@127.0.0.1:5432/test")
   const schema = `gate_examples_${process.pid}_${Date.now()}`
   const { host, pathname } = url
@@ -23,7 +23,7 @@ export async function createTestSchema(): Promise<TestSchema> {
         " there, or set PG_URL to another database, for example postgres://user@host:5432/test.",
     )
   }
-  await pool.query(await readFile(new URL("../../examples/stores/postgres.sql", import.meta.url), "utf8"))
+  await pool.query(await readFile(new URL(`../../examples/stores/${table}`, import.meta.url), "utf8"))
   return {
     pool,
     url: url.href,

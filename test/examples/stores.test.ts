@@ -61,6 +61,20 @@ describe.each([
     expect(await store.userStore.findUser({ issuer, subject: "first" })).toBeNull()
   })
 
+  it("lists the subjects of one issuer in portions, each once", async () => {
+    const [issuer, other] = ["https://sso.example/realms/listed", "https://sso.example/realms/other"]
+    const subjects = ["a", "A", "b", "B", "ä", "10", "9"]
+    for (const subject of subjects) await store.userStore.saveUser({ ...nobody, issuer, subject })
+    await store.userStore.saveUser({ ...nobody, issuer: other, subject: "c" })
+    const listed: string[] = []
+    for (let portion: readonly string[] | undefined; portion === undefined || portion.length > 0; ) {
+      portion = (await store.userStore.listSubjects?.({ issuer, after: listed.at(-1) ?? null, limit: 3 })) ?? []
+      expect(portion.length).toBeLessThanOrEqual(3)
+      listed.push(...portion)
+    }
+    expect(listed.toSorted()).toEqual(subjects.toSorted())
+  })
+
   it("gives a row its dates as dates, whatever the clocks of its process show", async () => {
     const asOf = new Date("2026-03-29T01:30:00.123Z") // an hour that many clocks skip
     const row = await store.userStore.saveUser({ ...nobody, asOf })

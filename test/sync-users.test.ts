@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest"
+import { createGate, memoryUserStore, type SyncUsersOptions, syncUsers, type UserStore } from "../src/index.js"
+
+const connection = { serverUrl: "http://127.0.0.1:9", realm: "shop", clientId: "shop-api", clientSecret: "s" }
+const gate = createGate({ ...connection, userStore: memoryUserStore() })
+
+const refusalOf = (work: () => unknown) => {
+  try {
+    work()
+  } catch (error) {
+    return error
+  }
+  return expect.unreachable("it was accepted")
+}
+
+describe("syncUsers", () => {
+  it.each<[string, Record<string, unknown>]>([
+    ["since", { since: "2026-01-01" }],
+    ["since", { since: new Date("nonsense") }],
+    ["onMissing", { onMissing: "delete" }],
+    ["cursor", { cursor: "bm90IG91cnM" }],
+    ["cursor", { cursor: "" }],
+    ["concurrency", { concurrency: 0 }],
+    ["concurrency", { concurrency: 1.5 }],
+    ["signal", { signal: {} }],
+    ["onProgress", { onProgress: "yes" }],
+    ["onmissing", { onmissing: "report" }],
+    ["__proto__", JSON.parse('{"__proto__": 1}')],
+  ])("refuses a wrong option at once: %s %j", (field, options) => {
+    expect(refusalOf(() => syncUsers(gate, options as SyncUsersOptions))).toMatchObject({
+      code: "config_invalid",
+      fields: [{ field }],
+    })
+  })
+
+  it("takes undefined for every option", () => {
+    const names = ["since", "onMissing", "cursor", "concurrency", "signal", "onProgress"]
+    syncUsers(gate, Object.fromEntries(names.map(name => [name, undefined])))
+  })
+
+  it("refuses a gate without a userStore, and what is no gate", () => {
+    expect(refusalOf(() => syncUsers(createGate(connection)))).toMatchObject({ code: "config_invalid" })
+    expect(refusalOf(() => syncUsers({ verifyBearer: gate.verifyBearer }))).toMatchObject({ code: "config_invalid" })
+  })
+
+  it("refuses onMissing for a store that can't list its subjects", () => {
+    const { listSubjects: _, ...store } = memoryUserStore()
+    const without = createGate({ ...connection, userStore: store as UserStore<unknown> })
+    expect(refusalOf(() => syncUsers(without, { onMissing: "report" }))).toMatchObject({ code: "config_invalid" })
+    syncUsers(without)
+  })
+
+  it("gives a cursor to begin from when Keycloak can't be reached, which is good for this issuer only", async () => {
+    const error = await syncUsers(gate).then(undefined, thrown => thrown)
+    expect(error).toMatchObject({ code: "keycloak_unavailable", cursor: expect.any(String) })
+    syncUsers(gate, { cursor: error.cursor })
+    const other = createGate({ ...connection, realm: "other", userStore: memoryUserStore() })
+    expect(refusalOf(() => syncUsers(other, { cursor: error.cursor }))).toMatchObject({ code: "config_invalid" })
+  })
+
+  it("asks nothing of anybody before it is iterated or awaited", () => {
+    gate.close()
+    syncUsers(gate)
+  })
+})
