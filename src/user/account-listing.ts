@@ -13,7 +13,7 @@ export interface AccountListing {
   readonly withoutAccount: (subjects: readonly string[]) => Promise<readonly string[]>
 }
 
-export interface ListingRange {
+interface ListingRange {
   readonly first: number
   readonly max: number
   readonly createdAfter: Date | null
