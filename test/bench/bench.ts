@@ -5,6 +5,7 @@
  *     npm run bench -- --check             ends with 1 when a target is missed
  *     npm run bench -- --nodes 22,24,26    on each of these Node versions; the tables are those of the Node that runs this
  *     npm run bench -- --no-write          leaves the README alone
+ *     npm run bench -- --brief             too few rounds to believe, for whoever works on the benchmark; implies --no-write
  *     npm run bench -- --accounts          registration and login on a real Keycloak instead
  */
 import { execFileSync } from "node:child_process"
@@ -20,6 +21,7 @@ import { targetsOf } from "./targets.ts"
 const { values: wanted } = parseArgs({
   options: {
     accounts: { type: "boolean" },
+    brief: { type: "boolean" },
     check: { type: "boolean" },
     "no-write": { type: "boolean" },
     nodes: { type: "string" },
@@ -33,7 +35,9 @@ else if (wanted.into !== undefined) await measureInto(wanted.into)
 else await measureAndReport()
 
 async function measureInto(file: string): Promise<void> {
-  const measurements = await measureAll(line => console.log(`${process.version}  ${line}`))
+  const measurements = await measureAll(wanted.brief ? "brief" : "whole", line =>
+    console.log(`${process.version}  ${line}`),
+  )
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, JSON.stringify(measurements))
 }
@@ -51,7 +55,7 @@ async function measureAndReport(): Promise<void> {
     `npm run bench${wanted.nodes === undefined ? "" : ` -- --nodes ${wanted.nodes}`}`,
   )
   console.log(`\n${text}`)
-  if (!wanted["no-write"]) writeReadmeSection(text)
+  if (!wanted["no-write"] && !wanted.brief) writeReadmeSection(text)
   if (wanted.check && !runs.flatMap(targetsOf).every(({ met }) => met)) process.exitCode = 1
 
   function isOwn({ node }: Measurements): boolean {
@@ -62,7 +66,13 @@ async function measureAndReport(): Promise<void> {
 /** In a process of that Node, so that all of its children are of it too. */
 function measureOn(program: string, major: string): Measurements {
   const file = join(import.meta.dirname, `../../.cache/bench-${major}.json`)
-  const arguments_ = ["--disable-warning=ExperimentalWarning", import.meta.filename, "--into", file]
+  const arguments_ = [
+    "--disable-warning=ExperimentalWarning",
+    import.meta.filename,
+    "--into",
+    file,
+    ...(wanted.brief ? ["--brief"] : []),
+  ]
   execFileSync(program, arguments_, { stdio: "inherit" })
   return JSON.parse(readFileSync(file, "utf8"))
 }

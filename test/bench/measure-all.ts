@@ -25,7 +25,24 @@ export interface MemoryResult {
   readonly bytesPerToken: number
 }
 
-const turnMs = 250
+/** How long the parts take, apart from starting and warming up; brief: to see that all of it runs, not how fast. */
+const bounds = {
+  whole: {
+    turnMs: 250,
+    cold: { rounds: 11, seconds: 25 },
+    hits: { rounds: 15, seconds: 20 },
+    guards: { rounds: 15, seconds: 110 },
+    imports: 11,
+  },
+  brief: {
+    turnMs: 50,
+    cold: { rounds: 3, seconds: 1 },
+    hits: { rounds: 3, seconds: 1 },
+    guards: { rounds: 3, seconds: 1 },
+    imports: 3,
+  },
+} as const
+
 const ours = "./contestants/keycloak-gate.ts"
 const rememberers = [
   { name: "keycloak-gate", module: ours, setUp: "withCache" },
@@ -39,20 +56,20 @@ const flooded = [
   { name: "keycloak-connect", module: "./peers/keycloak-connect.ts", setUp: "bare" },
 ]
 
-/** Takes less than ten minutes, so that the steps after the first minting have these seconds each. */
-export async function measureAll(log: (line: string) => void): Promise<Measurements> {
+export async function measureAll(length: keyof typeof bounds, log: (line: string) => void): Promise<Measurements> {
+  const { turnMs, ...within } = bounds[length]
   const served = await serveRealm(log)
   try {
     log("Tokens that nobody remembers")
-    const cold = await measureCold({ rounds: 11, seconds: 30 }, turnMs, { quick: false })
+    const cold = await measureCold(within.cold, turnMs, { quick: false })
     log("Tokens that were verified before")
-    const hits = await measureHits({ rounds: 15, seconds: 25 }, turnMs, { quick: false })
+    const hits = await measureHits(within.hits, turnMs, { quick: false })
     log("Guards over HTTP")
-    const overHttp = await measureGuards(guards, { rounds: 15, seconds: 120 })
+    const overHttp = await measureGuards(guards, within.guards)
     log("Memory, import, key ids that don't exist")
     const memory = []
     for (const one of rememberers) memory.push(await measureMemory(one))
-    const imports = measureImports(11)
+    const imports = measureImports(within.imports)
     const floods = []
     for (const one of flooded) floods.push(await measureFlood(one, served))
     const [processor] = cpus()

@@ -5,22 +5,23 @@ import type { Measurements } from "./measure-all.ts"
 import type { Spread } from "./median.ts"
 import { formatTable } from "./table.ts"
 import { targetsOf } from "./targets.ts"
+import { raw } from "./verification.ts"
 
 /** What runs on one or more Node versions have shown, in Markdown: the tables are those of the first. */
 export function report(runs: readonly [Measurements, ...Measurements[]], command: string): string {
   const [run] = runs
-  return `Measured on ${run.date} with \`${command}\`: Node ${run.node}, ${run.machine}, everything on one machine. RS256, ES256 and EdDSA tokens of a Keycloak's shape (1.4 kB with RS256), keys in memory, each token a new string. Every contestant runs alone in its process and checks signature, issuer, audience, expiry and algorithm; that it refuses tokens in which one of them is wrong is tried first. Figures are medians of rounds in which all take turns, in microseconds of processor time of the main thread: what decides how many requests one Node process serves. The base is one synchronous \`crypto.verify\` with all about the token prepared.
+  return `Measured on ${run.date} by \`${command}\`: Node ${run.node}, ${run.machine}, everything on one machine. Microseconds are processor time of the main thread, which decides how many requests one Node process serves: medians of rounds in which everybody takes turns, each in a process of its own; the lowest and the highest round in brackets. Tokens have Keycloak's shape (1.3 kB with RS256), and each comes as a new string, as from a request. Who is measured holds the keys, and checks signature, algorithm, issuer, audience and expiry: that it refuses tokens in which one of them is wrong is tried first. The base, ${raw}, has everything about the token prepared.
 
-**A token that nobody remembers.** Node's thread pool checks the signature, which takes work off the main thread when several requests are under way; one at a time it does not pay.
+**A token that nobody remembers.** Node's thread pool checks our signatures; that takes work off the main thread when several requests are under way, not when they come one at a time.
 
-${columnsTable(run.cold)}
-**A token that was verified before**, whose claims are checked again all the same:
+${columnsTable(run.cold, run.cold[0])}
+**A token that was verified before:**
 
 ${columnsTable(run.hits)}
-**A guard over HTTP:** what it adds per request, all tokens seen before, 64 connections.
+**A guard over HTTP,** what it adds to a request: 64 connections, RS256, tokens that were seen before.
 
 ${guardTable(run)}
-**Besides:**
+**And the rest.** Key ids that a realm does not publish make a verifier look at its keys again; how often it may is its defence.
 
 ${otherTable(run)}
 **Targets:**
@@ -73,7 +74,7 @@ function floodCell({ fetches, answered, seconds }: FloodResult): string {
   return `${fetches} in ${seconds.toFixed(1)} s${unanswered}`
 }
 
-export function targetTable(runs: readonly Measurements[]): string {
+function targetTable(runs: readonly Measurements[]): string {
   const targets = runs.map(targetsOf)
   const rows = (targets[0] ?? []).map(({ what }, index) => [
     what,

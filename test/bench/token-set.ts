@@ -3,7 +3,7 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import type { JWK } from "jose"
 import { type Issuer, startIssuer } from "../support/issuer.ts"
-import { type Listening, listen } from "./listen.ts"
+import { listen } from "./listen.ts"
 
 export const algorithms = ["RS256", "ES256", "EdDSA"] as const
 export type Algorithm = (typeof algorithms)[number]
@@ -36,7 +36,7 @@ interface Realm {
 const counts: Readonly<Record<Algorithm, number>> = { RS256: 100_000, ES256: 10_000, EdDSA: 10_000 }
 const realmName = "shop"
 const audience = "shop-api"
-const folder = join(import.meta.dirname, "../../.cache/bench-tokens-2")
+const folder = join(import.meta.dirname, "../../.cache/bench-realm")
 const realmFile = join(folder, "realm.json")
 const tokensFile = (alg: Algorithm) => join(folder, `${alg}.txt`)
 const year = 365 * 86_400
@@ -76,12 +76,10 @@ export interface ServedRealm {
  * but these measurements.
  */
 export async function serveRealm(log: (line: string) => void): Promise<ServedRealm> {
-  if (minted()) {
-    const served = await serve(readRealm()).catch(() => null)
-    if (served !== null) return served
+  if (!minted()) {
+    log("Minting 120,000 tokens; they are kept for the next time.")
+    await mintAll()
   }
-  log("Minting 120,000 tokens; they are kept for the next time.")
-  await mintAll()
   return serve(readRealm())
 }
 
@@ -104,7 +102,9 @@ async function serve({ port, keys }: Realm): Promise<ServedRealm> {
     if (asksForKeys) fetches += 1
     response.setHeader("content-type", "application/json").end(asksForKeys ? certs : discovery)
   })
-  const { close }: Listening = await listen(server, port)
+  const { close } = await listen(server, port).catch((cause: unknown) => {
+    throw new Error(`Can't serve the realm: does another benchmark run here? If not, delete ${folder}.`, { cause })
+  })
   return { fetches: () => fetches, close }
 }
 

@@ -1,7 +1,7 @@
 import { type Bounds, measureInRounds, type Result, type Scenario } from "./rounds.ts"
 import { type Algorithm, algorithms } from "./token-set.ts"
 
-export const raw = "crypto.verify, synchronous"
+export const raw = "one synchronous crypto.verify"
 export const gateWithoutCache = "keycloak-gate, verifiedTokenCache: false"
 export const gateAtFirstSight = "keycloak-gate, at first sight"
 

@@ -17,5 +17,5 @@ function withGate(tokens: TokenSet, verifiedTokenCache: false | { maxTokens: num
   // The default warns of every refusal, and the refusals here are meant.
   const onEvent = () => {}
   const gate = createGate({ serverUrl, realm, clientId: audience, verifiedTokenCache, onEvent })
-  return { verify: authorization => gate.verifyBearer(authorization, {}) }
+  return { verify: authorization => gate.verifyBearer(authorization) }
 }
