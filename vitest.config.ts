@@ -17,7 +17,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "examples/testing/vitest.test.ts"],
           exclude: ["test/live/**", "test/faults/live/**"],
           typecheck: { enabled: true, include: ["test/**/*.test-d.ts"] },
         },
