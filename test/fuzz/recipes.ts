@@ -60,6 +60,13 @@ const tokenChanges = [
   "standard base64",
 ] as const
 
+/** A change to the text of a finished token. */
+export const tokenChange: fc.Arbitrary<TokenChange> = fc.record({
+  kind: fc.constantFrom(...tokenChanges),
+  at: fc.double({ min: 0, max: 0.999, noNaN: true }),
+  letter: fc.constantFrom(..."Aa09-_=+/. \n~\u00e4"),
+})
+
 export function recipes(keys: readonly FuzzKey[], issuer: string, now: number): fc.Arbitrary<Recipe> {
   const kids = keys.map(({ kid }) => kid)
   const time = fc.oneof(
@@ -175,11 +182,6 @@ export function recipes(keys: readonly FuzzKey[], issuer: string, now: number): 
       ),
     },
   )
-  const tokenChange = fc.record({
-    kind: fc.constantFrom(...tokenChanges),
-    at: fc.double({ min: 0, max: 0.999, noNaN: true }),
-    letter: fc.constantFrom(..."Aa09-_=+/. \n~\u00e4"),
-  })
   return fc.record({
     // RSA signatures take twenty times as long to make: every key but the first four is rare.
     key: fc.oneof(
@@ -262,7 +264,7 @@ function signatureBy({ signer, key: index }: Recipe, key: FuzzKey, keys: readonl
   return signatureOf(signed, by.alg, by.privateKey)
 }
 
-function withTokenChange(token: string, { kind, at, letter }: TokenChange): string {
+export function withTokenChange(token: string, { kind, at, letter }: TokenChange): string {
   const index = Math.floor(at * token.length)
   const parts = token.split(".")
   const part = Math.floor(at * parts.length)
