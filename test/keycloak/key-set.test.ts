@@ -1,0 +1,303 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { createKeySet, type KeySet } from "../../src/keycloak/key-set.js"
+import { unavailable } from "../../src/keycloak/transport.js"
+
+const certsUrl = "https://sso.example.test/realms/shop/protocol/openid-connect/certs"
+const rsa = (kid: unknown, more: Record<string, unknown> = {}) => ({
+  kid,
+  kty: "RSA",
+  use: "sig",
+  n: "AQAB",
+  e: "AQAB",
+  ...more,
+})
+
+/** A key set that lives by the clock of the test, and what it fetches. */
+interface World {
+  readonly set: KeySet
+  keys: unknown
+  /** What fetching throws, if anything. */
+  failure: Error | null
+  status: number
+  /** Seconds at which it fetched. */
+  readonly fetchedAt: number[]
+  readonly requests: unknown[][]
+}
+
+const start = 1_800_000_000_000
+const seconds = () => (Date.now() - start) / 1000
+const pass = (s: number) => vi.advanceTimersByTimeAsync(s * 1000)
+const down = () => unavailable(certsUrl, "it is down")
+const unavailableError = expect.objectContaining({ code: "keycloak_unavailable" })
+
+let world: World
+beforeEach(() => {
+  vi.useFakeTimers({ now: start })
+  world = makeWorld()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+function makeWorld(maxAgeSeconds = 600, cooldownSeconds = 10): World {
+  const made: Omit<World, "set"> = { keys: [rsa("a")], failure: null, status: 200, fetchedAt: [], requests: [] }
+  const transport = {
+    async fetch(...request: unknown[]) {
+      made.requests.push(request)
+      made.fetchedAt.push(seconds())
+      await Promise.resolve()
+      if (made.failure !== null) throw made.failure
+      return new Response(JSON.stringify({ keys: made.keys }), { status: made.status })
+    },
+  }
+  const set = createKeySet({ transport: transport as never, certsUrl, maxAgeSeconds, cooldownSeconds, now: Date.now })
+  return Object.assign(made, { set })
+}
+
+/** Finds while time passes, so that a look-up which waits for its turn gets it. */
+async function findLater(kid: string, waitSeconds = 10): Promise<unknown> {
+  const found = world.set.find(kid)
+  found.catch(() => undefined)
+  await pass(waitSeconds)
+  return found
+}
+
+describe("createKeySet", () => {
+  it("fetches nothing by itself, and once for all who ask at first", async () => {
+    expect(world.set.peek("a")).toBeNull()
+    expect(world.fetchedAt).toEqual([])
+    const found = await Promise.all([world.set.find("a"), world.set.find("a"), world.set.find("a")])
+    expect(found).toEqual([rsa("a"), rsa("a"), rsa("a")])
+    expect(world.requests).toEqual([[certsUrl, { headers: { accept: "application/json" } }]])
+  })
+
+  it("peeks at what it has without a request, and at nothing once that is too old", async () => {
+    const key = await world.set.find("a")
+    expect(world.set.peek("a")).toBe(key)
+    expect(world.set.peek("b")).toBeNull()
+    await pass(600)
+    expect(world.set.peek("a")).toBe(key)
+    await pass(0.001)
+    expect(world.set.peek("a")).toBeNull()
+    expect(world.fetchedAt).toEqual([0])
+  })
+
+  it("fetches again when its keys are older than their age, not before, and then replaces all of them", async () => {
+    await world.set.find("a")
+    world.keys = [rsa("b")]
+    await pass(600)
+    expect(await world.set.find("a")).toEqual(rsa("a"))
+    expect(world.fetchedAt).toEqual([0])
+    await pass(0.001)
+    expect(await findLater("a")).toBeNull()
+    expect(world.set.peek("a")).toBeNull()
+    expect(world.set.peek("b")).toEqual(rsa("b"))
+  })
+
+  it("keeps the object of a key whose text has not changed, and no other", async () => {
+    world.keys = [rsa("a"), rsa("b")]
+    const [a, b] = [await world.set.find("a"), await world.set.find("b")]
+    world.keys = [rsa("a"), rsa("b", { n: "AQABAQAB" })]
+    await world.set.load()
+    expect(await world.set.find("a")).toBe(a)
+    expect(await world.set.find("b")).not.toBe(b)
+    expect(await world.set.find("b")).toMatchObject({ n: "AQABAQAB" })
+  })
+
+  it.each<[string, unknown]>([
+    ["for encryption", rsa("x", { use: "enc" })],
+    ["of an unknown use", rsa("x", { use: "both" })],
+    ["with a use of null", rsa("x", { use: null })],
+    ["that is symmetric", { kid: "x", kty: "oct", k: "AQAB" }],
+    ["without a kind", { kid: "x", use: "sig" }],
+    ["of a strange kind", rsa("x", { kty: 1 })],
+  ])("ignores a key %s", async (_, jwk) => {
+    world.keys = [jwk, rsa("a")]
+    expect(await findLater("x")).toBeNull()
+    expect(await world.set.find("a")).not.toBeNull()
+  })
+
+  it.each([[null], [5], ["x"], [[]], [{}], [rsa("")], [rsa(7)], [rsa(null)]])("survives the entry %j", async entry => {
+    world.keys = [entry, rsa("a"), { kid: "b", kty: "EC" }]
+    expect(await world.set.find("a")).toEqual(rsa("a"))
+    expect(await world.set.find("b")).toEqual({ kid: "b", kty: "EC" })
+    expect(await findLater("")).toBeNull()
+  })
+
+  it.each([[[]], [null], [undefined], ["x"], [{ a: rsa("a") }], [[rsa("x", { use: "enc" })]]])(
+    "calls the key set %j an outage and tries again",
+    async keys => {
+      world.keys = keys
+      await expect(world.set.find("a")).rejects.toEqual(unavailableError)
+      world.keys = [rsa("a")]
+      expect(await world.set.find("a")).toEqual(rsa("a"))
+    },
+  )
+
+  it.each([201, 204, 400, 401, 403, 404])("calls the status %i an outage, and says what to look at", async status => {
+    Object.assign(world, { status: status === 204 ? 203 : status })
+    await expect(world.set.find("a")).rejects.toMatchObject({
+      code: "keycloak_unavailable",
+      message: expect.stringMatching(/key set answered \d+; check `serverUrl` and `realm`/),
+    })
+  })
+
+  it("says what a key set lacks", async () => {
+    world.keys = []
+    await expect(world.set.find("a")).rejects.toThrow("holds no key that can check a signature")
+  })
+
+  it("throws what fetching threw, to all who waited, and remembers no failed first try", async () => {
+    world.failure = down()
+    const results = await Promise.allSettled([world.set.find("a"), world.set.find("b")])
+    expect(results).toEqual(Array(2).fill({ status: "rejected", reason: world.failure }))
+    expect(world.fetchedAt).toEqual([0])
+    world.failure = null
+    expect(await world.set.find("a")).toEqual(rsa("a"))
+  })
+
+  describe("asked for an unknown key id", () => {
+    beforeEach(() => world.set.find("a"))
+
+    it("looks again at once, and finds what Keycloak has begun to sign with", async () => {
+      world.keys = [rsa("b"), rsa("a")]
+      expect(await world.set.find("b")).toEqual(rsa("b"))
+      expect(world.fetchedAt).toEqual([0, 0])
+    })
+
+    it("looks once for all who ask meanwhile", async () => {
+      const all = Promise.all(Array.from({ length: 1000 }, (_, index) => world.set.find(`x${index}`)))
+      expect(new Set(await all)).toEqual(new Set([null]))
+      expect(world.fetchedAt).toEqual([0, 0])
+    })
+
+    it("looks 5 times per cool-down, each time after a longer pause, and then says no without a request", async () => {
+      for (let count = 0; count < 8; count++) expect(await findLater("x", 1)).toBeNull()
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2, 3, 4])
+      const answered = vi.fn()
+      void world.set.find("y").then(answered)
+      await pass(0)
+      expect(answered).toHaveBeenCalledWith(null)
+      expect(world.fetchedAt).toHaveLength(6)
+    })
+
+    it("looks again when the first look-up of the cool-down has become old", async () => {
+      for (let count = 0; count < 8; count++) await findLater("x", 1)
+      world.keys = [rsa("b")]
+      await pass(1.999) // 9.999 s after the first look-up
+      expect(await findLater("b", 0)).toBeNull()
+      await pass(0.001)
+      expect(await findLater("b", 1)).toEqual(rsa("b"))
+    })
+
+    it("waits 0.2 s before the second look-up, 0.4 s before the third, up to 0.8 s: five within 2 s", async () => {
+      const flood = (async () => {
+        for (let count = 0; count < 6; count++) await world.set.find("x")
+      })()
+      await pass(3)
+      await flood
+      expect(world.fetchedAt).toEqual([0, 0, 0.2, 0.6, 1.2, 2])
+    })
+
+    it("waits for what is left of a pause, and not at all after it", async () => {
+      await findLater("x", 0.15)
+      await findLater("x", 0.06)
+      expect(world.fetchedAt).toEqual([0, 0, 0.2])
+      await pass(0.38)
+      const waiting = world.set.find("x")
+      await pass(0.009)
+      expect(world.fetchedAt).toEqual([0, 0, 0.2])
+      await pass(0.001)
+      expect(await waiting).toBeNull()
+      expect(world.fetchedAt).toEqual([0, 0, 0.2, 0.6])
+    })
+
+    it("does not wait for known keys' sake", async () => {
+      void world.set.find("x")
+      expect(await world.set.find("a")).toEqual(rsa("a"))
+    })
+
+    it("throws what the look-up threw: nobody knows whether the key is good", async () => {
+      world.failure = down()
+      await expect(world.set.find("x")).rejects.toBe(world.failure)
+    })
+  })
+
+  describe("while Keycloak is down", () => {
+    beforeEach(async () => {
+      await world.set.find("a")
+      world.failure = down()
+    })
+
+    it("answers unknown key ids with the failure, and asks again no more than every half second", async () => {
+      for (const at of [0, 0.25, 0.5]) {
+        await expect(world.set.find("x")).rejects.toBe(world.failure)
+        expect([at, world.fetchedAt]).toEqual([at, [0, 0]])
+        await pass(0.25)
+      }
+      await expect(world.set.find("x")).rejects.toBe(world.failure)
+      expect(world.fetchedAt).toEqual([0, 0, 0.75])
+    })
+
+    it("counts no failed look-up against the budget", async () => {
+      for (let count = 0; count < 20; count++) {
+        await expect(world.set.find("x")).rejects.toBe(world.failure)
+        await pass(1)
+      }
+      world.failure = null
+      world.keys = [rsa("x")]
+      await pass(1)
+      expect(await world.set.find("x")).toEqual(rsa("x"))
+    })
+
+    it("goes on with known keys for six times their age, and not longer", async () => {
+      for (const at of [601, 1200, 3000, 3599, 3600]) {
+        await pass(at - seconds())
+        expect(await world.set.find("a")).toEqual(rsa("a"))
+      }
+      await pass(0.001)
+      await expect(world.set.find("a")).rejects.toBe(world.failure)
+    })
+
+    it("waits for one try when its keys have become too old, and lets later ones go on in the background", async () => {
+      await pass(601)
+      await world.set.find("a")
+      expect(world.fetchedAt).toEqual([0, 601])
+      await pass(0.5)
+      await world.set.find("a")
+      expect(world.fetchedAt).toEqual([0, 601])
+      await pass(0.001)
+      await world.set.find("a")
+      expect(world.fetchedAt).toEqual([0, 601, 601.501])
+      world.failure = null
+      world.keys = [rsa("a"), rsa("b")]
+      await pass(1)
+      await world.set.find("a") // starts the try that heals it
+      await pass(0)
+      expect(world.set.peek("b")).toEqual(rsa("b"))
+      await pass(600)
+      expect(await world.set.find("a")).toEqual(rsa("a"))
+    })
+
+    it("heals with the first good answer, and forgets the failure", async () => {
+      await expect(world.set.find("x")).rejects.toBe(world.failure)
+      world.failure = null
+      await pass(0.501)
+      expect(await world.set.find("x")).toBeNull()
+      await findLater("x", 1)
+      expect(await world.set.find("a")).toEqual(rsa("a"))
+    })
+  })
+
+  it("asks again after half a cool-down where that is shorter than a second", async () => {
+    world = makeWorld(600, 0.2)
+    await world.set.find("a")
+    world.failure = down()
+    await expect(world.set.find("x")).rejects.toBe(world.failure)
+    await pass(0.1)
+    await expect(world.set.find("x")).rejects.toBe(world.failure)
+    await pass(0.001)
+    await expect(world.set.find("x")).rejects.toBe(world.failure)
+    expect(world.fetchedAt).toEqual([0, 0, 0.101])
+  })
+})
