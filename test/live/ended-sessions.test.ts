@@ -9,6 +9,8 @@ const realm = "shop-ended"
 const secret = "secret-of-the-exchange"
 const password = "Ada-2026-Lovelace!"
 const recheckSeconds = 0.3
+// For a busy machine: what is measured here is who gets in, not how fast.
+const timeoutMs = 30_000
 
 /** The application behind our gates; people log in at another client, as they do with a front end. */
 let api: TestClient
@@ -45,11 +47,11 @@ beforeAll(async () => {
       },
     )
   })
-  const options = { ...api, audience: null, onEvent: (event: GateEvent) => void events.push(event) }
+  const options = { ...api, audience: null, onEvent: (event: GateEvent) => void events.push(event), timeoutMs }
   gates.introspection = createGate({ ...options, verification: "introspection" })
   gates.userinfo = createGate({ ...options, verification: "userinfo" })
   const verification = { mode: "local", recheckSeconds } as const
-  gates.recheck = createGate({ ...options, verification, internalUrl: proxy.url, timeoutMs: 1000 })
+  gates.recheck = createGate({ ...options, verification, internalUrl: proxy.url })
 })
 afterAll(async () => {
   for (const gate of Object.values(gates)) gate.close()
@@ -78,7 +80,7 @@ async function logIn(clientId = "shop-web"): Promise<Session & { readonly id: st
   const created = await admin("POST", "/users", { ...person, credentials: [{ type: "password", value: password }] })
   const id = created.headers.get("location")?.split("/").at(-1) ?? ""
   const { clientSecret: _, ...front } = api
-  const gate = createGate({ ...front, clientId })
+  const gate = createGate({ ...front, clientId, timeoutMs })
   return { ...(await gate.loginWithPassword({ username, password, scope: "openid" })), id }
 }
 
@@ -89,7 +91,7 @@ function outcome(mode: string, token: string): Promise<string> {
   )
 }
 const eventually = (mode: string, token: string) =>
-  expect.poll(() => outcome(mode, token), { interval: 50, timeout: 10_000 })
+  expect.poll(() => outcome(mode, token), { interval: 50, timeout: 30_000 })
 
 async function endpoint(path: string, form: Record<string, string>): Promise<{ access_token: string }> {
   const url = `${api.serverUrl}/realms/${realm}/protocol/openid-connect${path}`
@@ -110,7 +112,7 @@ const ways: readonly Way[] = [
     what: "the person logs out",
     end: ({ refreshToken }) => {
       const { clientSecret: _, ...front } = api
-      return createGate({ ...front, clientId: "shop-web" }).logout(refreshToken)
+      return createGate({ ...front, clientId: "shop-web", timeoutMs }).logout(refreshToken)
     },
   },
   { what: "an administrator logs the person out", end: ({ id }) => admin("POST", `/users/${id}/logout`) },
@@ -169,7 +171,7 @@ describe("a session on the real server", () => {
   it("is refused with a token that was not presented before its end, too", async () => {
     const { accessToken, refreshToken } = await logIn()
     const { clientSecret: _, ...front } = api
-    const web = createGate({ ...front, clientId: "shop-web" })
+    const web = createGate({ ...front, clientId: "shop-web", timeoutMs })
     const second = await web.refreshSession(refreshToken)
     await outcome("recheck", accessToken)
     await web.logout(second.refreshToken)
