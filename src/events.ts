@@ -9,6 +9,8 @@ export type GateEvent =
   | { readonly type: "registration_settled"; readonly outcome: "removed" | "absent" | "kept" }
   /** `recheckSeconds`: Keycloak can't be asked about sessions, so the last verdicts stay; told once, when that begins. */
   | { readonly type: "recheck_failed"; readonly error: GateError }
+  /** An account exists, and the mail that `sendPasswordReset` was asked for did not go out: its caller must not know. */
+  | { readonly type: "mail_not_sent"; readonly error: GateError }
 
 export type Report = (event: GateEvent) => void
 

@@ -44,3 +44,11 @@ function problemOf(value: unknown, { maxLength, blank }: FieldRule): Pick<FieldP
   if (forbidden.test(value)) return { rule: "control_characters", params: [] }
   return null
 }
+
+/** Everything that is wrong with switches that may be left out. */
+export function readFlags(input: unknown, names: readonly string[]): readonly FieldProblem[] {
+  const given = (typeof input === "object" && input !== null ? input : {}) as Record<string, unknown>
+  return names
+    .filter(name => given[name] !== undefined && typeof given[name] !== "boolean")
+    .map(field => ({ field, rule: "not_a_boolean", params: [] }))
+}

@@ -243,7 +243,7 @@ function goneIsFine(error: unknown): "" {
 }
 
 /** Whether an answer's body has the form of Keycloak's errors. */
-function isKeycloaks(data: unknown): boolean {
+export function isKeycloaks(data: unknown): boolean {
   return typeof data === "object" && data !== null && ["error", "errorMessage", "errors"].some(name => name in data)
 }
 
@@ -267,14 +267,14 @@ function isUndecided(data: unknown): boolean {
   return (data as { errorMessage?: unknown } | null)?.errorMessage === "Could not create user"
 }
 
-function takenField(data: unknown): string | null {
+export function takenField(data: unknown): string | null {
   const message = String((data as { errorMessage?: unknown } | null)?.errorMessage)
   if (/same username$/.test(message)) return "username"
   return /same email$/.test(message) ? "email" : null
 }
 
 /** The 400s of Keycloak in their three shapes, without the values that they echo. */
-function rejection(data: unknown): GateError {
+export function rejection(data: unknown): GateError {
   const { field, errorMessage, params, errors, error } = (data ?? {}) as Record<string, unknown>
   const listed = Array.isArray(errors) ? errors : typeof field === "string" ? [{ field, errorMessage, params }] : []
   const fields: FieldProblem[] = listed.map(one => ({

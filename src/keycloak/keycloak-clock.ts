@@ -4,6 +4,8 @@ import { splitToken } from "./compact-token.js"
 export interface KeycloakClock {
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** The same, never too early: tokens count in whole seconds, so it may be more than a second late. */
+  readonly atLatest: () => number
   /** Wraps a grant, to compare the clocks whenever Keycloak issues a token of our own. */
   readonly comparing: <Granted extends { readonly accessToken: string }>(
     grant: () => Promise<Granted>,
@@ -16,8 +18,10 @@ export interface KeycloakClock {
  */
 export function createKeycloakClock(now: () => number): KeycloakClock {
   let ahead = 0
+  let aheadAtMost = 0
   return {
     now: () => now() + ahead,
+    atLatest: () => now() + Math.max(0, aheadAtMost),
     comparing: grant => async () => {
       const askedAt = now()
       const granted = await grant()
@@ -25,6 +29,7 @@ export function createKeycloakClock(now: () => number): KeycloakClock {
       if (issuedAt !== null) {
         const least = issuedAt - now()
         const most = issuedAt + 1000 - askedAt // `iat` has whole seconds
+        aheadAtMost = most
         ahead = least > 0 || most < 0 ? least : 0
       }
       return granted

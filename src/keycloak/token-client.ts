@@ -21,13 +21,24 @@ export interface TokenClientOptions {
   readonly revealAccountState: boolean
 }
 
+// Keycloak lets each client choose. The signature is not looked at: the answer comes from Keycloak itself (OpenID Connect
+// Core §3.1.3.7), so the client library only has to be told not to insist on RS256.
+const idTokenAlgorithms = [
+  ...["RS", "PS", "ES", "HS"].flatMap(family => ["256", "384", "512"].map(size => `${family}${size}`)),
+  "EdDSA",
+]
+
 export function createTokenClient(options: TokenClientOptions): TokenClient {
   const { realm, clientId, clientSecret, transport, revealAccountState } = options
   const asker: Asker = { url: realm.tokenUrl, realm: realm.name, clientId, clientSecret }
 
   function configure(client: OpenidClient): oauth.Configuration {
     const configuration = new client.Configuration(
-      { issuer: realm.issuer, token_endpoint: realm.tokenUrl },
+      {
+        issuer: realm.issuer,
+        token_endpoint: realm.tokenUrl,
+        id_token_signing_alg_values_supported: idTokenAlgorithms,
+      },
       clientId,
       undefined,
       clientSecret === null ? client.None() : client.ClientSecretBasic(clientSecret),

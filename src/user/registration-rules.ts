@@ -54,8 +54,12 @@ export function checkRules({ username, email, attributes }: CheckedFields, rules
     problems.push({ field: "username", rule: "must_equal_email", params: [] })
   }
   if (problems.length > 0) throw rejected(problems)
+  checkKept(Object.keys(attributes), rules)
+}
 
-  const dropped = Object.keys(attributes).find(name => !rules.attributes.includes(name))
+/** @throws {GateError} `keycloak_refused_us` when Keycloak would take one of these attributes and drop it */
+export function checkKept(attributes: readonly string[], rules: RegistrationRules): void {
+  const dropped = attributes.find(name => !rules.attributes.includes(name))
   if (dropped !== undefined && !rules.keepsUnknownAttributes) {
     throw new GateError(
       "keycloak_refused_us",
@@ -65,7 +69,7 @@ export function checkRules({ username, email, attributes }: CheckedFields, rules
   }
 }
 
-function rejected(fields: readonly FieldProblem[]): GateError {
+export function rejected(fields: readonly FieldProblem[]): GateError {
   const named = fields.map(({ field, rule }) => `\`${field}\` (${rule})`).join(", ")
-  return new GateError("registration_rejected", `The realm's rules refuse the registration: ${named}.`, { fields })
+  return new GateError("registration_rejected", `The realm's rules refuse the account: ${named}.`, { fields })
 }

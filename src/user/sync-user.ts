@@ -1,6 +1,7 @@
 import QuickLRU from "quick-lru"
 import type { Principal } from "../bearer/principal.js"
-import type { UserProfile, UserStore } from "./user-store.js"
+import { invalidToken } from "../errors.js"
+import type { UserIdentity, UserProfile, UserStore } from "./user-store.js"
 
 /** Keeps the application's row in step with what tokens tell. */
 export interface UserSync<User> {
@@ -10,6 +11,8 @@ export interface UserSync<User> {
   saveRegistered(profile: UserProfile, extra: unknown): Promise<User>
   /** Saves what a listing of all accounts tells. */
   saveListed(profile: UserProfile): Promise<User>
+  /** Removes the row; tokens issued until then (milliseconds, Keycloak's clock) are refused: they would make it again. */
+  removeUser(identity: UserIdentity, issuedUntil: number): Promise<void>
 }
 
 // Subjects remembered per process. Forgetting one costs one upsert at its next request, nothing else.
@@ -27,6 +30,13 @@ interface Saved {
 export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
   const saved = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
   const saving = new Map<string, Promise<User>>()
+  const removed = new QuickLRU<string, number>({ maxSize: rememberedSubjects })
+
+  function assertThere({ subject, asOf }: UserProfile): void {
+    const issuedUntil = removed.get(subject)
+    if (issuedUntil === undefined || asOf.getTime() > issuedUntil) return
+    throw invalidToken("revoked", "Refused a token of an account that was deleted through this gate.")
+  }
 
   async function save(profile: UserProfile, extra?: unknown): Promise<User> {
     const user = await store.saveUser(profile, extra)
@@ -40,6 +50,7 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
 
   /** One `saveUser` at a time for one subject: whoever comes second reads the row that the first has written. */
   function saveOnce(profile: UserProfile): Promise<User> {
+    assertThere(profile)
     const first = saving.get(profile.subject)
     if (first !== undefined) return first.then(async user => (await store.findUser(profile)) ?? user)
     const promise = save(profile).finally(() => saving.delete(profile.subject))
@@ -58,11 +69,22 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
     },
     async syncUser(principal) {
       const profile = profileOf(principal)
+      assertThere(profile)
       const before = saved.get(profile.subject)
       const isNews =
         before === undefined || (profile.asOf.getTime() > before.asOf && valuesOf(profile) !== before.values)
       if (isNews && tellsProfile(principal)) return saveOnce(profile)
       return (await store.findUser(profile)) ?? saveOnce(profile)
+    },
+    async removeUser({ issuer, subject }, issuedUntil) {
+      removed.set(subject, issuedUntil)
+      saved.delete(subject)
+      // A save under way would bring the row back; its own caller hears if it fails.
+      await saving.get(subject)?.then(
+        () => undefined,
+        () => undefined,
+      )
+      await store.removeUser({ issuer, subject })
     },
   }
 }

@@ -1,0 +1,177 @@
+import { GateError, isGateError } from "../errors.js"
+import type { AccountLife, Mail, MailOutcome, StoredAccount } from "../user/account-life.js"
+import { type AdminClientOptions, isKeycloaks, lacksManageUsers, rejection, takenField } from "./admin-client.js"
+import type { KeycloakClock } from "./keycloak-clock.js"
+import { refused } from "./refused-us.js"
+import { unavailable } from "./transport.js"
+
+export interface AccountCallsOptions extends AdminClientOptions {
+  readonly clock: KeycloakClock
+  /** Whose redirect URIs a link in a mail may lead to. */
+  readonly mailClientId: string
+}
+
+/** What Keycloak answered, an error of its own included. */
+interface Answer {
+  readonly status: number
+  readonly data: unknown
+}
+
+/**
+ * The Admin API's calls on one account. Not through the admin client, which tells neither a 204 from a 200 of a proxy nor
+ * Keycloak's 404 for an account from anybody else's.
+ */
+export function createAccountCalls(options: AccountCallsOptions): AccountLife {
+  const { realm, clientId, mailClientId, transport, serviceToken, clock } = options
+  const base = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
+
+  async function ask(method: string, path: string, body?: unknown): Promise<Answer> {
+    const token = await serviceToken.get()
+    const answer = await send(token, method, path, body)
+    if (answer.status !== 401) return answer
+    serviceToken.forget(token)
+    return send(await serviceToken.get(), method, path, body)
+  }
+
+  async function send(token: string, method: string, path: string, body: unknown): Promise<Answer> {
+    const response = await transport.fetch(`${base}${path}`, {
+      method,
+      headers: { accept: "application/json", "content-type": "application/json", authorization: `Bearer ${token}` },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, data: parsed(await response.text()) }
+  }
+
+  /** The error behind an answer that is none of those that were asked for. */
+  function problem({ status, data }: Answer): GateError {
+    if (status < 400 || !isKeycloaks(data))
+      return unavailable(
+        base,
+        `its Admin API answered ${status}, and not as Keycloak does; a proxy may stand before it`,
+      )
+    if (status === 400) return rejection(data)
+    if (status === 403) return lacksManageUsers(clientId)
+    if (status === 409) {
+      return new GateError("user_exists", "An account with this username or e-mail exists.", {
+        field: takenField(data),
+      })
+    }
+    return refused(`Keycloak's Admin API answered ${status} to the service account "${clientId}"`)
+  }
+
+  /** True for the 204 of a write, false where there is no such account. */
+  function isDone(answer: Answer): boolean {
+    if (isAbsent(answer)) return false
+    if (answer.status !== 204) throw problem(answer)
+    return true
+  }
+
+  /** Before the question: whatever was issued until now is older than the answer. */
+  async function keycloakTime(): Promise<Date> {
+    await serviceToken.get()
+    return new Date(clock.atLatest())
+  }
+
+  async function sendMail(path: string, { redirectUri, lifespanSeconds }: Mail, actions?: readonly string[]) {
+    const query = new URLSearchParams({
+      ...(redirectUri !== undefined && { client_id: mailClientId, redirect_uri: redirectUri }),
+      ...(lifespanSeconds !== undefined && { lifespan: String(lifespanSeconds) }),
+    })
+    const answer = await ask("PUT", `${path}?${query}`, actions).catch((error: unknown) => {
+      throw mailProblem(error)
+    })
+    return mailOutcome(answer) ?? (isDone(answer) ? "sent" : "unknown")
+  }
+
+  /** Why Keycloak sends no mail, where that is the account's state. */
+  function mailOutcome({ status, data }: Answer): MailOutcome | null {
+    const { errorMessage } = (data ?? {}) as { errorMessage?: unknown }
+    if (status !== 400) return null
+    if (errorMessage === "User is disabled") return "disabled"
+    if (errorMessage === "User email missing") return "without_email"
+    if (errorMessage !== "Invalid redirect uri.") return null
+    throw refused(
+      `Keycloak refuses the \`redirectUri\` of a mail. Add it under Clients → ${mailClientId} → Settings → Valid redirect URIs`,
+    )
+  }
+
+  return {
+    async readAccount(id) {
+      const asOf = await keycloakTime()
+      const answer = await ask("GET", pathOf(id))
+      if (isAbsent(answer)) return null
+      const account = answer.status === 200 ? toAccount(answer.data, asOf) : null
+      if (account?.id !== id) throw problem(answer)
+      return account
+    },
+    async findByEmail(email) {
+      const asOf = await keycloakTime()
+      const query = new URLSearchParams({ email, exact: "true", max: "10" })
+      const answer = await ask("GET", `/users?${query}`)
+      if (answer.status !== 200 || !Array.isArray(answer.data)) throw problem(answer)
+      const found = answer.data.map(one => toAccount(one, asOf))
+      return found.flatMap(account => (account?.email?.toLowerCase() === email.toLowerCase() ? [account] : []))
+    },
+    writeAccount: async (id, change) => isDone(await ask("PUT", pathOf(id), change)),
+    setPassword: async (id, password) =>
+      isDone(await ask("PUT", `${pathOf(id)}/reset-password`, { type: "password", ...password })),
+    sendPasswordReset: (id, mail) => sendMail(`${pathOf(id)}/execute-actions-email`, mail, ["UPDATE_PASSWORD"]),
+    sendEmailVerification: (id, mail) => sendMail(`${pathOf(id)}/send-verify-email`, mail),
+  }
+}
+
+/** An outage that may be one of the mail server alone: Keycloak's answer is a 500 either way. */
+function mailProblem(error: unknown): unknown {
+  if (!isGateError(error) || error.code !== "keycloak_unavailable") return error
+  const seconds = error.headers["Retry-After"]
+  return new GateError(
+    "keycloak_unavailable",
+    `${error.message} If only mails fail, Keycloak can't send them: Realm settings → Email → Test connection.`,
+    { retryAfterSeconds: seconds === undefined ? undefined : Number(seconds), cause: error },
+  )
+}
+
+/** The path of one account. */
+function pathOf(id: string): string {
+  // These would address the collection of all accounts, the realm itself or its settings.
+  if (["", ".", "..", "count", "profile"].includes(id)) throw new TypeError("no id of an account")
+  return `/users/${encodeURIComponent(id)}`
+}
+
+function parsed(text: string): unknown {
+  try {
+    return text === "" ? null : JSON.parse(text)
+  } catch {
+    // Something else than Keycloak speaks: what is no object has none of the expected members.
+    return text
+  }
+}
+
+function isAbsent({ status, data }: Answer): boolean {
+  if (status !== 404 || typeof data !== "object" || data === null) return false
+  return "error" in data && data.error === "User not found"
+}
+
+function toAccount(data: unknown, asOf: Date): StoredAccount | null {
+  if (typeof data !== "object" || data === null) return null
+  const { id, username, email, emailVerified, firstName, lastName, enabled, attributes } = data as Record<
+    string,
+    unknown
+  >
+  if (typeof id !== "string" || typeof username !== "string") return null
+  return {
+    id,
+    username,
+    email: textOrNull(email),
+    emailVerified: emailVerified === true,
+    firstName: textOrNull(firstName),
+    lastName: textOrNull(lastName),
+    enabled: enabled === true,
+    attributes: (attributes ?? {}) as Readonly<Record<string, readonly string[]>>,
+    asOf,
+  }
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null
+}

@@ -1,0 +1,43 @@
+import { invalidFields, readFields, readFlags } from "./fields.js"
+import type { AccountLife } from "./user/account-life.js"
+import { readSubject, unknownSubject } from "./user/subject.js"
+
+export interface SetPasswordOptions {
+  /** Keycloak asks for another password before the next login, and `loginWithPassword` refuses this one; default false. */
+  readonly temporary?: boolean | undefined
+  /**
+   * Whether the sessions of the account end, offline ones too: default true, because Keycloak itself leaves them open, and
+   * whoever knew the old password with them.
+   */
+  readonly endSessions?: boolean | undefined
+}
+
+/**
+ * Gives an account another password without asking for the current one, as an administrator does, and ends its sessions.
+ *
+ * Let a person change the own password with `changePassword`, which proves the current one first. After an outage the new
+ * password may be in force and sessions still open: call it again.
+ *
+ * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text or unknown, the password is
+ * missing, empty, longer than 256 characters or holds control characters, or an option is no boolean
+ * @throws {GateError} `registration_rejected` (with `fields`) when Keycloak's password policy refuses it
+ * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`
+ */
+export type SetPassword = (subject: string, password: string, options?: SetPasswordOptions) => Promise<void>
+
+export interface SetPasswordSteps {
+  readonly setPassword: AccountLife["setPassword"]
+  readonly endSessions: (subject: string) => Promise<void>
+}
+
+export function createSetPassword(steps: SetPasswordSteps): SetPassword {
+  return async (subject, password, options = {}) => {
+    const id = readSubject(subject)
+    const { values, problems } = readFields({ password }, { password: { maxLength: 256, blank: true } })
+    const flags = readFlags(options, ["temporary", "endSessions"])
+    if (problems.length + flags.length > 0) throw invalidFields([...problems, ...flags])
+    const { temporary = false, endSessions = true } = options
+    if (!(await steps.setPassword(id, { value: values.password ?? "", temporary }))) throw unknownSubject()
+    if (endSessions) await steps.endSessions(id)
+  }
+}
