@@ -1,7 +1,17 @@
+import type { PasswordChange } from "../change-password.js"
 import type { Gate } from "../gate.js"
 import type { PasswordCredentials, Session } from "../login-with-password.js"
+import type { MailOptions } from "../mail-options.js"
 import type { Registration } from "../register-user.js"
-import { type AdapterOptions, answerOf, createMount, type Mount, wrong } from "./request.js"
+import {
+  type AdapterOptions,
+  answerOf,
+  type Carrier,
+  createMount,
+  type Mount,
+  readOwnSubject,
+  wrong,
+} from "./request.js"
 
 /** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
 export interface RegisterHandlerOptions<Request = never> extends AdapterOptions {
@@ -13,6 +23,9 @@ export interface RegisterHandlerOptions<Request = never> extends AdapterOptions 
    */
   readonly extra?: ((request: Request) => unknown) | undefined
 }
+
+/** What `passwordResetHandler` takes. */
+export interface PasswordResetHandlerOptions extends AdapterOptions, MailOptions {}
 
 /** An HTTP answer; without a body it is sent empty. */
 export interface Answer {
@@ -70,6 +83,30 @@ export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): Answ
   return answering(createMount(gate, options), async (body: unknown) => {
     await gate.logout(refreshTokenIn(body))
     return { status: 204, headers: {}, body: undefined }
+  })
+}
+
+/** One answer for every e-mail: whether there is such an account is nobody's business. */
+export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetHandlerOptions): AnswerBody {
+  const mount = createMount(gate, options, ["onError", "redirectUri", "lifespanSeconds"])
+  const { redirectUri, lifespanSeconds } = options
+  if (redirectUri !== undefined && !URL.canParse(redirectUri)) throw wrong("`redirectUri` is a URL")
+  if (lifespanSeconds !== undefined && !(Number.isSafeInteger(lifespanSeconds) && lifespanSeconds > 0)) {
+    throw wrong("`lifespanSeconds` is a whole number of seconds")
+  }
+  return answering(mount, async (body: unknown) => {
+    await gate.sendPasswordReset(pick(body, ["email"]).email as string, { redirectUri, lifespanSeconds })
+    return { status: 202, headers: noStore, body: { accepted: true } }
+  })
+}
+
+export function changePasswordAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerRequest<Carrier> {
+  return answering(createMount(gate, options), async (body: unknown, carrier: Carrier) => {
+    const subject = readOwnSubject(carrier)
+    const change = pick(body, ["currentPassword", "newPassword", "otp", ...(subject === null ? ["username"] : [])])
+    const whose = subject === null ? {} : { subject }
+    await gate.changePassword({ ...change, ...whose } as unknown as PasswordChange)
+    return { status: 204, headers: noStore, body: undefined }
   })
 }
 

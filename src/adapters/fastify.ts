@@ -9,8 +9,11 @@ import type { RegisteredUser } from "../user/registered-user.js"
 import {
   type Answer,
   type AnswerRequest,
+  changePasswordAnswer,
   loginAnswer,
   logoutAnswer,
+  type PasswordResetHandlerOptions,
+  passwordResetAnswer,
   type RegisterHandlerOptions,
   refreshAnswer,
   registerAnswer,
@@ -27,7 +30,14 @@ import {
   wrong,
 } from "./request.js"
 
-export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions, WithPrincipal }
+export type {
+  AdapterOptions,
+  PasswordResetHandlerOptions,
+  PrincipalOf,
+  RegisteredUser,
+  RegisterHandlerOptions,
+  WithPrincipal,
+}
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -116,6 +126,22 @@ export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}
 /** Handler that ends the session of `refresh_token` of the JSON body. */
 export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
   return handler(logoutAnswer(gate, options))
+}
+
+/**
+ * Handler that has Keycloak send a mail to reset the password to the `email` of the JSON body; always the same 202,
+ * whether there is such an account or not. Put a rate limit before it.
+ */
+export function passwordResetHandler(gate: Gate<unknown>, options: PasswordResetHandlerOptions = {}): Handler {
+  return handler(passwordResetAnswer(gate, options))
+}
+
+/**
+ * Handler that changes the password, for `currentPassword`, `newPassword` and perhaps `otp` of the JSON body: behind
+ * `authenticate` with a token, that of the token's person alone; without one, that of the body's `username`.
+ */
+export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
+  return handler(changePasswordAnswer(gate, options))
 }
 
 function hook<Request extends object>(step: (request: Request) => unknown) {

@@ -6,8 +6,11 @@ import type { RegisteredUser } from "../user/registered-user.js"
 import {
   type Answer,
   type AnswerRequest,
+  changePasswordAnswer,
   loginAnswer,
   logoutAnswer,
+  type PasswordResetHandlerOptions,
+  passwordResetAnswer,
   type RegisterHandlerOptions,
   refreshAnswer,
   registerAnswer,
@@ -22,7 +25,7 @@ import {
   requirePrincipal,
 } from "./request.js"
 
-export type { AdapterOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
+export type { AdapterOptions, PasswordResetHandlerOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
 
 /** What `authenticate` adds to `ctx.state`: `new Koa<PrincipalState>()`, `new Router<PrincipalState>()`. */
 export interface PrincipalState {
@@ -96,6 +99,26 @@ export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}
 /** Handler that ends the session of `refresh_token` of the JSON body. */
 export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
   return handler(logoutAnswer(gate, options))
+}
+
+/**
+ * Handler that has Keycloak send a mail to reset the password to the `email` of the JSON body; always the same 202,
+ * whether there is such an account or not. Put a rate limit before it.
+ */
+export function passwordResetHandler(
+  gate: Gate<unknown>,
+  options: PasswordResetHandlerOptions = {},
+): Middleware<object, object> {
+  return handler(passwordResetAnswer(gate, options))
+}
+
+/**
+ * Handler that changes the password, for `currentPassword`, `newPassword` and perhaps `otp` of the JSON body: behind
+ * `authenticate` with a token, that of the token's person alone; without one, that of the body's `username`.
+ */
+export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
+  const answer = changePasswordAnswer(gate, options)
+  return handler((body, { state }) => answer(body, state))
 }
 
 function middleware(step: (ctx: Context) => unknown): Middleware<object, object> {

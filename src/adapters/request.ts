@@ -123,6 +123,19 @@ export function readPrincipal(carrier: Carrier, kind?: "user" | "service"): Prin
   return requirePrincipal(carrier, kind === undefined ? anybody : parseRequirements({ kind }), "principalOf")
 }
 
+const person: Guard = parseRequirements({})
+
+/**
+ * The person who sent a verified token, or null: without `authenticate`, or without a token.
+ *
+ * @throws {GateError} `insufficient_scope` for a client's own token
+ */
+export function readOwnSubject(carrier: Carrier): string | null {
+  const { principal = null, [mountKey]: mount } = carrier as Marked
+  if (mount === undefined || principal === null) return null
+  return requirePrincipal(carrier, person, "changePasswordHandler").subject
+}
+
 /** The answer to an error met on a request, or `null` where the framework is to have the error. */
 export function answerTo(error: unknown, carrier: Carrier): Refusal | null {
   const { [mountKey]: mount } = carrier as Marked

@@ -2,8 +2,10 @@ import express, { type ErrorRequestHandler, type Express, type Request } from "e
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
+  changePasswordHandler,
   loginHandler,
   logoutHandler,
+  passwordResetHandler,
   principalOf,
   refreshHandler,
   registerHandler,
@@ -109,6 +111,7 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
   app.set("env", "test")
   app.use(express.json({ strict: false }), express.urlencoded())
   addRoutes(app, strayRoutes)
+  if (handlers) app.post("/stray/password", changePasswordHandler(gate, { onError }))
   app.use(authenticate(gate, { onError }))
   addRoutes(app, routes)
   if (handlers) {
@@ -119,6 +122,8 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
     app.post("/login", loginHandler(gate, { onError }))
     app.post("/refresh", refreshHandler(gate, { onError }))
     app.post("/logout", logoutHandler(gate, { onError }))
+    app.post("/password-reset", passwordResetHandler(gate, { onError }))
+    app.post("/password", changePasswordHandler(gate, { onError }))
   }
   const onErrorOfTheirs: ErrorRequestHandler = (error, _request, response, _next) => {
     onApplicationError?.(error)

@@ -2,8 +2,10 @@ import fastify, { type FastifyInstance, type FastifyRequest } from "fastify"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
+  changePasswordHandler,
   loginHandler,
   logoutHandler,
+  passwordResetHandler,
   principalOf,
   refreshHandler,
   registerHandler,
@@ -157,6 +159,7 @@ async function createApplication(setup: Setup): Promise<FastifyInstance> {
     })
   }
   addRoutes(app, strayRoutes)
+  if (handlers) app.post("/stray/password", changePasswordHandler(gate, { onError }))
   await app.register(async scope => {
     await scope.register(authenticate(gate, { onError }))
     addRoutes(scope, routes)
@@ -172,6 +175,8 @@ async function createApplication(setup: Setup): Promise<FastifyInstance> {
     scope.post("/login", loginHandler(gate, { onError }))
     scope.post("/refresh", refreshHandler(gate, { onError }))
     scope.post("/logout", logoutHandler(gate, { onError }))
+    scope.post("/password-reset", passwordResetHandler(gate, { onError }))
+    scope.post("/password", changePasswordHandler(gate, { onError }))
   })
   return app
 }

@@ -4,9 +4,11 @@ import Koa from "koa"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
+  changePasswordHandler,
   loginHandler,
   logoutHandler,
   type PrincipalState,
+  passwordResetHandler,
   principalOf,
   refreshHandler,
   registerHandler,
@@ -113,6 +115,7 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
   }
   app.use(bodyParser({ jsonStrict: false }))
   app.use(routesOf(strayRoutes).routes())
+  if (handlers) app.use(new Router().post("/stray/password", changePasswordHandler(gate, { onError })).routes())
   app.use(authenticate(gate, { onError }))
   app.use(routesOf(routes).routes())
   if (!handlers) return app
@@ -128,6 +131,8 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
   accounts.post("/login", loginHandler(gate, { onError }))
   accounts.post("/refresh", refreshHandler(gate, { onError }))
   accounts.post("/logout", logoutHandler(gate, { onError }))
+  accounts.post("/password-reset", passwordResetHandler(gate, { onError }))
+  accounts.post("/password", changePasswordHandler(gate, { onError }))
   app.use(accounts.routes())
   return app
 }

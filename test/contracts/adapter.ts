@@ -30,7 +30,10 @@ export interface Setup {
   readonly routes: readonly Route[]
   /** Routes that `authenticate` does not reach. */
   readonly strayRoutes: readonly Route[]
-  /** POST `/register`, with the attribute `phone` and the body's `plan` as `extra`, `/login`, `/refresh`, `/logout`. */
+  /**
+   * POST `/register`, with the attribute `phone` and the body's `plan` as `extra`, `/login`, `/refresh`, `/logout`,
+   * `/password-reset`, `/password`; and `/stray/password`, which `authenticate` does not reach.
+   */
   readonly handlers: boolean
   /**
    * Whether the application has an error handler: it calls `onApplicationError` and answers 500 with
@@ -460,6 +463,8 @@ export function adapterContract(name: string, startApplication: StartApplication
           loginWithPassword: remember(session),
           refreshSession: remember({ ...session, idToken: "i" }),
           logout: remember(undefined),
+          sendPasswordReset: remember(undefined),
+          changePassword: remember(undefined),
           ...changes,
         }
         return { gate, calls }
@@ -537,12 +542,63 @@ export function adapterContract(name: string, startApplication: StartApplication
         expect(calls).toEqual([["r0"]])
       })
 
+      it("answers a password reset with the same 202, whatever the core knows, and hands on the e-mail alone", async () => {
+        const { gate, calls } = stub()
+        const client = await start({ gate })
+        const json = { email: "ada@example.test", redirectUri: "https://evil.example.test", lifespanSeconds: 9 }
+        const answer = await client.send("POST", "/password-reset", { json })
+        expect(answer).toMatchObject({ status: 202, text: '{"accepted":true}' })
+        expect(answer.headers["cache-control"]).toBe("no-store")
+        expect(calls).toEqual([["ada@example.test", { redirectUri: undefined, lifespanSeconds: undefined }]])
+      })
+
+      const change = { currentPassword: "p", newPassword: "q", otp: "123456" }
+      const others = { username: "eve", subject: "s-eve", endSessions: false }
+
+      it("changes the password of the token's person, whoever the body names", async () => {
+        const { gate, calls } = stub()
+        const client = await start({ gate })
+        const headers = ["Authorization", `Bearer ${await issuer.mint({ sub: "s-1" })}`]
+        const answer = await client.send("POST", "/password", { headers, json: { ...change, ...others } })
+        expect(answer).toMatchObject({ status: 204, text: "" })
+        expect(answer.headers["cache-control"]).toBe("no-store")
+        expect(calls).toEqual([[{ ...change, subject: "s-1" }]])
+      })
+
+      it.each(["/password", "/stray/password"])(
+        "changes the password of the body's username without a token (%s), and never by the body's subject",
+        async path => {
+          const { gate, calls } = stub()
+          const client = await start({ gate })
+          expect(await client.send("POST", path, { json: { ...change, ...others } })).toMatchObject({ status: 204 })
+          expect(calls).toEqual([[{ ...change, username: "eve" }]])
+        },
+      )
+
+      it("changes no password for a client's own token or a bad one", async () => {
+        const { gate, calls } = stub()
+        const client = await start({ gate })
+        const send = (token: string) =>
+          client.send("POST", "/password", {
+            headers: ["Authorization", `Bearer ${token}`],
+            json: { ...change, ...others },
+          })
+        expect(await send(await issuer.mintService())).toMatchObject({
+          status: 403,
+          body: { error: "insufficient_scope" },
+        })
+        expect(await send(await issuer.mint({ aud: "account" }))).toMatchObject({ status: 401 })
+        expect(calls).toEqual([])
+      })
+
       const required = (...fields: string[]) => fields.map(field => ({ field, rule: "required", params: [] }))
       const missing = [
         ["/register", required("email", "firstName", "lastName", "password")],
         ["/login", required("username", "password")],
         ["/refresh", required("refresh_token")],
         ["/logout", required("refresh_token")],
+        ["/password-reset", required("email")],
+        ["/password", required("username", "currentPassword", "newPassword")],
       ] as const
       const bodies: Readonly<Record<string, Body>> = {
         "no body": {},

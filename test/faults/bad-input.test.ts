@@ -159,6 +159,97 @@ describe.each(["refreshSession", "logout"] as const)("%s", verb => {
   })
 })
 
+const subjectVerbs: Readonly<Record<string, (subject: never) => Promise<unknown>>> = {
+  updateAccount: subject => gate.updateAccount(subject, { firstName: "Ada" }),
+  setPassword: subject => gate.setPassword(subject, secrets.password),
+  sendEmailVerification: subject => gate.sendEmailVerification(subject),
+  disableAccount: subject => gate.disableAccount(subject),
+  enableAccount: subject => gate.enableAccount(subject),
+  deleteAccount: subject => gate.deleteAccount(subject),
+}
+
+describe.each(Object.keys(subjectVerbs))("%s", verb => {
+  const notOne = [".", "..", "count", "profile"].map(path => [`the path ${path}`, path] as const)
+  it.each(rows({ subject: [...blanks, ...notOne, undefinedValue] }))(
+    "sends nothing when %s is %s",
+    async (field, _, value) => {
+      await expectRefused(subjectVerbs[verb]?.(value as never) ?? Promise.resolve(), field)
+    },
+  )
+})
+
+describe("updateAccount", () => {
+  const update = (changes: unknown) => gate.updateAccount("s-1", changes as never)
+  const texts = ["username", "email", "firstName", "lastName"] as const
+  // null removes, where there is something to remove
+  const usable = ([field, what]: readonly [string, string, unknown]) => what === "null" && field !== "username"
+
+  it.each(rows(Object.fromEntries(texts.map(name => [name, blanks]))).filter(row => !usable(row)))(
+    "sends nothing when %s is %s",
+    async (field, _, value) => {
+      await expectRefused(update({ [field]: value }), field)
+    },
+  )
+
+  it.each(rows({ phone: blanks }).filter(([, what]) => what !== "null" && what !== "a list"))(
+    "sends nothing when the attribute %s is %s",
+    async (field, _, value) => {
+      await expectRefused(update({ attributes: { [field]: value } }), field)
+      if (!Array.isArray(value)) await expectRefused(update({ attributes: { [field]: ["usable", value] } }), field)
+    },
+  )
+
+  it.each([
+    ["changes that are a list", [], ["changes"]],
+    ["changes that are null", null, ["changes"]],
+    ["a misspelt field", { firstname: "Ada" }, ["firstname"]],
+    ["a field that is none of a person's", { enabled: true, realmRoles: ["admin"] }, ["enabled", "realmRoles"]],
+    ["emailVerified that is no boolean", { emailVerified: "true" }, ["emailVerified"]],
+    ["attributes that are no object", { attributes: ["phone"] }, ["attributes"]],
+    ["a field among the attributes", { attributes: { email: "x", emailVerified: "true" } }, ["email", "emailVerified"]],
+    ["an attribute without a name", { attributes: { "": "x" } }, [""]],
+  ])("sends nothing for %s", async (_, changes, fields) => {
+    await expectRefused(update(changes), ...fields)
+  })
+})
+
+describe("setPassword", () => {
+  it.each(rows({ password: [missing, undefinedValue] }))("sends nothing when %s is %s", async (field, _, value) => {
+    await expectRefused(gate.setPassword("s-1", (value === absent ? undefined : value) as never), field)
+  })
+
+  it("sends nothing when an option is no boolean", async () => {
+    const options = { temporary: "no", endSessions: 0 } as never
+    await expectRefused(gate.setPassword("s-1", secrets.password, options), "temporary", "endSessions")
+  })
+})
+
+describe("changePassword", () => {
+  const change = { username: "ada", currentPassword: secrets.password, newPassword: "another-1822!", otp: "123456" }
+  it.each(
+    rows({
+      username: [...blanks, missing, undefinedValue],
+      currentPassword: [missing, undefinedValue],
+      newPassword: [missing, undefinedValue],
+      otp: blanks,
+      subject: blanks,
+    }),
+  )("sends nothing when %s is %s", async (field, _, value) => {
+    await expectRefused(gate.changePassword(withField(change, field, value)), field)
+  })
+})
+
+describe("sendPasswordReset", () => {
+  it.each(rows({ email: [...blanks, undefinedValue] }))("sends nothing when %s is %s", async (field, _, value) => {
+    await expectRefused(gate.sendPasswordReset(value as never), field)
+  })
+
+  it.each([0, -1, 1.5, Number.NaN, "60"])("sends nothing for a lifespan of %s seconds", async lifespanSeconds => {
+    const options = { lifespanSeconds } as never
+    await expectRefused(gate.sendPasswordReset(secrets.email, options), "lifespanSeconds")
+  })
+})
+
 describe("blanks", () => {
   it("are a password like any other", async () => {
     await gate.loginWithPassword({ username: "ada", password: "   " })

@@ -38,6 +38,8 @@ describe("Express", () => {
     router.use(onExpress.authenticate(gate), onExpress.requireUser())
     router.use("/admin", [onExpress.requireUser({ realmRoles: ["admin"] })])
     router.route("/x").all(onExpress.requireUser()).post(express.json(), onExpress.loginHandler(gate))
+    router.post("/reset", onExpress.passwordResetHandler(gate, { redirectUri: "https://shop.example.test/" }))
+    router.post("/users/:id/password", onExpress.requireUser(), onExpress.changePasswordHandler(gate))
   })
 })
 
@@ -64,6 +66,8 @@ describe("Fastify", () => {
     app.addHook("onRequest", onFastify.requireUser())
     app.post("/login", { bodyLimit: 4096 }, onFastify.loginHandler(gate))
     app.route({ method: "POST", url: "/logout", handler: onFastify.logoutHandler(gate) })
+    app.post("/reset", onFastify.passwordResetHandler(gate, { lifespanSeconds: 600 }))
+    app.post("/password", { onRequest: onFastify.requireUser() }, onFastify.changePasswordHandler(gate))
   })
 
   it("can be registered on a server of HTTP/2", () => {
@@ -105,6 +109,8 @@ describe("Koa", () => {
       ctx.body = onKoa.principalOf(ctx).subject
     })
     router.post("/login", onKoa.loginHandler(gate))
+    router.post("/reset", onKoa.passwordResetHandler(gate, { lifespanSeconds: undefined }))
+    router.post("/password", onKoa.requireUser(), onKoa.changePasswordHandler(gate))
     new Koa<State, Context>().use(router.routes())
     new Koa().use(new Router().get("/me", onKoa.requireUser(), ctx => void onKoa.principalOf(ctx)).routes())
   })
@@ -120,6 +126,18 @@ describe("principalOf", () => {
     onExpress.principalOf(request, "robot")
     // @ts-expect-error: a response has no principal
     onExpress.principalOf({} as express.Response)
+  })
+})
+
+describe("the handlers of accounts", () => {
+  it("take what the application sets, and nothing misspelt", () => {
+    for (const { passwordResetHandler, changePasswordHandler } of [onExpress, onFastify, onKoa]) {
+      passwordResetHandler(gate, { onError: "pass" })
+      // @ts-expect-error: redirectUri
+      passwordResetHandler(gate, { redirectURI: "https://shop.example.test/" })
+      // @ts-expect-error: whose password it is comes from the request
+      changePasswordHandler(gate, { username: "ada" })
+    }
   })
 })
 
