@@ -3,8 +3,9 @@ import { type FloodResult, measureFlood } from "./flood.ts"
 import { type GuardResult, measureGuards } from "./guard.ts"
 import { guards } from "./guards/all.ts"
 import { type ImportResult, measureImports } from "./import-time.ts"
+import { mintTokens } from "./mint-tokens.ts"
 import { startOwnProcess } from "./own-process.ts"
-import { serveRealm } from "./token-set.ts"
+import { serveRealm } from "./served-realm.ts"
 import { type Column, measureCold, measureHits } from "./verification.ts"
 
 /** All that one run on one Node has measured. */
@@ -58,7 +59,8 @@ const flooded = [
 
 export async function measureAll(length: keyof typeof bounds, log: (line: string) => void): Promise<Measurements> {
   const { turnMs, ...within } = bounds[length]
-  const served = await serveRealm(log)
+  await mintTokens(log)
+  const served = await serveRealm()
   try {
     log("Tokens that nobody remembers")
     const cold = await measureCold(within.cold, turnMs, { quick: false })
@@ -66,7 +68,7 @@ export async function measureAll(length: keyof typeof bounds, log: (line: string
     const hits = await measureHits(within.hits, turnMs, { quick: false })
     log("Guards over HTTP")
     const overHttp = await measureGuards(guards, within.guards)
-    log("Memory, import, key ids that don't exist")
+    log("Memory, import, a flood of key ids that don't exist")
     const memory = []
     for (const one of rememberers) memory.push(await measureMemory(one))
     const imports = measureImports(within.imports)

@@ -1,5 +1,5 @@
 import { columnsTable } from "./columns-table.ts"
-import { type FloodResult, floodCount } from "./flood.ts"
+import { type FloodResult, floodCount, maxSeconds } from "./flood.ts"
 import { frameworks } from "./guard.ts"
 import type { Measurements } from "./measure-all.ts"
 import type { Spread } from "./median.ts"
@@ -21,7 +21,7 @@ ${columnsTable(run.hits)}
 **A guard over HTTP,** what it adds to a request: 64 connections, RS256, tokens that were seen before.
 
 ${guardTable(run)}
-**And the rest.** Key ids that a realm does not publish make a verifier look at its keys again; how often it may is its defence.
+**And the rest.** A key id that the realm does not publish makes a verifier look at the keys again. In a flood of such tokens it must not do so for each, and yet honour the key that the realm rotates to in the middle of it: after how long, the last column says.
 
 ${otherTable(run)}
 **Targets:**
@@ -61,17 +61,28 @@ function otherTable({ memory, imports, floods }: Measurements): string {
       bytes === undefined ? "–" : bytes.toFixed(0),
       ms === undefined ? "–" : spread(ms, 0),
       flood === undefined ? "–" : floodCell(flood),
+      flood === undefined ? "–" : rotationCell(flood),
     ]
   })
   return formatTable(
-    ["", "bytes per remembered token", "import, ms", `key fetches for ${floodCount} random key ids`],
+    [
+      "",
+      "bytes per remembered token",
+      "import, ms",
+      `key fetches for ${floodCount} random key ids`,
+      "key rotated meanwhile",
+    ],
     rows,
   )
 }
 
-function floodCell({ fetches, answered, seconds }: FloodResult): string {
+function floodCell({ fetches, answered, allSeconds }: FloodResult): string {
   const unanswered = answered === floodCount ? "" : `, ${floodCount - answered} unanswered`
-  return `${fetches} in ${seconds.toFixed(1)} s${unanswered}`
+  return `${fetches} in ${allSeconds.toFixed(1)} s${unanswered}`
+}
+
+function rotationCell({ honouredAfterSeconds: seconds }: FloodResult): string {
+  return seconds === null ? `not within ${maxSeconds} s` : `${seconds.toFixed(1)} s`
 }
 
 function targetTable(runs: readonly Measurements[]): string {

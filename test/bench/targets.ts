@@ -17,7 +17,8 @@ export function targetsOf(measurements: Measurements): Target[] {
   const bytes = memory.find(({ name }) => name === "keycloak-gate")?.bytesPerToken ?? Number.NaN
   const importMs = imports.find(({ name }) => name === "keycloak-gate")?.ms.median ?? Number.NaN
   const flood = floods.find(({ name }) => name === "keycloak-gate")
-  const coolDowns = Math.ceil((flood?.seconds ?? 0) / 10)
+  // Ten seconds each, by default.
+  const coolDowns = Math.floor((flood?.allSeconds ?? 0) / 10) + 1
   const lead = Math.min(
     ...cold.filter(({ inFlight }) => inFlight === 64).map(column => leadIn(column, gateWithoutCache)),
   )
@@ -41,6 +42,12 @@ export function targetsOf(measurements: Measurements): Target[] {
       (flood?.fetches ?? Number.NaN) / coolDowns,
       5,
       0,
+    ),
+    atMost(
+      "seconds until a key is honoured that was rotated in the middle of that flood",
+      flood?.honouredAfterSeconds ?? Number.POSITIVE_INFINITY,
+      1,
+      1,
     ),
     {
       what: "best peer's main thread ÷ ours, cold, 64 in flight, every algorithm ≥ 2",

@@ -6,7 +6,8 @@
  */
 import { columnsTable } from "./columns-table.ts"
 import { installPeers } from "./install.ts"
-import { serveRealm } from "./token-set.ts"
+import { mintTokens } from "./mint-tokens.ts"
+import { serveRealm } from "./served-realm.ts"
 import { measureCold, measureHits } from "./verification.ts"
 
 const quick = process.argv.includes("--quick")
@@ -14,7 +15,8 @@ if (!quick) installPeers()
 const bounds = quick ? { rounds: 5, seconds: 8 } : { rounds: 11, seconds: 30 }
 const turnMs = quick ? 100 : 250
 
-const served = await serveRealm(line => console.log(line))
+await mintTokens(line => console.log(line))
+const served = await serveRealm()
 try {
   console.log(columnsTable(await measureHits(bounds, turnMs, { quick })))
   const cold = await measureCold(bounds, turnMs, { quick })
