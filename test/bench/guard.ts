@@ -22,7 +22,7 @@ export interface GuardResult extends GuardScenario {
 }
 
 const tokenCount = 5000
-const requestsPerTurn = 5000
+const requestsPerTurn = 6000
 
 /** Measures these guards over HTTP in rounds: in each, every server is loaded without its guard and with it. */
 export async function measureGuards(scenarios: readonly GuardScenario[], bounds: Bounds): Promise<GuardResult[]> {

@@ -1,14 +1,14 @@
 /** Sends requests with tokens to whatever port it is told, away from the process that answers them. */
-import { load, type Order, requestWith } from "./load.ts"
+import { batchesOf, load, type Order, requestWith } from "./load.ts"
 import { answerParent, argumentOf } from "./own-process.ts"
 import { openTokens } from "./token-set.ts"
 
 const { tokenCount } = argumentOf<{ tokenCount: number }>()
 const { authorization } = openTokens("RS256", tokenCount)
-const requests = Array.from({ length: tokenCount }, (_, index) => requestWith(authorization(index)))
+const batches = batchesOf(Array.from({ length: tokenCount }, (_, index) => requestWith(authorization(index))))
 
 answerParent("ready", async question => {
   const { port, count } = question as Order
-  await load(port, requests, count)
+  await load(port, batches, count)
   return "done"
 })
