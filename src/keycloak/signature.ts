@@ -75,7 +75,7 @@ function isMeantFor({ kty, crv, alg, key_ops, d }: Jwk, tokenAlg: string, algori
   if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.includes("verify"))) return false
   // Whoever reads a private key can sign with it.
   if (d !== undefined) return false
-  return kty === "RSA" || algorithm.curves.includes(String(crv))
+  return kty === "RSA" || (typeof crv === "string" && algorithm.curves.includes(crv))
 }
 
 /** jose reads the key and checks it; 20 ms of import, so it is loaded with the first key. It knows no Ed448. */
