@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import type { UserIdentity, UserProfile, UserStore } from "../user/user-store.js"
+import type { SubjectRange, UserIdentity, UserProfile, UserStore } from "../user/user-store.js"
 import { createRowReader, type RowReader } from "./stored-row.js"
 
 /** One promise of a user store. */
@@ -81,6 +81,8 @@ interface Probe<User> {
   /** Finds, and fails where that throws or gives neither a row nor null; with this mistake where it isn't undefined. */
   find(identity: UserIdentity, mistake?: string): Promise<User | null>
   remove(identity: UserIdentity, mistake: string): Promise<void>
+  /** Null where the store doesn't list. */
+  list(range: SubjectRange): Promise<readonly string[] | null>
   /** The names of the profile's fields of which the row holds something else. */
   differences(row: User | null, profile: UserProfile): readonly string[]
   /** Fails with this mistake unless the row holds the profile. */
@@ -148,6 +150,7 @@ function createProbe<User>(
       const removed = await outcome(async () => store.removeUser({ issuer, subject }))
       if (removed instanceof Error) throw failure(`removeUser threw "${removed.message}"`, mistake, removed)
     },
+    list: async range => (await store.listSubjects?.(range)) ?? null,
     expectProfile(row, profile, mistake) {
       if (row === null) throw failure(`there is no row of ${JSON.stringify(profile.subject)}`, mistake)
       const different = differences(row, profile)
@@ -472,6 +475,28 @@ const cases: readonly Case[] = [
         "the row is keyed on the subject alone, or on a text that is put together from issuer and subject: two columns, or " +
           "JSON of both",
       )
+    },
+  },
+  {
+    name: "lists each subject of its issuer once, in portions, where it has listSubjects at all",
+    async check({ issuer, profile, save, list }) {
+      const other = `${issuer}/other`
+      const subjects = ["a", "A", "b", "B", "a-b", "10", "9", "Z"]
+      for (const subject of subjects) await save(profile(subject), "a new person is inserted")
+      for (const subject of ["c", "a"]) await save(profile(subject, { issuer: other }), "a new person is inserted")
+      const mistake =
+        "listSubjects gives those that come after `after`, it excluded, of one issuer, in the order in which the database " +
+        "compares them: ORDER BY and > have to use one collation"
+      const listed: string[] = []
+      for (let portion: readonly string[] | null = null; portion === null || portion.length > 0; ) {
+        portion = await list({ issuer, after: listed.at(-1) ?? null, limit: 3 })
+        if (portion === null) return
+        if (portion.length > 3) throw failure(`listSubjects gave ${portion.length} subjects for a limit of 3`, mistake)
+        listed.push(...portion)
+        if (listed.length > subjects.length) throw failure("listSubjects gave more subjects than there are", mistake)
+      }
+      if (listed.toSorted().join() !== subjects.toSorted().join())
+        throw failure("listSubjects missed a subject", mistake)
     },
   },
   {

@@ -1,3 +1,5 @@
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import type { UserStore } from "../../src/index.js"
 
 export interface OpenedStore {
@@ -22,6 +24,12 @@ export const storeKinds = {
     const { createDrizzleStore } = await import("../../examples/stores/drizzle.ts")
     const pool = await poolOf(PG_URL)
     return { userStore: createDrizzleStore(drizzle({ client: pool })), close: () => pool.end() }
+  },
+  /** In the folder that `preparePrisma` makes. */
+  async prisma({ PG_URL = "", PRISMA_FOLDER = "" }: NodeJS.ProcessEnv): Promise<OpenedStore> {
+    const { openPrismaStore } = await import(pathToFileURL(join(PRISMA_FOLDER, "open-store.ts")).href)
+    const [, schema] = new URL(PG_URL).searchParams.get("options")?.split("search_path=") ?? []
+    return openPrismaStore(PG_URL, schema)
   },
 } as const
 

@@ -327,6 +327,38 @@ export const mistakesInMemory: readonly Mistake[] = [
     },
   },
   {
+    mistake: "begins each portion with the last subject of the one before",
+    says: /listSubjects gives those that come after/,
+    createStore: () =>
+      storeWith({
+        store: (_, rows) => ({
+          async listSubjects({ issuer, after, limit }) {
+            const subjects = [...rows.values()].filter(row => row.issuer === issuer).map(({ subject }) => subject)
+            return subjects
+              .sort()
+              .filter(subject => after === null || subject >= after)
+              .slice(0, limit)
+          },
+        }),
+      }),
+  },
+  {
+    mistake: "lists the subjects of every issuer",
+    says: /gave more subjects than there are/,
+    createStore: () =>
+      storeWith({
+        store: (_, rows) => ({
+          async listSubjects({ after, limit }) {
+            const subjects = [...rows.values()].map(({ subject }) => subject)
+            return subjects
+              .sort()
+              .filter(subject => after === null || subject > after)
+              .slice(0, limit)
+          },
+        }),
+      }),
+  },
+  {
     mistake: "returns nothing for a row that was there",
     says: /DO NOTHING RETURNING/,
     createStore: () =>
