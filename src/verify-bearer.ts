@@ -69,8 +69,9 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
     if (token === null) return null
     try {
       const { payload, key } = await verifyToken(token)
-      const principal = toPrincipal(parseClaims(payload), token)
-      if (key !== null) verified.add(header, principal, key)
+      const claims = parseClaims(payload)
+      const principal = toPrincipal(claims, token)
+      if (key !== null) verified.add(header, principal, claims, key)
       return principal
     } catch (error) {
       assertBearerToken(token)

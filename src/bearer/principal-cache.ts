@@ -1,3 +1,4 @@
+import type { Claims } from "./claims.js"
 import type { Principal } from "./principal.js"
 
 /** Principals of tokens that were verified before, found by the very header that brought them. */
@@ -5,7 +6,7 @@ export interface PrincipalCache {
   /** The principal of this header, if its token is still valid and its key still published. */
   readonly find: (header: string) => Principal<null> | null
   /** Remembers a principal whose token was verified in full; nothing else may enter. */
-  readonly add: (header: string, principal: Principal<null>, key: object) => void
+  readonly add: (header: string, principal: Principal<null>, claims: Claims, key: object) => void
 }
 
 export interface PrincipalCacheOptions {
@@ -22,7 +23,7 @@ interface Entry {
   readonly header: string
   readonly principal: Principal<null>
   readonly key: object
-  /** Milliseconds since 1970. */
+  /** Seconds since 1970: whole ones take no memory of their own. */
   readonly validFrom: number
   readonly validUntil: number
   wasUsed: boolean
@@ -35,8 +36,7 @@ interface Entry {
  * When it is full, the hand of a clock goes round and takes the first entry that was not used since it last came by.
  */
 export function createPrincipalCache(options: PrincipalCacheOptions): PrincipalCache {
-  const { maxTokens, isPublished, now } = options
-  const tolerance = options.clockToleranceSeconds * 1000
+  const { maxTokens, clockToleranceSeconds, isPublished, now } = options
   const places = new Map<number, number>()
   const entries: Entry[] = []
   let hand = 0
@@ -61,19 +61,19 @@ export function createPrincipalCache(options: PrincipalCacheOptions): PrincipalC
       const place = places.get(indexOf(header))
       const entry = place === undefined ? undefined : entries[place]
       if (entry === undefined || entry.header !== header) return null
-      const time = now()
+      const time = now() / 1000
       if (time < entry.validFrom || time >= entry.validUntil || !isPublished(entry.key)) return null
       entry.wasUsed = true
       return entry.principal
     },
-    add(header, principal, key) {
+    add(header, principal, { exp, iat, nbf }, key) {
       if (maxTokens === 0) return
-      const { exp, iat, nbf } = principal.claims
-      const from = Math.max(Number(iat ?? 0), Number(nbf ?? 0)) * 1000 - tolerance
+      const validFrom = Math.max(Number(iat ?? 0), Number(nbf ?? 0)) - clockToleranceSeconds
+      const validUntil = exp + clockToleranceSeconds
       const index = indexOf(header)
       const place = places.get(index) ?? freePlace()
       places.set(index, place)
-      entries[place] = { header, principal, key, validFrom: from, validUntil: exp * 1000 + tolerance, wasUsed: false }
+      entries[place] = { header, principal, key, validFrom, validUntil, wasUsed: false }
     },
   }
 }

@@ -47,7 +47,7 @@ export function toPrincipal(claims: Claims, token: string): Principal<null> {
     email: textOrNull(claims.email),
     emailVerified: claims.email_verified === true,
     realmRoles: rolesIn(claims.realm_access),
-    scopes: Object.freeze(typeof claims.scope === "string" ? claims.scope.split(" ").filter(Boolean) : []),
+    scopes: scopesIn(claims.scope),
     groups: texts(claims.groups),
   }
   return new VerifiedPrincipal(members, { claims, token, clientRoles: null }, null) as unknown as Principal<null>
@@ -165,6 +165,13 @@ const none: readonly string[] = Object.freeze([])
 
 function isText(value: unknown): value is string {
   return typeof value === "string"
+}
+
+function scopesIn(scope: unknown): readonly string[] {
+  if (typeof scope !== "string") return none
+  const scopes = scope.split(" ")
+  // A filtered list reserves room to grow, and one of these is kept with every remembered token.
+  return Object.freeze(scopes.includes("") ? scopes.filter(Boolean) : scopes)
 }
 
 function rolesIn(access: unknown): readonly string[] {

@@ -141,17 +141,20 @@ function toDer(raw: Buffer, integerBytes: number): Buffer | null {
   const sLength = 2 * integerBytes - s + signByte(raw, s)
   const length = 4 + rLength + sLength
   const head = length < 128 ? 2 : 3
-  const der = Buffer.alloc(head + length)
+  const der = Buffer.allocUnsafe(head + length)
   der[0] = 0x30
   if (head === 3) der[1] = 0x81
   der[head - 1] = length
-  der[head] = 0x02
-  der[head + 1] = rLength
-  raw.copy(der, head + 2 + signByte(raw, r), r, integerBytes)
-  der[head + 2 + rLength] = 0x02
-  der[head + 3 + rLength] = sLength
-  raw.copy(der, head + 4 + rLength + signByte(raw, s), s)
+  writeInteger(der, head, rLength, raw.subarray(r, integerBytes))
+  writeInteger(der, head + 2 + rLength, sLength, raw.subarray(s))
   return der
+}
+
+function writeInteger(der: Buffer, at: number, length: number, bytes: Buffer): void {
+  der[at] = 0x02
+  der[at + 1] = length
+  der[at + 2] = 0 // overwritten where there is no sign byte
+  der.set(bytes, at + 2 + length - bytes.length)
 }
 
 function firstSignificant(raw: Buffer, from: number, to: number): number {

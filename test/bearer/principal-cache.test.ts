@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { describe, expect, it } from "vitest"
 import type { Claims } from "../../src/bearer/claims.js"
-import { toPrincipal } from "../../src/bearer/principal.js"
+import { type Principal, toPrincipal } from "../../src/bearer/principal.js"
 import { createPrincipalCache } from "../../src/bearer/principal-cache.js"
 
 const seconds = 1_800_000_000
@@ -11,7 +11,9 @@ function cacheOf(maxTokens = 3) {
   const world = { now: seconds * 1000, published: true, key: {} }
   const isPublished = (key: object) => world.published && key === world.key
   const cache = createPrincipalCache({ maxTokens, clockToleranceSeconds: 5, isPublished, now: () => world.now })
-  return { world, ...cache }
+  const add: (header: string, principal: Principal<null>, key: object) => void = (header, principal, key) =>
+    cache.add(header, principal, principal.claims, key)
+  return { world, find: cache.find, add }
 }
 
 function principalOf(subject: string, claims: Partial<Claims> = {}) {
