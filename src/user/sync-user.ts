@@ -32,9 +32,9 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
   const saving = new Map<string, Promise<User>>()
   const removed = new QuickLRU<string, number>({ maxSize: rememberedSubjects })
 
-  function assertThere({ subject, asOf }: UserProfile): void {
+  function assertThere(subject: string, issuedAt: number): void {
     const issuedUntil = removed.get(subject)
-    if (issuedUntil === undefined || asOf.getTime() > issuedUntil) return
+    if (issuedUntil === undefined || issuedAt > issuedUntil) return
     throw invalidToken("revoked", "Refused a token of an account that was deleted through this gate.")
   }
 
@@ -50,7 +50,7 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
 
   /** One `saveUser` at a time for one subject: whoever comes second reads the row that the first has written. */
   function saveOnce(profile: UserProfile): Promise<User> {
-    assertThere(profile)
+    assertThere(profile.subject, profile.asOf.getTime())
     const first = saving.get(profile.subject)
     if (first !== undefined) return first.then(async user => (await store.findUser(profile)) ?? user)
     const promise = save(profile).finally(() => saving.delete(profile.subject))
@@ -68,13 +68,17 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
       return user
     },
     async syncUser(principal) {
-      const profile = profileOf(principal)
-      assertThere(profile)
-      const before = saved.get(profile.subject)
-      const isNews =
-        before === undefined || (profile.asOf.getTime() > before.asOf && valuesOf(profile) !== before.values)
-      if (isNews && tellsProfile(principal)) return saveOnce(profile)
-      return (await store.findUser(profile)) ?? saveOnce(profile)
+      const { issuer, subject } = principal
+      const before = saved.get(subject)
+      if (before === undefined || issuedAt(principal) > before.asOf) {
+        const profile = profileOf(principal)
+        const isNews = before === undefined || valuesOf(profile) !== before.values
+        if (isNews && tellsProfile(principal)) return saveOnce(profile)
+        // Old news in a new token: the next request with it need not look again.
+        if (before !== undefined && !isNews) saved.set(subject, { asOf: profile.asOf.getTime(), values: before.values })
+      }
+      assertThere(subject, issuedAt(principal))
+      return (await store.findUser({ issuer, subject })) ?? saveOnce(profileOf(principal))
     },
     async removeUser({ issuer, subject }, issuedUntil) {
       removed.set(subject, issuedUntil)
@@ -89,7 +93,13 @@ export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
   }
 }
 
-function profileOf({ claims, ...principal }: Principal<null>): UserProfile {
+/** Milliseconds since 1970. */
+function issuedAt({ claims }: Principal<null>): number {
+  return (claims.iat ?? 0) * 1000
+}
+
+function profileOf(principal: Principal<null>): UserProfile {
+  const { claims } = principal
   return {
     issuer: principal.issuer,
     subject: principal.subject,
@@ -98,7 +108,7 @@ function profileOf({ claims, ...principal }: Principal<null>): UserProfile {
     emailVerified: principal.emailVerified,
     firstName: typeof claims.given_name === "string" ? claims.given_name : null,
     lastName: typeof claims.family_name === "string" ? claims.family_name : null,
-    asOf: new Date((claims.iat ?? 0) * 1000),
+    asOf: new Date(issuedAt(principal)),
   }
 }
 
