@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process"
+import { join } from "node:path"
+import { promisify } from "node:util"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest"
 import { createPostgresStore } from "../../examples/stores/postgres.ts"
 import type { Row } from "../../examples/stores/row.ts"
@@ -152,6 +155,22 @@ describe("syncUsers on the real server, into PostgreSQL", () => {
       code: "keycloak_refused_us",
     })
     await deleteRealm("shop-sync-blind")
+  })
+})
+
+describe("the example with a progress bar", () => {
+  it("fills the table, and removes the row whose account is gone", async () => {
+    await store.saveUser({ ...nobody, issuer: issuer(), subject: "somebody of before" })
+    const program = join(import.meta.dirname, "../../examples/sync-users.ts")
+    const client = {
+      KEYCLOAK_REALM: shop.realm,
+      KEYCLOAK_CLIENT_ID: shop.clientId,
+      KEYCLOAK_CLIENT_SECRET: shop.clientSecret,
+    }
+    const env = { ...process.env, ...client, KEYCLOAK_URL: shop.serverUrl, PG_URL: schema.url }
+    const { stdout } = await promisify(execFile)(process.execPath, [program, "--remove"], { env })
+    expect(stdout).toBe("431 rows in PostgreSQL; 1 rows removed.\n")
+    expect(await names()).toEqual(["edith", ...people])
   })
 })
 
