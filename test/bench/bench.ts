@@ -47,20 +47,12 @@ async function measureAndReport(): Promise<void> {
   const ownMajor = process.versions.node.split(".")[0] as string
   const majors = wanted.nodes?.split(",") ?? [ownMajor]
   const runs = majors.map(major => measureOn(major === ownMajor ? process.execPath : installNode(major), major))
-  // The tables are those of the first.
-  const [first, ...others] = runs.toSorted((one, other) => Number(isOwn(other)) - Number(isOwn(one)))
-  if (first === undefined) throw new Error("--nodes names no Node version")
-  const text = report(
-    [first, ...others],
-    `npm run bench${wanted.nodes === undefined ? "" : ` -- --nodes ${wanted.nodes}`}`,
-  )
+  const shown = runs.find(({ node }) => node === process.versions.node) ?? runs[0]
+  if (shown === undefined) throw new Error("--nodes names no Node version")
+  const text = report(shown, runs, `npm run bench${wanted.nodes === undefined ? "" : ` -- --nodes ${wanted.nodes}`}`)
   console.log(`\n${text}`)
   if (!wanted["no-write"] && !wanted.brief) writeReadmeSection(text)
   if (wanted.check && !runs.flatMap(targetsOf).every(({ met }) => met)) process.exitCode = 1
-
-  function isOwn({ node }: Measurements): boolean {
-    return node === process.versions.node
-  }
 }
 
 /** In a process of that Node, so that all of its children are of it too. */

@@ -1,7 +1,8 @@
+import { tampered } from "./bad-tokens.ts"
 import { type Spread, spreadOf } from "./median.ts"
 import { type OwnProcess, startOwnProcess } from "./own-process.ts"
 import { type Bounds, roundsWithin } from "./rounds.ts"
-import { openTokens, type TokenSet } from "./token-set.ts"
+import { openTokens } from "./token-set.ts"
 
 export const frameworks = ["express", "fastify", "koa"] as const
 
@@ -69,15 +70,12 @@ export async function measureGuards(scenarios: readonly GuardScenario[], bounds:
 
 /** A guard that is measured lets a good token in and nothing else. */
 async function proveGuard(name: string, port: number): Promise<void> {
-  const { authorization, bad }: TokenSet = openTokens("RS256", 1)
-  const good = authorization(0)
-  const at = good.lastIndexOf(".") + 40
-  const tampered = good.slice(0, at) + (good[at] === "A" ? "B" : "A") + good.slice(at + 1)
+  const tokens = openTokens("RS256", 1)
   const url = `http://127.0.0.1:${port}/me`
   const statusOf = async (headers: Record<string, string>) => (await fetch(url, { headers })).status
-  const status = await statusOf({ authorization: good })
+  const status = await statusOf({ authorization: tokens.authorization(0) })
   if (status !== 200) throw new Error(`${name} answers a good token with ${status}`)
-  for (const [what, token] of Object.entries({ ...bad, "that was tampered with": tampered })) {
+  for (const [what, token] of Object.entries({ ...tampered(tokens), ...tokens.bad })) {
     const status = await statusOf({ authorization: token })
     if (status < 400) throw new Error(`${name} answers a token ${what} with ${status}`)
   }

@@ -7,9 +7,8 @@ import { formatTable } from "./table.ts"
 import { targetsOf } from "./targets.ts"
 import { raw } from "./verification.ts"
 
-/** What runs on one or more Node versions have shown, in Markdown: the tables are those of the first. */
-export function report(runs: readonly [Measurements, ...Measurements[]], command: string): string {
-  const [run] = runs
+/** In Markdown: the tables of one run, and how the targets fared in all of them. */
+export function report(run: Measurements, runs: readonly Measurements[], command: string): string {
   return `Measured on ${run.date} by \`${command}\`: Node ${run.node}, ${run.machine}, everything on one machine. Microseconds are processor time of the main thread, which decides how many requests one Node process serves: medians of rounds in which everybody takes turns, each in a process of its own; the lowest and the highest round in brackets. Tokens have Keycloak's shape (1.3 kB with RS256), and each comes as a new string, as from a request. Who is measured holds the keys, and checks signature, algorithm, issuer, audience and expiry: that it refuses tokens in which one of them is wrong is tried first. The base, ${raw}, has everything about the token prepared.
 
 **A token that nobody remembers.** Node's thread pool checks our signatures; that takes work off the main thread when several requests are under way, not when they come one at a time.
@@ -41,12 +40,12 @@ function guardTable({ guards }: Measurements): string {
     name,
     ...frameworks.map(framework => {
       const result = guards.find(guard => guard.name === name && guard.framework === framework)
-      return result === undefined ? "–" : `+${spread(result.added, 1)}`
+      return result === undefined ? "–" : spread(result.added, 1)
     }),
   ])
   return formatTable(
-    ["µs of the main thread per request", ...frameworks.map(framework => titles[framework])],
-    [["without a guard", ...withoutGuard], ...rows],
+    ["µs of the main thread that it adds", ...frameworks.map(framework => titles[framework])],
+    [["(the server without it)", ...withoutGuard], ...rows],
   )
 }
 
