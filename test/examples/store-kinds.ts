@@ -25,7 +25,7 @@ export const storeKinds = {
     const pool = await poolOf(PG_URL)
     return { userStore: createDrizzleStore(drizzle({ client: pool })), close: () => pool.end() }
   },
-  /** In the folder that `preparePrisma` makes. */
+  /** In the folder that `installPrisma` makes. */
   async prisma({ PG_URL = "", PRISMA_FOLDER = "" }: NodeJS.ProcessEnv): Promise<OpenedStore> {
     const { openPrismaStore } = await import(pathToFileURL(join(PRISMA_FOLDER, "open-store.ts")).href)
     const [, schema] = new URL(PG_URL).searchParams.get("options")?.split("search_path=") ?? []

@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { itKeepsTheStoreContract } from "../contracts/user-store.ts"
+import { installPrisma } from "../examples/installed-example.ts"
 import { createTestSchema, type TestSchema } from "../examples/postgres.ts"
-import { preparePrisma } from "../examples/prisma-folder.ts"
 import { type OpenedStore, storeKinds } from "../examples/store-kinds.ts"
 import { saveInTwoProcesses } from "../examples/two-processes.ts"
 import { runCommand } from "./keycloak/run-command.ts"
@@ -13,7 +13,7 @@ let schema: TestSchema
 let store: OpenedStore
 let env: NodeJS.ProcessEnv
 beforeAll(async () => {
-  folder = await preparePrisma()
+  folder = await installPrisma()
   schema = await createTestSchema()
   env = { PG_URL: schema.url, PRISMA_FOLDER: folder }
   store = await storeKinds.prisma(env)

@@ -1,0 +1,58 @@
+import { createHash } from "node:crypto"
+import { existsSync } from "node:fs"
+import { cp, mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises"
+import { join } from "node:path"
+import { runCommand } from "../live/keycloak/run-command.ts"
+
+const root = join(import.meta.dirname, "../..")
+const notSources = ["node_modules", "generated"]
+
+/** Jest's example with Jest installed (54 MB). */
+export function installJest(): Promise<string> {
+  return installExample("jest", async folder => symlink(root, join(folder, "node_modules/keycloak-gate"), "junction"))
+}
+
+/** Prisma's example with Prisma installed (300 MB, which only these tests pay for) and its client generated. */
+export function installPrisma(): Promise<string> {
+  return installExample("prisma", async folder => {
+    // `generate` would fetch an engine that only migrations use, unless it is told of one.
+    const [engine, schema] = [join(folder, "package.json"), join(folder, "schema.prisma")]
+    const prisma = join(folder, "node_modules/prisma/build/index.js")
+    await run("env", [
+      `PRISMA_SCHEMA_ENGINE_BINARY=${engine}`,
+      process.execPath,
+      prisma,
+      "generate",
+      "--schema",
+      schema,
+    ])
+    // Without a package of its own, the folder is a part of this one: "keycloak-gate" is then this repository's build.
+    for (const file of ["package.json", "package-lock.json"]) await rm(join(folder, file))
+  })
+}
+
+/** An example that has packages of its own, in a folder of the cache; made once for each state of the example. */
+async function installExample(name: string, finish: (folder: string) => Promise<void>): Promise<string> {
+  const example = join(root, "examples", name)
+  const files = (await readdir(example)).filter(file => !notSources.includes(file))
+  const hash = createHash("sha256")
+  for (const file of files) hash.update(await readFile(join(example, file)))
+  const finished = join(root, ".cache", `${name}-${hash.digest("hex").slice(0, 16)}`)
+  if (existsSync(finished)) return finished
+  const folder = join(root, ".cache", `${name}-unfinished-${process.pid}`)
+  await mkdir(folder, { recursive: true })
+  try {
+    for (const file of files) await cp(join(example, file), join(folder, file))
+    await run("npm", ["--prefix", folder, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+    await finish(folder)
+    await rename(folder, finished)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+  return finished
+}
+
+async function run(command: string, args: readonly string[]): Promise<void> {
+  const { code, output } = await runCommand(command, [...args], 300)
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}: ${output.slice(-1000)}`)
+}
