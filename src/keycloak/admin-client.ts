@@ -89,12 +89,7 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
 
   /** Offline sessions outlive Keycloak's logout of a user (26.7.4); which clients have some is told with the consents. */
   async function endOfflineSessions(id: string): Promise<void> {
-    const consents = await list<Consent>(client =>
-      client.users.listConsents({ id }).catch(error => {
-        goneIsFine(error)
-        return []
-      }),
-    )
+    const consents = await list<Consent>(client => client.users.listConsents({ id }).catch(goneHasNone))
     for (const { client: clientId } of consents.flatMap(({ additionalGrants }) => additionalGrants ?? [])) {
       const sessions = await list(client => client.users.listOfflineSessions({ id, clientId }))
       for (const { id: session = "" } of sessions) {
@@ -183,7 +178,7 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
     },
     async hasSessions(id) {
       assertId(id)
-      return (await list(client => client.users.listSessions({ id }))).length > 0
+      return (await list(client => client.users.listSessions({ id }).catch(goneHasNone))).length > 0
     },
     async findAccount(by) {
       const found = await list(client => client.users.find({ ...by, exact: true, max: 2 }))
@@ -240,6 +235,11 @@ function goneIsFine(error: unknown): "" {
   const { status, data } = networkAnswer(error) ?? {}
   if (status !== 404 || !isKeycloaks(data)) throw error
   return ""
+}
+
+function goneHasNone(error: unknown): [] {
+  goneIsFine(error)
+  return []
 }
 
 /** Whether an answer's body has the form of Keycloak's errors. */

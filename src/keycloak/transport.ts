@@ -37,6 +37,8 @@ export function createTransport(timeoutMs: number): Transport {
     } finally {
       clearTimeout(timer)
       inFlight.delete(controller)
+      // A client that took what it needed from the headers leaves a body unread, and with it a connection open.
+      controller.abort()
     }
   }
 

@@ -127,7 +127,7 @@ export function createAccountCreation({ accounts, undo, now, report }: AccountCr
       timers.delete(timer)
       if (leftover.isComplete) return settleLater(leftover, round + 1)
       removeLeftover(leftover).then(
-        outcome => outcome ?? settleLater(leftover, round + 1),
+        outcome => (outcome === "absent" || outcome === "foreign") && settleLater(leftover, round + 1),
         // Keycloak is still down, which tells nothing about the account.
         () => settleLater(leftover, Math.max(round, 2)),
       )
@@ -139,9 +139,10 @@ export function createAccountCreation({ accounts, undo, now, report }: AccountCr
    * Removes what a registration that failed has left behind; never by name, only under one of its stamps. An account that
    * somebody is logged in to has become theirs.
    */
-  async function removeLeftover(leftover: Leftover): Promise<"removed" | "kept" | null> {
+  async function removeLeftover(leftover: Leftover): Promise<"removed" | "kept" | "absent" | "foreign"> {
     const found = await accounts.findAccount(leftover.name)
-    if (found === null || !leftover.stamps.includes(found.createdTimestamp)) return null
+    if (found === null) return "absent"
+    if (!leftover.stamps.includes(found.createdTimestamp)) return "foreign"
     const outcome = (await accounts.hasSessions(found.id)) ? "kept" : "removed"
     if (outcome === "removed") await undo(found.id)
     if (leftovers.get(keyOf(leftover.name)) === leftover) leftovers.delete(keyOf(leftover.name))
@@ -156,7 +157,9 @@ export function createAccountCreation({ accounts, undo, now, report }: AccountCr
       } catch (error) {
         const leftover = leftovers.get(keyOf(name))
         const isTaken = isGateError(error) && error.code === "user_exists"
-        if (!isTaken || leftover === undefined || (await removeLeftover(leftover)) !== "removed") throw error
+        if (!isTaken || leftover === undefined) throw error
+        const outcome = await removeLeftover(leftover)
+        if (outcome === "kept" || outcome === "foreign") throw error
         return await createOnce(account, name)
       }
     },

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto"
-import { afterAll, describe, expect, it } from "vitest"
-import { createGate, type GateError, memoryUserStore } from "../../src/index.js"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createGate, type GateError, type GateOptions, memoryUserStore } from "../../src/index.js"
 import { newPerson, removeAccounts } from "../support/accounts.ts"
-import { gateTest } from "./realms.ts"
+import { adminFetch, changedShop, gateTest, type TestClient } from "./realms.ts"
 
 const password = "Passw0rd!"
 const gate = createGate(gateTest())
@@ -88,17 +88,55 @@ describe("loginWithPassword on the real server", () => {
       .toBe("invalid_credentials")
   })
 
+  it.each<[string, Partial<GateOptions<never>>, RegExp]>([
+    ["no realm of this name", { realm: "nowhere" }, /no realm "nowhere".*Set `realm`/],
+    ["a wrong secret", { clientSecret: "wrong" }, /not this secret.*Credentials → Client Secret/],
+    ["no secret", { clientSecret: undefined }, /wants the secret.*none was given.*Credentials → Client Secret/],
+    ["an unknown client", { clientId: "nobody" }, /no enabled client "nobody".*Client ID column/],
+    ["direct access grants off", { clientId: "gate-nodag" }, /Switch on .*Direct access grants/],
+    ["a client that demands DPoP", { clientId: "gate-dpop" }, /Switch off .*Require DPoP/],
+  ])("blames the operator, not the person, and names the mend: %s", async (_, wrong, mend) => {
+    for (const given of [password, "wrong"]) {
+      const gate = createGate({ ...gateTest(), ...wrong, onEvent: () => undefined } as GateOptions<never>)
+      const error = await refusal(gate.loginWithPassword({ username: "alice", password: given }))
+      expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
+      expect(error.message).toMatch(mend)
+      expect(gate.refusalFor(error)?.body).toEqual({
+        error: "keycloak_refused_us",
+        error_description: "The login service does not accept this application.",
+      })
+    }
+  })
+
   it.each([
-    ["no realm of this name", { realm: "nowhere" }],
-    ["a wrong secret", { clientSecret: "wrong" }],
-    ["an unknown client", { clientId: "nobody" }],
-    ["direct access grants off", { clientId: "gate-nodag" }],
-    ["a client that demands DPoP", { clientId: "gate-dpop" }],
-  ])("blames the operator, not the person, for %s", async (_, wrong) => {
-    const error = await refusal(
-      createGate({ ...gateTest(), ...wrong }).loginWithPassword({ username: "alice", password }),
+    ["an empty username", { username: "" }],
+    ["an empty password", { password: "" }],
+    ["a username with a line break", { username: "alice\r\n" }],
+    ["a username with NUL", { username: "alice\0" }],
+    ["a username of 5,000 characters", { username: "a".repeat(5000) }],
+    ["a password of 5,000 characters", { password: "a".repeat(5000) }],
+    ["an object for a username", { username: { $ne: null } as unknown as string }],
+  ])("refuses %s by itself, as a bad request", async (_, wrong) => {
+    const error = await refusal(gate.loginWithPassword({ username: "alice", password, ...wrong }))
+    expect(error).toMatchObject({ code: "invalid_request", status: 400, fields: [{ field: Object.keys(wrong)[0] }] })
+  })
+
+  it("neither trims nor normalises what was typed", async () => {
+    expect((await refusal(gate.loginWithPassword({ username: " alice", password }))).code).toBe("invalid_credentials")
+    expect((await refusal(gate.loginWithPassword({ username: "alice", password: `${password} ` }))).code).toBe(
+      "invalid_credentials",
     )
-    expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
+    const person = { ...newPerson(), password: "Cafe\u0301-2026 " }
+    await createGate(gateTest()).registerUser(person)
+    await gate.loginWithPassword(person)
+    const composed = person.password.normalize("NFC")
+    expect((await refusal(gate.loginWithPassword({ ...person, password: composed }))).code).toBe("invalid_credentials")
+  })
+
+  it("leaves the user store alone: a row is made from a verified token only", async () => {
+    const never = () => expect.unreachable("the store was called")
+    const userStore = { findUser: never, saveUser: never, removeUser: never }
+    await createGate({ ...gateTest(), userStore }).loginWithPassword({ username: "alice", password })
   })
 
   it("names a scope that Keycloak does not know", async () => {
@@ -110,6 +148,141 @@ describe("loginWithPassword on the real server", () => {
     const { clientSecret: _, ...open } = { ...gateTest(), clientId: "gate-public" }
     const session = await createGate(open).loginWithPassword({ username: "alice", password })
     expect(session.accessToken).toEqual(expect.any(String))
+  })
+})
+
+/** What the realm `gate-test` does not have. */
+describe("loginWithPassword on a realm of its own", () => {
+  const realm = "shop-login"
+  const secret = "x".repeat(20)
+  const made: string[] = []
+  let shop: TestClient
+  const person = (username: string, more: object = {}) => ({
+    ...{ username, enabled: true, email: `${username}@example.test`, firstName: "Ada", lastName: "Lovelace" },
+    credentials: [{ type: "password", value: password }],
+    ...more,
+  })
+  const otp = {
+    type: "otp",
+    secretData: '{"value":"abcdefghijklmnopqrst"}',
+    credentialData: '{"subType":"totp","digits":6,"counter":0,"period":30,"algorithm":"HmacSHA1"}',
+  }
+  const gateFor = (more: object = {}) =>
+    createGate({ ...shop, onEvent: () => undefined, ...more } as GateOptions<never>)
+  const login = (username: string, more: object = {}, given: object = {}) =>
+    gateFor(more).loginWithPassword({ username, password, ...given })
+
+  beforeAll(async () => {
+    shop = await changedShop(realm, (template, client) => {
+      Object.assign(template, { permanentLockout: true, failureFactor: 3, quickLoginCheckMilliSeconds: 0 })
+      template.users.push(
+        person("ada"),
+        person("unverified", { emailVerified: false }),
+        person("locked"),
+        person("barred", { enabled: false }),
+        person("unfinished", { requiredActions: ["UPDATE_PROFILE"] }),
+        person("with-otp", { credentials: [{ type: "password", value: password }, otp] }),
+      )
+      const kind = { ...client, secret, protocolMappers: [], serviceAccountsEnabled: false }
+      template.clients.push(
+        { ...kind, clientId: "off", enabled: false },
+        { ...kind, clientId: "bearer-only", bearerOnly: true },
+        { ...kind, clientId: "no-refresh", attributes: { "use.refresh.tokens": "false" } },
+      )
+    })
+    made.push(realm)
+  })
+  afterAll(async () => {
+    for (const name of made) await adminFetch("DELETE", `/realms/${name}`)
+  })
+
+  it("lets a person in whose e-mail is not verified, until the realm asks for that", async () => {
+    await login("unverified")
+    const before = await (await adminFetch("GET", `/realms/${realm}`)).json()
+    await adminFetch("PUT", `/realms/${realm}`, { ...(before as object), verifyEmail: true })
+    expect((await refusal(login("unverified"))).code).toBe("invalid_credentials")
+    expect((await refusal(login("unverified", { revealAccountState: true }))).code).toBe("account_setup_required")
+    await adminFetch("PUT", `/realms/${realm}`, { ...(before as object), verifyEmail: false })
+  })
+
+  it("gives one answer with one body to whoever can't log in", async () => {
+    const refusals = [
+      await refusal(login("ada", {}, { password: "wrong" })),
+      await refusal(login("nobody")),
+      await refusal(login("barred")),
+      await refusal(login("barred", {}, { password: "wrong" })),
+      await refusal(login("unfinished")),
+      await refusal(login("unfinished", {}, { password: "wrong" })),
+      await refusal(login("with-otp")),
+      await refusal(login("with-otp", {}, { otp: "000000" })),
+    ]
+    const { refusalFor } = gateFor()
+    expect(new Set(refusals.map(error => JSON.stringify(refusalFor(error)))).size).toBe(1)
+    expect(refusalFor(refusals[0])).toMatchObject({ status: 401, body: { error: "invalid_credentials" } })
+  })
+
+  it("tells the state of an account to nobody without the right password, even once that was switched on", async () => {
+    const revealing = { revealAccountState: true }
+    expect((await refusal(login("barred", revealing))).code).toBe("account_disabled")
+    expect((await refusal(login("unfinished", revealing))).code).toBe("account_setup_required")
+    for (const username of ["barred", "unfinished"])
+      expect((await refusal(login(username, revealing, { password: "wrong" }))).code).toBe("invalid_credentials")
+  })
+
+  it("takes a one-time code once", async () => {
+    const code = oneTimeCode("abcdefghijklmnopqrst")
+    await login("with-otp", {}, { otp: code })
+    expect((await refusal(login("with-otp", {}, { otp: code }))).code).toBe("invalid_credentials")
+  })
+
+  it("gives a permanently locked account the answer of a wrong password", async () => {
+    for (let tries = 0; tries < 4; tries++) await refusal(login("locked", {}, { password: "wrong" }))
+    const state = async () => (await refusal(login("locked", { revealAccountState: true }))).code
+    await expect.poll(state).toMatch(/^(invalid_credentials|account_disabled)$/)
+    expect((await refusal(login("locked"))).code).toBe("invalid_credentials")
+  })
+
+  it.each([
+    ["a disabled client", { clientId: "off", clientSecret: secret }, /no enabled client "off"/],
+    ["a bearer-only client", { clientId: "bearer-only", clientSecret: secret }, /bearer-only.*Switch that off/],
+    ["a client without refresh tokens", { clientId: "no-refresh", clientSecret: secret }, /Use refresh tokens/],
+  ])("blames the operator, not the person, and names the mend: %s", async (_, wrong, mend) => {
+    const error = await refusal(login("ada", wrong))
+    expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
+    expect(error.message).toMatch(mend)
+  })
+
+  it("blames the operator, not the person, and names the mend: a disabled realm", async () => {
+    const options = await changedShop("shop-switched-off", template => {
+      template.enabled = false
+    })
+    made.push("shop-switched-off")
+    const error = await refusal(gateFor(options).loginWithPassword({ username: "edith", password }))
+    expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
+    expect(error.message).toMatch(/"shop-switched-off" is disabled.*Enabled/)
+  })
+
+  it("names a scope that the account may not have", async () => {
+    await adminFetch("POST", `/realms/${realm}/users`, person("no-roles"))
+    const [{ id }] = (await (
+      await adminFetch("GET", `/realms/${realm}/users?exact=true&username=no-roles`)
+    ).json()) as [{ id: string }]
+    const path = `/realms/${realm}/users/${id}/role-mappings/realm`
+    await adminFetch("DELETE", path, await (await adminFetch("GET", path)).json())
+    expect(await refusal(login("no-roles", {}, { scope: "offline_access" }))).toMatchObject({
+      code: "invalid_request",
+      fields: [{ field: "scope", rule: "not_allowed" }],
+    })
+  })
+
+  it("calls a Keycloak that fails an outage: an account whose stored password is empty", async () => {
+    const broken = person("broken", { credentials: [{ type: "password", value: "" }] })
+    await adminFetch("PUT", `/realms/${realm}`, {
+      ...((await (await adminFetch("GET", `/realms/${realm}`)).json()) as object),
+      passwordPolicy: "",
+    })
+    expect((await adminFetch("POST", `/realms/${realm}/users`, broken)).status).toBe(201)
+    expect(await refusal(login("broken"))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
   })
 })
 
@@ -132,8 +305,39 @@ describe("refreshSession and logout on the real server", () => {
   })
 
   it("calls a refresh token that is none an ended session", async () => {
-    expect((await refusal(gate.refreshSession("abc.def.ghi"))).code).toBe("session_ended")
-    expect((await refusal(gate.logout("abc.def.ghi"))).code).toBe("session_ended")
+    const { accessToken } = await gate.loginWithPassword({ username: "alice", password })
+    const other = await createGate({ ...gateTest(), clientId: "gate-api" }).loginWithPassword({
+      username: "alice",
+      password,
+    })
+    for (const token of ["abc.def.ghi", accessToken, other.refreshToken]) {
+      expect(await refusal(gate.refreshSession(token))).toMatchObject({ code: "session_ended", status: 401 })
+      expect(await refusal(gate.logout(token))).toMatchObject({ code: "session_ended", status: 401 })
+    }
+    await createGate({ ...gateTest(), clientId: "gate-api" }).refreshSession(other.refreshToken)
+  })
+
+  it("calls the session of a disabled or deleted account an ended one", async () => {
+    const person = newPerson()
+    const { subject } = await createGate(gateTest()).registerUser(person)
+    const { refreshToken } = await gate.loginWithPassword(person)
+    await adminFetch("PUT", `/realms/gate-test/users/${subject}`, { enabled: false })
+    expect((await refusal(gate.refreshSession(refreshToken))).code).toBe("session_ended")
+    await adminFetch("DELETE", `/realms/gate-test/users/${subject}`)
+    expect((await refusal(gate.refreshSession(refreshToken))).code).toBe("session_ended")
+  })
+
+  it("keeps the session of ten refreshes at once, where Keycloak takes a refresh token once", async () => {
+    const options = await changedShop("shop-once", template => {
+      Object.assign(template, { revokeRefreshToken: true, refreshTokenMaxReuse: 0 })
+    })
+    const once = createGate(options)
+    const { refreshToken } = await once.loginWithPassword({ username: "edith", password: "Edith-2026!" })
+    const sessions = await Promise.all(Array.from({ length: 10 }, () => once.refreshSession(refreshToken)))
+    expect(new Set(sessions.map(session => session.refreshToken)).size).toBe(1)
+    await once.refreshSession(sessions[0]?.refreshToken ?? "")
+    expect(await refusal(once.refreshSession(refreshToken))).toMatchObject({ code: "session_ended", status: 401 })
+    await adminFetch("DELETE", "/realms/shop-once")
   })
 })
 

@@ -7,11 +7,21 @@ export interface TestClient {
   readonly realm: string
   readonly clientId: string
   readonly clientSecret: string
+  readonly timeoutMs: number
 }
+
+// A test that is about nothing else must not fail because its machine is busy.
+const timeoutMs = 60_000
 
 /** The realm `gate-test`: one client does all three things. */
 export function gateTest(): TestClient {
-  return { serverUrl: inject("keycloak").url, realm: "gate-test", clientId: "gate-app", clientSecret: "gate-secret" }
+  return {
+    serverUrl: inject("keycloak").url,
+    realm: "gate-test",
+    clientId: "gate-app",
+    clientSecret: "gate-secret",
+    timeoutMs,
+  }
 }
 
 interface RealmClient {
@@ -63,5 +73,5 @@ export async function changedShop(
   await adminFetch("DELETE", `/realms/${name}`)
   const answer = await adminFetch("POST", "/realms", realm)
   if (answer.status !== 201) throw new Error(`importing ${name}: ${answer.status} ${await answer.text()}`)
-  return { serverUrl: inject("keycloak").url, realm: name, clientId: "shop-api", clientSecret: secret }
+  return { serverUrl: inject("keycloak").url, realm: name, clientId: "shop-api", clientSecret: secret, timeoutMs }
 }

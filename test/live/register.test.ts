@@ -1,4 +1,8 @@
-import { afterAll, describe, expect, inject, it } from "vitest"
+import { once } from "node:events"
+import express from "express"
+import { SMTPServer } from "smtp-server"
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
+import { registerHandler } from "../../src/adapters/express.js"
 import { createGate, type GateError, memoryUserStore } from "../../src/index.js"
 import { adminFetch, changedShop, gateTest } from "./realms.ts"
 
@@ -147,6 +151,23 @@ describe("registerUser on the real server", () => {
     expect(await accountsNamed(bob.username)).toEqual([])
   })
 
+  it("names the group that Keycloak does not have, and leaves nothing", async () => {
+    const events: string[] = []
+    const registration = { groups: ["/staff", "/no such group"] }
+    const options = {
+      ...gateTest(),
+      userStore: store,
+      registration,
+      onEvent: ({ type }: { type: string }) => events.push(type),
+    }
+    const bob = person()
+    const error = await refusal(createGate(options).registerUser(bob))
+    expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
+    expect(error.message).toContain("/no such group")
+    expect(events).toEqual(["refusal"])
+    expect(await accountsNamed(bob.username)).toEqual([])
+  })
+
   it("takes nothing from a registration but its named fields", async () => {
     const ada = person({
       enabled: false,
@@ -203,6 +224,20 @@ describe("registerUser on the real server", () => {
     expect(again.code).toBe("user_exists")
   })
 
+  it("tells which steps the realm asks of every new account, where its service account may read that", async () => {
+    const options = await changedShop("shop-steps", realm => {
+      for (const user of realm.users)
+        if (user.serviceAccountClientId) user.clientRoles = { "realm-management": ["manage-users", "view-realm"] }
+    })
+    const path = "/realms/shop-steps/authentication/required-actions/CONFIGURE_TOTP"
+    const action = (await (await adminFetch("GET", path)).json()) as object
+    await adminFetch("PUT", path, { ...action, defaultAction: true })
+    const shop = createGate({ ...options, userStore: memoryUserStore() })
+    const ada = person()
+    expect((await shop.registerUser(ada)).pending).toEqual(["CONFIGURE_TOTP"])
+    expect(await accountsNamed(ada.username, "shop-steps")).toMatchObject([{ requiredActions: ["CONFIGURE_TOTP"] }])
+  })
+
   it("tells that the e-mail has to be verified first, where its service account may read that", async () => {
     const pending = async (name: string, roles: string[]) => {
       const options = await changedShop(name, realm => {
@@ -241,5 +276,119 @@ describe("registerUser on the real server", () => {
   it("registers several people at once", async () => {
     const people = await Promise.all(Array.from({ length: 5 }, () => register(gate, person())))
     expect(new Set(people.map(({ subject }) => subject)).size).toBe(5)
+  })
+})
+
+describe("registration.onboarding", () => {
+  const registration = { onboarding: "verify-email" } as const
+  const mails: { readonly to: string; readonly text: string; readonly hasRow: boolean }[] = []
+  const rows = memoryUserStore()
+  let saved = 0
+  const counting = {
+    ...rows,
+    async saveUser(...parameters: Parameters<typeof rows.saveUser>) {
+      const row = await rows.saveUser(...parameters)
+      saved += 1
+      return row
+    },
+  }
+  const mailServer = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ["STARTTLS"],
+    onData(stream, { envelope }, done) {
+      stream.toArray().then(chunks => {
+        const to = String(envelope.rcptTo[0]?.address)
+        mails.push({ to, text: Buffer.concat(chunks).toString(), hasRow: saved > 0 })
+        done()
+      }, done)
+    },
+  })
+  let port = 0
+  beforeAll(async () => {
+    mailServer.listen(0, "127.0.0.1")
+    await once(mailServer.server, "listening")
+    port = (mailServer.server.address() as { port: number }).port
+  })
+  afterAll(() => new Promise<void>(resolve => mailServer.close(() => resolve())))
+
+  async function shopWithMail(name: string) {
+    const options = await changedShop(name, realm => {
+      realm.smtpServer = { host: "127.0.0.1", port: String(port), from: "shop@example.test" }
+    })
+    return createGate({ ...options, userStore: counting, registration, onEvent: () => undefined })
+  }
+
+  it("has Keycloak send its mail with the link, once the row exists", async () => {
+    const shop = await shopWithMail("shop-onboarding")
+    const ada = person()
+    expect((await shop.registerUser(ada)).pending).toEqual(["VERIFY_EMAIL"])
+    expect(mails).toMatchObject([{ to: ada.email, hasRow: true }])
+    expect(mails[0]?.text).toMatch(/^Subject: Verify email/m)
+    expect(mails[0]?.text).toContain("/realms/shop-onboarding/login-actions/action-token")
+  })
+
+  it("lets the registration stand when the mail can't be sent, and says so in `pending`", async () => {
+    const shop = await shopWithMail("shop-no-mail")
+    const answer = (await (await adminFetch("GET", "/realms/shop-no-mail")).json()) as object
+    await adminFetch("PUT", "/realms/shop-no-mail", { ...answer, smtpServer: {} })
+    const ada = person()
+    const { pending, subject } = await shop.registerUser(ada)
+    expect(pending).toEqual(["VERIFY_EMAIL", "SEND_VERIFY_EMAIL"])
+    expect(await accountsNamed(ada.username, "shop-no-mail")).toMatchObject([{ id: subject }])
+    await shop.loginWithPassword(ada)
+  })
+})
+
+describe("registerHandler on the real server", () => {
+  const rows = memoryUserStore()
+  const saved = new Set<string>()
+  const userStore = {
+    ...rows,
+    async saveUser(...parameters: Parameters<typeof rows.saveUser>) {
+      saved.add(parameters[0].subject)
+      return rows.saveUser(...parameters)
+    },
+  }
+  const patient = createGate({ ...gateTest(), userStore, timeoutMs: 30_000 })
+  const extra = ({ body }: express.Request) => ({ plan: body?.plan })
+  const app = express().use(express.json())
+  app.post("/register", registerHandler(patient, { attributes: ["phone"], extra }))
+  const server = app.listen(0, "127.0.0.1")
+  afterAll(() => server.close())
+  const post = async (body: object) => {
+    const { port } = server.address() as { port: number }
+    const headers = { "content-type": "application/json" }
+    const answer = await fetch(`http://127.0.0.1:${port}/register`, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    })
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
+  }
+
+  it("carries attributes into the account and the application's own data into the row", async () => {
+    const { username, ...ada } = person({ phone: "123", plan: "pro", shoeSize: "42" })
+    const { status, body } = await post({ username, ...ada })
+    expect(status).toBe(201)
+    created.push(String(body.subject))
+    expect(await accountsNamed(username)).toMatchObject([{ id: body.subject, attributes: { phone: ["123"] } }])
+    const issuer = `${inject("keycloak").url}/realms/gate-test`
+    expect(await rows.findUser({ issuer, subject: String(body.subject) })).toMatchObject({
+      username,
+      extra: { plan: "pro" },
+    })
+  })
+
+  it("answers 20 registrations of one name at once with one 201 and nineteen 409, and makes one account and one row", async () => {
+    const ada = person()
+    saved.clear()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post(ada)))
+    const statuses = answers.map(({ status }) => status).sort()
+    expect(statuses).toEqual([201, ...Array(19).fill(409)])
+    const winner = answers.find(({ status }) => status === 201)?.body.subject
+    created.push(String(winner))
+    expect(await accountsNamed(ada.username)).toMatchObject([{ id: winner }])
+    expect([...saved]).toEqual([winner])
+    await patient.loginWithPassword(ada)
   })
 })

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http"
 import { setTimeout as delay } from "node:timers/promises"
 import type { Breakage, Fault, FaultyServer, Reply } from "./faulty-server.ts"
 
@@ -17,6 +18,31 @@ export const hangBeforeHeaders: Fault = () => undefined
 export const hangInBody: Fault = ({ response }) => {
   response.writeHead(200, { "content-type": "application/json", "content-length": "1000" }).write('{"keys":[')
 }
+
+/** The work is done, and the answer's headers arrive, but its body stops on the way. */
+export const stalling: Fault = async ({ perform, response }) => {
+  const { status, headers, body = "" } = await perform()
+  response.writeHead(withBody(status), { ...(headers as object), "content-length": "100000" })
+  response.write(body.length > 1 ? body.slice(0, -1) : " ")
+}
+
+/** The work is done, and its answer never ends: far more than any of Keycloak's; bounded, should the caller read on. */
+export const endless: Fault = async ({ perform, response }) => {
+  const { status, headers } = await perform()
+  response.writeHead(withBody(status), headers as never)
+  await pour(response)
+}
+
+/** The work is done, and something before Keycloak answers in its place. */
+export function performThen(reply: Reply): Fault {
+  return async ({ perform, send }) => {
+    await perform()
+    send(reply)
+  }
+}
+
+// A 204 can't have a body.
+const withBody = (status: number) => (status === 204 ? 200 : status)
 
 /** The work is done at once, the answer comes late. */
 export function answerLate(ms: number): Fault {
@@ -54,6 +80,10 @@ const trickle: Fault = async ({ response }) => {
 /** Far more than any answer of Keycloak; bounded, should the caller read on for ever. */
 const endlessBody: Fault = async ({ response }) => {
   response.writeHead(200, { "content-type": "application/json" })
+  await pour(response)
+}
+
+async function pour(response: ServerResponse): Promise<void> {
   const chunk = Buffer.alloc(65_536, " ")
   for (let sent = 0; sent < 512 && !response.destroyed; sent++) {
     response.write(chunk)

@@ -28,7 +28,7 @@ afterAll(removeAccounts)
 
 function makeGate(userStore: typeof store): Gate<MemoryUser> {
   const onEvent = (event: Event) => events.push(event)
-  return createGate({ ...throughProxy(proxy), userStore, timeoutMs: 1500, onEvent })
+  return createGate({ ...throughProxy(proxy), userStore, timeoutMs: 4000, onEvent })
 }
 
 const settled = () => events.filter(({ type }) => type === "registration_settled")
@@ -98,6 +98,41 @@ describe("registerUser, when the answer to its create gets lost", () => {
     await expectOneAccount(person.username, made[0] ?? "")
     const codes = outcomes.flatMap(outcome => (outcome.status === "rejected" ? [outcome.reason.code] : []))
     expect(codes).toEqual(Array(9).fill("user_exists"))
+  })
+})
+
+describe("20 registrations whose creates are cut", () => {
+  it("make exactly one account each, and each caller gets the account that is theirs", async () => {
+    const people = Array.from({ length: 20 }, newPerson)
+    const patient = createGate({ ...throughProxy(proxy), userStore: store, timeoutMs: 30_000 })
+    // Every second create does its work, the others never arrive.
+    let count = 0
+    proxy.breakWith(exchange => (count++ % 2 === 0 ? cutAnswer : reset)(exchange), { at: paths.create, times: 20 })
+    const registered = await Promise.all(people.map(person => patient.registerUser(person)))
+    for (const [index, { subject, username, user }] of registered.entries()) {
+      expect([username, user.subject]).toEqual([people[index]?.username, subject])
+      await expectOneAccount(username, subject)
+    }
+    patient.close()
+  })
+
+  it("leave the winner's account alone when they are of one name", async () => {
+    const person = newPerson()
+    const { subject } = await gate.registerUser(person)
+    const patient = createGate({
+      ...throughProxy(proxy),
+      userStore: store,
+      timeoutMs: 30_000,
+      onEvent: e => events.push(e),
+    })
+    proxy.breakWith(cutAnswer, { at: paths.create, times: 20 })
+    const codes = await Promise.all(
+      Array.from({ length: 20 }, () => refusalOf(patient.registerUser(person)).then(({ code }) => code)),
+    )
+    expect(new Set(codes)).toEqual(new Set(["user_exists"]))
+    expect(proxy.requests(paths.remove)).toBe(0)
+    await expectOneAccount(person.username, subject)
+    patient.close()
   })
 })
 
@@ -224,6 +259,24 @@ describe("registerUser, when the user store fails", () => {
     const healed = makeGate(store)
     const { accessToken } = await healed.loginWithPassword(person)
     expect((await healed.verifyBearer(`Bearer ${accessToken}`, {})).user).toMatchObject({ subject: account?.id })
+  })
+
+  it("and so does the undo, keeps the account that somebody has logged in to since from whoever registers its name", async () => {
+    const person = newPerson()
+    gate = makeGate({
+      ...store,
+      async saveUser() {
+        await proxy.goDown()
+        throw failure
+      },
+    })
+    await refusalOf(gate.registerUser(person))
+    await proxy.heal()
+    const [account] = await accountsNamed(person.username)
+    await makeGate(store).loginWithPassword(person)
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "user_exists" })
+    expect(settled()).toEqual([{ type: "registration_settled", outcome: "kept" }])
+    await expectOneAccount(person.username, account?.id ?? "")
   })
 
   it("and the answer to the undo gets lost, leaves no account", async () => {

@@ -1,0 +1,96 @@
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { SMTPServer } from "smtp-server"
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
+import { createAdmin, readRealm } from "../../live/keycloak/admin.ts"
+import {
+  faults,
+  meet,
+  meetStore,
+  type Outcome,
+  steps,
+  storeFaults,
+  storeSteps,
+  storeTimeoutMs,
+  timeoutMs,
+  toMarkdown,
+} from "../../support/fault-matrix.ts"
+
+const root = join(import.meta.dirname, "../../..")
+const realm = "gate-matrix"
+const admin = createAdmin(inject("keycloak"))
+const outcomes = new Map<string, Outcome>()
+const keyOf = (step: string, fault: string) => `${step} × ${fault}`
+const outcome = (step: string, fault: string): Outcome =>
+  outcomes.get(keyOf(step, fault)) ?? expect.unreachable("every cell is measured")
+
+// Mail goes to nobody: this server takes it and forgets it.
+const mailServer = new SMTPServer({ authOptional: true, disabledCommands: ["STARTTLS"] })
+
+beforeAll(async () => {
+  await new Promise<void>(resolve => mailServer.listen(0, "127.0.0.1", resolve))
+  const { port } = mailServer.server.address() as { port: number }
+  const smtpServer = { host: "127.0.0.1", port: String(port), from: "shop@example.test" }
+  await admin.deleteRealm(realm).catch(() => undefined)
+  const template = await readRealm(join(root, "test/live/realm.json"))
+  // Its people have fixed ids, which one server has once.
+  const users = (template.users as { serviceAccountClientId?: string }[]).filter(user => user.serviceAccountClientId)
+  await admin.importRealm({ ...template, realm, smtpServer, users })
+
+  const connection = { serverUrl: inject("keycloak").url, realm, clientId: "gate-app", clientSecret: "gate-secret" }
+  const cells = [
+    ...storeSteps.flatMap(step =>
+      storeFaults.map(fault => ({ step, fault, run: () => meetStore(step, fault, connection, admin) })),
+    ),
+    ...steps.flatMap(step =>
+      faults.map(fault => ({ step: step.name, fault: fault.name, run: () => meet(step, fault, connection, admin) })),
+    ),
+  ]
+  // Most of them wait most of the time, so that eight at once keep nobody busy.
+  const queue = cells[Symbol.iterator]()
+  async function work(): Promise<void> {
+    for (const { step, fault, run } of queue) outcomes.set(keyOf(step, fault), await run())
+  }
+  await Promise.all(Array.from({ length: 8 }, work))
+}, 600_000)
+
+afterAll(async () => {
+  await admin.deleteRealm(realm).catch(() => undefined)
+  await new Promise<void>(resolve => mailServer.close(() => resolve()))
+})
+
+describe.each(steps.map(({ name }) => name))("registerUser that meets a fault at %s", step => {
+  it.each(faults.map(({ name }) => name))("%s: ends in time, and lets a retry succeed", fault => {
+    const { text, ms, retry } = outcome(step, fault)
+    if (faults.find(({ name }) => name === fault)?.hangs) expect(ms).toBeLessThan(4 * timeoutMs)
+    expect(retry).toMatch(text.startsWith("201") ? /^$/ : /^201( both|, mail pending, both)$/)
+  })
+
+  it("leaves account and row or neither, but for an undo that fails", () => {
+    const left = faults.map(({ name }) =>
+      outcome(step, name).text.replace(/^(201, mail pending,|the store's own error,|\S+) /, ""),
+    )
+    const expected = step.startsWith("deleting the account") ? /^(account|none)$/ : /^(both|none|none, soon)$/
+    for (const one of left) expect(one).toMatch(expected)
+  })
+})
+
+describe.each(storeSteps)("registerUser whose store fails at %s", step => {
+  it.each(storeFaults)("%s: ends in time, and lets a retry succeed", fault => {
+    const { ms, retry } = outcome(step, fault)
+    expect(ms).toBeLessThan(1.5 * storeTimeoutMs)
+    expect(retry).toMatch(/^201 (both|1 accounts, 2 rows)/)
+  })
+})
+
+it("the README's fault matrix is what this run gave", () => {
+  const file = join(root, "README.md")
+  const readme = readFileSync(file, "utf8")
+  const begin = readme.indexOf("\n", readme.indexOf("<!-- fault matrix")) + 1
+  const end = readme.indexOf("<!-- end of the fault matrix")
+  expect(begin).toBeLessThanOrEqual(end)
+  const measured = `\n${toMarkdown((step, fault) => outcome(step, fault).text)}\n`
+  if (process.env.MODE === "write-fault-matrix")
+    writeFileSync(file, readme.slice(0, begin) + measured + readme.slice(end))
+  else expect(readme.slice(begin, end)).toBe(measured)
+})
