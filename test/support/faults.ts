@@ -53,6 +53,21 @@ export function answerLate(ms: number): Fault {
   }
 }
 
+/** Waits until so many requests are on their way, so that what replaces one of them meets no fault in its stead. */
+export function onceAllCame(count: number, fault: (index: number) => Fault): Fault {
+  let came = 0
+  let open = () => {}
+  const all = new Promise<void>(resolve => {
+    open = resolve
+  })
+  return async exchange => {
+    const index = came++
+    if (came === count) open()
+    await all
+    await fault(index)(exchange)
+  }
+}
+
 /** Requests that are held up on their way, whether their caller still waits or not, until they are let go. */
 export function holdUp(): { readonly fault: Fault; readonly letGo: () => Promise<readonly Reply[]> } {
   const held: (() => Promise<Reply>)[] = []

@@ -6,11 +6,11 @@ import { paths } from "../../support/issuer.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
 
-const timeoutMs = 3000
+const timeoutMs = 12_000
 
 afterAll(removeAccounts)
 
-describe.concurrent("registerUser, creating the account on the real server", () => {
+describe.concurrent("registerUser, creating the account on the real server", { timeout: 180_000 }, () => {
   it.each(outagesFor(2 * timeoutMs, "http://127.0.0.1:9"))(
     "answers 503 when the proxy $name, and heals",
     async ({ begin, retryAfter }) => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type GateOptions, type MemoryUser, memoryUserStore } from "../../../src/index.js"
 import { accountsNamed, newPerson, removeAccounts, throughProxy } from "../../support/accounts.ts"
-import { answerWith, cutAnswer, holdUp, reset } from "../../support/faults.ts"
+import { answerWith, cutAnswer, holdUp, onceAllCame, reset } from "../../support/faults.ts"
 import type { FaultyServer } from "../../support/faulty-server.ts"
 import { paths } from "../../support/issuer.ts"
 import { startProxy } from "../../support/proxy.ts"
@@ -28,7 +28,7 @@ afterAll(removeAccounts)
 
 function makeGate(userStore: typeof store): Gate<MemoryUser> {
   const onEvent = (event: Event) => events.push(event)
-  return createGate({ ...throughProxy(proxy), userStore, timeoutMs: 4000, onEvent })
+  return createGate({ ...throughProxy(proxy), userStore, timeoutMs: 8000, onEvent })
 }
 
 const settled = () => events.filter(({ type }) => type === "registration_settled")
@@ -91,7 +91,10 @@ describe("registerUser, when the answer to its create gets lost", () => {
 
   it("lets one of ten registrations of one name through when each of them loses an answer", async () => {
     const person = newPerson()
-    proxy.breakWith(cutAnswer, { at: paths.create, times: 10 })
+    proxy.breakWith(
+      onceAllCame(10, () => cutAnswer),
+      { at: paths.create, times: 10 },
+    )
     const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => gate.registerUser(person)))
     const made = outcomes.flatMap(outcome => (outcome.status === "fulfilled" ? [outcome.value.subject] : []))
     expect(made).toHaveLength(1)
@@ -106,8 +109,8 @@ describe("20 registrations whose creates are cut", () => {
     const people = Array.from({ length: 20 }, newPerson)
     const patient = createGate({ ...throughProxy(proxy), userStore: store, timeoutMs: 30_000 })
     // Every second create does its work, the others never arrive.
-    let count = 0
-    proxy.breakWith(exchange => (count++ % 2 === 0 ? cutAnswer : reset)(exchange), { at: paths.create, times: 20 })
+    const fault = onceAllCame(20, index => (index % 2 === 0 ? cutAnswer : reset))
+    proxy.breakWith(fault, { at: paths.create, times: 20 })
     const registered = await Promise.all(people.map(person => patient.registerUser(person)))
     for (const [index, { subject, username, user }] of registered.entries()) {
       expect([username, user.subject]).toEqual([people[index]?.username, subject])
@@ -125,7 +128,10 @@ describe("20 registrations whose creates are cut", () => {
       timeoutMs: 30_000,
       onEvent: e => events.push(e),
     })
-    proxy.breakWith(cutAnswer, { at: paths.create, times: 20 })
+    proxy.breakWith(
+      onceAllCame(20, () => cutAnswer),
+      { at: paths.create, times: 20 },
+    )
     const codes = await Promise.all(
       Array.from({ length: 20 }, () => refusalOf(patient.registerUser(person)).then(({ code }) => code)),
     )
@@ -176,7 +182,7 @@ describe("registerUser, when both creates are held up", () => {
     const { fault, letGo } = holdUp()
     proxy.breakWith(fault, { at: paths.create, times: 2 })
     expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "keycloak_unavailable" })
-    await expect.poll(() => proxy.requests(paths.find), { timeout: 3000 }).toBe(1)
+    await expect.poll(() => proxy.requests(paths.find), { timeout: 10_000 }).toBe(1)
     const replies = await letGo()
     expect(replies.map(({ status }) => status).sort()).toEqual([201, 409])
     await expectSettled()
