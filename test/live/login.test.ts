@@ -152,7 +152,7 @@ describe("loginWithPassword on the real server", () => {
 })
 
 /** What the realm `gate-test` does not have. */
-describe("loginWithPassword on a realm of its own", () => {
+describe("loginWithPassword on a realm of its own", { timeout: 180_000 }, () => {
   const realm = "shop-login"
   const secret = "x".repeat(20)
   const made: string[] = []
@@ -286,7 +286,7 @@ describe("loginWithPassword on a realm of its own", () => {
   })
 })
 
-describe("refreshSession and logout on the real server", () => {
+describe("refreshSession and logout on the real server", { timeout: 180_000 }, () => {
   it("gives new tokens until the session was logged out", async () => {
     const session = await gate.loginWithPassword({ username: "alice", password })
     const refreshed = await gate.refreshSession(session.refreshToken)

@@ -38,7 +38,7 @@ afterAll(async () => {
   for (const subject of created) await adminFetch("DELETE", `/realms/gate-test/users/${subject}`)
 })
 
-describe("registerUser on the real server", () => {
+describe("registerUser on the real server", { timeout: 180_000 }, () => {
   it("makes an account that can log in, and its row", async () => {
     const ada = person()
     const registered = await register(gate, ada, { plan: "pro" })
@@ -279,7 +279,7 @@ describe("registerUser on the real server", () => {
   })
 })
 
-describe("registration.onboarding", () => {
+describe("registration.onboarding", { timeout: 180_000 }, () => {
   const registration = { onboarding: "verify-email" } as const
   const mails: { readonly to: string; readonly text: string; readonly hasRow: boolean }[] = []
   const rows = memoryUserStore()
