@@ -29,6 +29,11 @@ export function oauthError(status: number, error: string, description: string): 
   return json(status, { error, error_description: description })
 }
 
+/** Where Keycloak falls over what it was sent. */
+export function serverError(): Answer {
+  return oauthError(500, "unknown_error", "For more on this error consult the server log.")
+}
+
 /** Whatever this server does not know is said, never guessed. */
 export class NotKnown extends Error {}
 

@@ -39,6 +39,7 @@ export async function startRealmServer(
     record(call, status)
     if (delay > 0) await setTimeout(delay, undefined, { signal: ending.signal })
     const length = status === 204 ? {} : { "content-length": String(Buffer.byteLength(body)) }
+    response.sendDate = false // Keycloak sends none
     response.writeHead(status, { ...always, ...headers, ...length }).end(body)
   }
 

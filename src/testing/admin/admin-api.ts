@@ -117,6 +117,10 @@ const routes: readonly Route[] = [
     ofGroup("Could not find group by id", ({ rights }, group) => json(200, groupAsked(group, rights.managesUsers))),
   ],
   ["GET", /^\/groups\/([^/]+)\/members$/, "viewsUsers", ofGroup("Could not find group by id", listMembers)],
+  ["GET", /^\/group-by-path\/(.+)$/, "viewsUsers", groupByPath],
+  ["GET", /^\/users\/([^/]+)\/consents$/, "viewsUsers", ofUser(listConsents)],
+  ["GET", /^\/users\/([^/]+)\/offline-sessions\/([^/]+)$/, "viewsUsers", ofUser(listOfflineSessions)],
+  ["DELETE", /^\/sessions\/([^/]+)$/, "managesUsers", deleteSession],
   ["GET", /^\/roles(\/[^/]+)?$/, "viewsRealm", () => notForAdministrators("realm roles")],
   ["GET", /^\/(events|admin-events)$/, "viewsRealm", () => notForAdministrators("events")],
 ]
@@ -172,8 +176,9 @@ function deleteUser({ realm }: Request, account: Account): Answer {
   return empty(204)
 }
 
+/** Offline sessions outlive it. */
 function logOut({ realm }: Request, account: Account): Answer {
-  realm.sessions.endAll(account)
+  for (const one of realm.sessions.of(account)) if (!one.isOffline) realm.sessions.end(one)
   account.notBefore = Math.floor(Date.now() / 1000)
   return empty(204)
 }
@@ -184,6 +189,42 @@ function listSessions({ realm }: Request, account: Account): Answer {
     200,
     sessions.map(one => session(one, realm)),
   )
+}
+
+/** Which clients have offline sessions of a user; nobody is asked for consent here. */
+function listConsents({ realm }: Request, account: Account): Answer {
+  const offline = realm.sessions.of(account).filter(({ isOffline }) => isOffline)
+  const clientIds = new Set(offline.flatMap(({ clients }) => [...clients.keys()]))
+  const consents = [...clientIds].map(clientId => ({
+    additionalGrants: [{ client: realm.clients.get(clientId)?.id, key: "Offline Token" }],
+    grantedClientScopes: [],
+    clientId,
+  }))
+  return json(200, consents)
+}
+
+function listOfflineSessions({ realm }: Request, account: Account, id = ""): Answer {
+  const client = [...realm.clients.values()].find(one => one.id === id)
+  if (client === undefined) return json(404, { error: "Client not found" })
+  const sessions = realm.sessions.of(account).filter(one => one.isOffline && one.clients.has(client.clientId))
+  return json(
+    200,
+    sessions.map(one => session(one, realm)),
+  )
+}
+
+function deleteSession({ realm, call }: Request, id = ""): Answer {
+  const found = realm.sessions.byId(id)
+  if (found === undefined || found.isOffline !== (call.query.get("isOffline") === "true"))
+    return json(404, { error: "Sesssion not found" })
+  realm.sessions.end(found)
+  return empty(204)
+}
+
+function groupByPath({ realm, rights }: Request, path = ""): Answer {
+  const group = realm.groups.byPath(path)
+  if (group === undefined) return json(404, { error: "Group path does not exist" })
+  return json(200, groupAsked(group, rights.managesUsers))
 }
 
 function changeGroup({ realm, call }: Request, account: Account, id = ""): Answer {

@@ -56,7 +56,7 @@ function isAskedFor(account: Account, query: URLSearchParams): boolean {
 
 function hasWord(account: Account, word: string): boolean {
   const quoted = /^"(.*)"$/.exec(word)?.[1]
-  const pattern = quoted ?? (word.includes("*") ? word : `${word}*`)
+  const pattern = quoted ?? (word.endsWith("*") ? word : `${word}*`)
   const escaped = pattern.toLowerCase().replace(/[.+?^$()|[\]{}\\]/g, "\\$&")
   const form = new RegExp(`^${quoted === undefined ? escaped.replaceAll("*", ".*") : escaped.replaceAll("*", "\\*")}$`)
   return texts.some(name => form.test(account[name]?.toLowerCase() ?? ""))

@@ -1,4 +1,4 @@
-import { type Answer, type Call, json } from "../answer.js"
+import { type Answer, type Call, json, serverError } from "../answer.js"
 
 /** How a member of a representation is read; what it can't be made from is refused like broken JSON. */
 export type Kind = "text" | "flag" | "number" | "list" | "map" | "any"
@@ -33,10 +33,6 @@ export function parseList(call: Call): { value: readonly unknown[] } | { refusal
   const { body, refusal } = parseBody(call)
   if (refusal !== null) return { refusal }
   return Array.isArray(body) ? { value: body } : { refusal: wrongKind() }
-}
-
-export function serverError(): Answer {
-  return json(500, { error: "unknown_error", error_description: "For more on this error consult the server log." })
 }
 
 function parseBody({ headers, body }: Call): { body: unknown; refusal: Answer | null } {

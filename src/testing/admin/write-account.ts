@@ -1,10 +1,10 @@
-import { type Answer, type Call, empty, json, NotKnown } from "../answer.js"
+import { type Answer, type Call, empty, json, NotKnown, serverError } from "../answer.js"
 import { type AccountData, valuesOf } from "../protocol/protocol-mappers.js"
-import type { Account, Attributes } from "../realm/accounts.js"
+import { type Account, type Attributes, requireAction } from "../realm/accounts.js"
 import { type Password, plainPassword } from "../realm/password.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { type ProfileProblem, problemsForAdmin } from "../realm/user-profile.js"
-import { type Kind, type Parsed, parseObject, serverError } from "./json-body.js"
+import { type Kind, type Parsed, parseObject } from "./json-body.js"
 
 const userKinds: Readonly<Record<string, Kind>> = {
   ...{ id: "text", username: "text", email: "text", firstName: "text", lastName: "text" },
@@ -43,7 +43,7 @@ export function createUser(realm: RealmModel, call: Call): Answer {
   if ("refusal" in parsed) return parsed.refusal
   const wanted = wantedOf(parsed.value)
   if (wanted === null) return serverError()
-  const username = realm.settings.emailAsUsername ? wanted.email : wanted.username
+  const username = realm.settings.emailAsUsername ? (wanted.email ?? wanted.username) : wanted.username
   if (username === null || username.trim() === "") return json(400, { errorMessage: "User name is missing" })
   const taken = conflict(realm, { username, email: wanted.email }, null)
   if (taken !== null) return taken
@@ -184,13 +184,22 @@ function keptAttributes({ profile }: RealmModel, attributes: Attributes): Attrib
   return Object.fromEntries(kept)
 }
 
+const writtenByKeycloak: ReadonlySet<string> = new Set([
+  ...["KERBEROS_PRINCIPAL", "LDAP_ID", "LDAP_ENTRY_DN", "CREATED_TIMESTAMP", "createTimestamp", "modifyTimestamp"],
+])
+
 function profileRefusal(realm: RealmModel, values: AccountData): Answer | null {
   const managed = realm.profile.attributes.map(({ name }) => name)
   const all = valuesOf(values)
   const tooLong = Object.entries(all)
     .filter(([name, list]) => !managed.includes(name) && list.some(value => value.length > 2048))
     .map(([name]) => ({ field: name, errorMessage: "error-invalid-length", params: [name, 0, 2048] }))
-  const problems = [...problemsForAdmin(realm.profile, all), ...tooLong]
+  const reserved = Object.keys(all)
+    .filter(name => writtenByKeycloak.has(name))
+    .map(name => ({ field: name, errorMessage: "updateReadOnlyAttributesRejectedMessage", params: [name] }))
+  const isNameless = realm.settings.emailAsUsername && values.email === null
+  const nameless = { field: "email", errorMessage: "error-user-attribute-required", params: ["email"] }
+  const problems = [...(isNameless ? [nameless] : []), ...problemsForAdmin(realm.profile, all), ...tooLong, ...reserved]
   return problems.length === 0 ? null : profileAnswer(problems)
 }
 
@@ -214,10 +223,6 @@ function policyRefusal(
 /** Unknown actions are dropped without a word. */
 function knownActions(realm: RealmModel, actions: readonly string[]): readonly string[] {
   return [...new Set(actions)].filter(action => realm.requiredActions.has(action))
-}
-
-function requireAction(account: Account, action: string): void {
-  if (!account.requiredActions.includes(action)) account.requiredActions = [...account.requiredActions, action]
 }
 
 function setPasswords(account: Account, credentials: readonly Credential[]): void {

@@ -8,11 +8,11 @@ const badClient = "Invalid client or Invalid client credentials"
 export function authenticateClient(realm: RealmModel, call: Call, form: URLSearchParams): Client | Answer {
   if (form.has("client_assertion")) throw new NotKnown("knows client secrets only, no signed assertions.")
   const basic = basicCredentials(call.headers.authorization)
-  const clientId = basic?.clientId ?? form.get("client_id")
+  const clientId = form.get("client_id") ?? basic?.clientId ?? null
   const client = clientId === null ? undefined : realm.clients.get(clientId)
   if (client === undefined || !client.isEnabled) return oauthError(401, "invalid_client", badClient)
   if (client.isPublic) return client
-  const secret = basic?.secret ?? form.get("client_secret")
+  const secret = form.get("client_secret") ?? basic?.secret
   return secret === client.secret ? client : oauthError(401, "unauthorized_client", badClient)
 }
 

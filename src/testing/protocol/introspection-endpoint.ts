@@ -1,7 +1,7 @@
 import { type Answer, type Call, json, oauthError } from "../answer.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { authenticateClient, basicCredentials, isAnswer } from "./client-authentication.js"
-import { formOf } from "./form.js"
+import { formOf, hasDuplicates } from "./form.js"
 import { type PresentedToken, readToken } from "./presented-token.js"
 import { type MutableClaims, mapClaims } from "./protocol-mappers.js"
 import { issuerOf, tokenContext } from "./token-context.js"
@@ -12,12 +12,12 @@ export async function introspectionEndpoint(realm: RealmModel, call: Call): Prom
   if (!realm.isEnabled) return oauthError(403, "access_denied", "Realm not enabled")
   const client = authenticateClient(realm, call, form)
   if (isAnswer(client)) {
-    const isNamed = realm.clients.has(
-      basicCredentials(call.headers.authorization)?.clientId ?? form.get("client_id") ?? "",
-    )
+    const named = form.get("client_id") ?? basicCredentials(call.headers.authorization)?.clientId
+    const isNamed = realm.clients.has(named ?? "")
     return isNamed ? oauthError(401, "invalid_client", "Client authentication failed.") : client
   }
   if (client.isPublic) return oauthError(403, "invalid_request", "Client not allowed.")
+  if (hasDuplicates(form)) return oauthError(400, "invalid_request", "duplicated parameter")
   const token = form.get("token")
   if (token === null) return oauthError(400, "invalid_request", "Token not provided.")
   const hint = form.get("token_type_hint")
@@ -52,10 +52,6 @@ function currentClaims(realm: RealmModel, issuer: string, presented: PresentedTo
   return { ...mapped, ...realm.claimsGiven.get(String(claims.jti)) }
 }
 
-function about({ client, account, session, claims }: PresentedToken): MutableClaims {
-  return {
-    client_id: client.clientId,
-    ...(session !== null && claims.typ !== "x" && { username: account.username }),
-    token_type: claims.typ,
-  }
+function about({ client, account, claims }: PresentedToken): MutableClaims {
+  return { client_id: client.clientId, username: account.username, token_type: claims.typ }
 }

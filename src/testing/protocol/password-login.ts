@@ -1,5 +1,5 @@
-import { type Answer, oauthError } from "../answer.js"
-import type { Account } from "../realm/accounts.js"
+import { type Answer, oauthError, serverError } from "../answer.js"
+import { type Account, requireAction } from "../realm/accounts.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { isIncomplete } from "../realm/user-profile.js"
 import { valuesOf } from "./protocol-mappers.js"
@@ -10,6 +10,7 @@ export function logIn(realm: RealmModel, form: URLSearchParams, scopes: readonly
   if (username === null) return oauthError(401, "invalid_request", "Missing parameter: username")
   const account = accountNamed(realm, username)
   if (account === undefined || realm.bruteForce.isLocked(account)) return invalidCredentials()
+  if (account.password?.isUnreadable) return serverError()
   if (!isProven(realm, account, form)) {
     realm.bruteForce.failed(account)
     return invalidCredentials()
@@ -40,6 +41,8 @@ function isProven({ settings }: RealmModel, account: Account, form: URLSearchPar
 function isUnfinished(realm: RealmModel, account: Account, scopes: readonly string[]): boolean {
   const pending = account.requiredActions.filter(action => realm.requiredActions.get(action)?.isEnabled)
   const isUnverified = realm.settings.verifyEmail && !account.emailVerified
+  // It stays asked for, even when somebody else verifies the e-mail.
+  if (isUnverified) requireAction(account, "VERIFY_EMAIL")
   const profileIsChecked = realm.requiredActions.get("VERIFY_PROFILE")?.isEnabled === true
   return (
     pending.length > 0 || isUnverified || (profileIsChecked && isIncomplete(realm.profile, valuesOf(account), scopes))

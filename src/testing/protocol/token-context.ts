@@ -28,7 +28,8 @@ export function issuerOf(origin: string, realm: RealmModel): string {
 export function invalidScopes(client: Client, realm: RealmModel, scope: string | null): string | null {
   if (scope === null) return null
   const known = [...client.defaultScopes, ...client.optionalScopes].map(({ name }) => name)
-  const asked = scope.split(" ")
+  // A blank at the end counts for nothing, one before or between does.
+  const asked = scope.replace(/(?<=.) +$/, "").split(" ")
   if (realm.settings.organizations && asked.some(name => name.startsWith("organization:")))
     throw new NotKnown("has no organizations.")
   return asked.every(name => name === "openid" || known.includes(name)) ? null : scope

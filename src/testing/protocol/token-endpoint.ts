@@ -1,5 +1,5 @@
 import { type Answer, type Call, json, NotKnown, oauthError } from "../answer.js"
-import type { Client } from "../realm/clients.js"
+import type { Client, ClientScope } from "../realm/clients.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import type { ClientSession, Session } from "../realm/sessions.js"
 import { authenticateClient, isAnswer } from "./client-authentication.js"
@@ -72,19 +72,12 @@ const grants: Readonly<Record<string, GrantHandler>> = {
     const asked = form.get("scope")
     const invalid = invalidScopes(client, realm, asked)
     if (invalid !== null) return oauthError(400, "invalid_scope", `Invalid scopes: ${invalid}`)
-    const granted = String(claims.scope)
-    const scope =
-      asked === null
-        ? granted
-        : asked
-            .split(" ")
-            .filter(name => granted.split(" ").includes(name))
-            .join(" ")
     const reused = useOnce(realm, session, client, String(claims.jti))
     if (reused !== null) return reused
     session.lastRefreshAt = Math.floor(Date.now() / 1000)
     const ingredients = { realm, issuer: issuerOf(call.origin, realm), client, account: session.account, session }
-    return tokenAnswer(tokenContext({ ...ingredients, notes: {} }, scope), "rt")
+    const granted = tokenContext({ ...ingredients, notes: {} }, String(claims.scope))
+    return tokenAnswer(asked === null ? granted : narrowed(granted, asked), "rt", granted)
   },
 
   client_credentials(realm, call, form, client) {
@@ -113,12 +106,20 @@ function proofMissing(): Answer {
   return oauthError(400, "invalid_request", "DPoP proof is missing")
 }
 
-async function tokenAnswer(context: TokenContext, type: Grant): Promise<Answer> {
-  const { session, isOpenid, client } = context
+/** For fewer scopes than were granted; those that a client has by default stay. */
+function narrowed(granted: TokenContext, asked: string): TokenContext {
+  const names = asked.split(" ")
+  const isKept = (scope: ClientScope) => granted.client.defaultScopes.includes(scope) || names.includes(scope.name)
+  return { ...granted, isOpenid: granted.isOpenid && names.includes("openid"), scopes: granted.scopes.filter(isKept) }
+}
+
+/** `granted` is what the session was granted, which a refresh for less does not lose. */
+async function tokenAnswer(context: TokenContext, type: Grant, granted: TokenContext = context): Promise<Answer> {
+  const { session, client } = context
   const claims = accessClaims(context, type)
   const accessToken = await signAccessToken(context, claims)
   const hasRefreshToken = session !== null && client.attributes["use.refresh.tokens"] !== "false"
-  const refresh = hasRefreshToken ? refreshToken(context) : null
+  const refresh = hasRefreshToken ? refreshToken(granted, claims.aud) : null
   if (refresh !== null) remember(session?.clients.get(client.clientId), refresh.id)
   return json(200, {
     access_token: accessToken,
@@ -126,7 +127,7 @@ async function tokenAnswer(context: TokenContext, type: Grant): Promise<Answer> 
     refresh_expires_in: refresh?.expiresInSeconds ?? 0,
     ...(refresh !== null && { refresh_token: refresh.token }),
     token_type: "Bearer",
-    ...(isOpenid && { id_token: await idToken(context, claims, accessToken) }),
+    ...(granted.isOpenid && { id_token: await idToken(context, claims, accessToken) }),
     "not-before-policy": context.realm.settings.notBefore,
     ...(session !== null && { session_state: session.id }),
     scope: scopeClaim(context),
@@ -156,6 +157,8 @@ export async function readRefreshToken(
   if (claims.azp !== client.clientId)
     return refused("Invalid refresh token. Token client and authorized client don't match")
   if (claims.exp !== undefined && Number(claims.exp) <= Date.now() / 1000) return refused("Token is not active")
+  const isForgotten = realm.sessions.byId(String(claims.sid))?.clients.has(client.clientId) === false
+  if (isForgotten) return refused("Session doesn't have required client")
   const session = sessionOf(realm, claims)
   if (session === null || realm.accounts.byId(session.account.id) === undefined)
     return refused(claims.typ === "Offline" ? "Offline user session not found" : "Session not active")

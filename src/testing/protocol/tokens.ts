@@ -57,15 +57,8 @@ export interface RefreshToken {
   readonly expiresInSeconds: number
 }
 
-export function refreshToken({
-  client,
-  session,
-  realm,
-  issuer,
-  isOpenid,
-  scopes,
-  account,
-}: TokenContext): RefreshToken {
+export function refreshToken(context: TokenContext, audience: unknown): RefreshToken {
+  const { client, session, realm, issuer, isOpenid, scopes, account } = context
   const iat = Math.floor(Date.now() / 1000)
   const isOffline = session?.isOffline === true
   const seconds = Math.min(
@@ -85,7 +78,7 @@ export function refreshToken({
     azp: client.clientId,
     sid: session?.id,
     scope: names.join(" "),
-    aud_x: client.clientId,
+    aud_x: audience,
     prov: "default",
   })
   return { token, id, expiresInSeconds: isOffline ? 0 : seconds }

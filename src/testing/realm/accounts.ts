@@ -83,3 +83,8 @@ export function rolesOf(account: Account): ReadonlySet<Role> {
   const ofGroups = [...account.groups].flatMap(lineage).flatMap(group => [...group.roles])
   return expand([...account.roles, ...ofGroups])
 }
+
+/** What the person must do before the next login. */
+export function requireAction(account: Account, action: string): void {
+  if (!account.requiredActions.includes(action)) account.requiredActions = [...account.requiredActions, action]
+}

@@ -20,18 +20,16 @@ export function oneTimeCode(secretData: string, credentialData: string): OneTime
   }
   const hash = hashes[algorithm]
   if (subType !== "totp" || hash === undefined) return null
-  let lastUsed = 0
+  const used = new Set<number>()
 
   return {
     accept(code, isReusable) {
       const step = Math.floor(Date.now() / 1000 / period)
-      for (let candidate = step - lookAhead; candidate <= step + lookAhead; candidate++) {
-        if (codeAt(value, candidate, digits, hash) !== code) continue
-        if (!isReusable && candidate <= lastUsed) return false
-        lastUsed = candidate
-        return true
-      }
-      return false
+      const steps = [step - lookAhead, step, step + lookAhead]
+      const found = steps.find(candidate => codeAt(value, candidate, digits, hash) === code)
+      if (found === undefined || (used.has(found) && !isReusable)) return false
+      used.add(found)
+      return true
     },
   }
 }

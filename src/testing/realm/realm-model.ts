@@ -310,7 +310,7 @@ function importClient(
     hasFullScope: file.fullScopeAllowed ?? true,
     needsConsent: file.consentRequired ?? false,
     redirectUris: file.redirectUris ?? [],
-    webOrigins: file.webOrigins ?? [],
+    webOrigins: file.webOrigins ?? ["+"],
     notBefore: file.notBefore ?? 0,
     attributes,
     mappers: importMappers(`client ${clientId}`, file.protocolMappers, problems),

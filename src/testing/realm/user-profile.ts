@@ -144,19 +144,19 @@ const validators: Readonly<Record<string, Validator>> = {
     prohibitedInNames.test(value) ? [["error-person-name-invalid-character"]] : [],
   "up-username-not-idn-homograph": value => (latin.test(value) ? [] : [["error-username-invalid-character"]]),
   pattern: (value, { pattern, "error-message": message }) =>
-    new RegExp(`^(?:${pattern})$`, "u").test(value) ? [] : [[String(message || "error-pattern-no-match"), value]],
+    new RegExp(`^(?:${pattern})$`, "u").test(value) ? [] : [[String(message || "error-pattern-no-match"), pattern]],
   integer: (value, config) => inRange(value, /^[+-]?\d+$/, config),
   double: (value, config) => inRange(value, /^[+-]?(\d+\.?\d*|\.\d+)$/, config),
-  options: (value, { options }) =>
-    Array.isArray(options) && options.includes(value) ? [] : [["error-invalid-value", value]],
+  options: (value, { options }) => (Array.isArray(options) && options.includes(value) ? [] : [["error-invalid-value"]]),
 }
 
 function inRange(value: string, form: RegExp, { min, max }: Readonly<Record<string, unknown>>): readonly Problem[] {
-  if (!form.test(value)) return [["error-invalid-number", value]]
+  if (!form.test(value)) return [["error-invalid-number"]]
   const least = optionalNumber(min)
   const most = optionalNumber(max)
   if ((least === null || Number(value) >= least) && (most === null || Number(value) <= most)) return []
-  return [["error-number-out-of-range", value, least, most]]
+  const which = least === null ? "-too-big" : most === null ? "-too-small" : ""
+  return [[`error-number-out-of-range${which}`, least, most]]
 }
 
 function optionalNumber(value: unknown): number | null {
