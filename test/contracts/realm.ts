@@ -1,5 +1,8 @@
 import { describe } from "vitest"
-import { describeUsers } from "./realm/create-user.ts"
+import { describeAdminRights } from "./realm/admin-rights.ts"
+import { describeChangeUser } from "./realm/change-user.ts"
+import { describeCreateUser } from "./realm/create-user.ts"
+import { describeFindUsers } from "./realm/find-users.ts"
 import { realmsOf } from "./realm/open-realms.ts"
 import { describePasswordGrant } from "./realm/password-grant.ts"
 import type { RealmHost } from "./realm/realm-client.ts"
@@ -14,7 +17,10 @@ export function describeRealmContract(name: string, host: RealmHost): void {
   describe(name, () => {
     const open = realmsOf(host)
     describePasswordGrant(open)
-    describeUsers(open)
+    describeCreateUser(open)
+    describeChangeUser(open)
+    describeFindUsers(open)
+    describeAdminRights(open)
     describeTokens(open)
     describeSessions(open)
   })

@@ -57,6 +57,7 @@ const esmImports = `
   import * as onExpress from "keycloak-gate/express"
   import * as onFastify from "keycloak-gate/fastify"
   import * as onKoa from "keycloak-gate/koa"
+  import { startTestRealm, userStoreContract } from "keycloak-gate/testing"
 `
 const commonJsImports = `
   import { Router } from "@koa/router"
@@ -67,8 +68,10 @@ const commonJsImports = `
   import onExpress = require("keycloak-gate/express")
   import onFastify = require("keycloak-gate/fastify")
   import onKoa = require("keycloak-gate/koa")
+  import testing = require("keycloak-gate/testing")
   import type { UserStore, Principal } from "keycloak-gate"
   const { createGate, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
+  const { startTestRealm, userStoreContract } = testing
 `
 const rest = `
   export async function whoAsks(): Promise<Principal<Row> | null> {
@@ -78,6 +81,16 @@ const rest = `
       if (isGateError(error) && error.code === "invalid_token") return null
       throw error
     }
+  }
+  export async function tested(): Promise<string> {
+    const realm = await startTestRealm({ realm: { realm: "shop", enabled: true }, clientId: undefined })
+    const { id } = realm.addUser({ username: "ada", email: null, attributes: { plan: ["pro"] } })
+    const token = await realm.issueToken({ username: "ada" }, { exp: 1 })
+    const { pending } = await createGate({ ...realm.gateOptions, userStore: memoryUserStore() }).registerUser({
+      username: "bob", email: "bob@example.test", firstName: "Bob", lastName: "B", password: "Bob-2026!",
+    })
+    await realm.stop()
+    return id + token + pending.length + realm.requests.length + typeof userStoreContract
   }
   export const another = createGate({ ...optionsFromEnv({}), userStore: memoryUserStore() })
 `

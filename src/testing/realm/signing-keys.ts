@@ -78,8 +78,8 @@ export function createSigningKeys(realm: string, algorithm: string): SigningKeys
     },
     async verified(token) {
       const [header = "", payload = "", signature = "", ...rest] = token.split(".")
-      const head = decode(header) as Header | null
-      const body = decode(payload)
+      const head = decodePart(header) as Header | null
+      const body = decodePart(payload)
       if (head === null || body === null || rest.length > 0) return null
       const isGood = await isSigned(`${header}.${payload}`, head, Buffer.from(signature, "base64url"))
       return isGood ? body : null
@@ -149,7 +149,8 @@ function encode(part: object): string {
   return Buffer.from(JSON.stringify(part)).toString("base64url")
 }
 
-function decode(part: string): Record<string, unknown> | null {
+/** The object in one part of a token, or null. */
+export function decodePart(part: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, "base64url").toString())
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null

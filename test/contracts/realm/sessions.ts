@@ -93,11 +93,12 @@ export function describeSessions(open: OpenRealm): void {
         expect(body.username).toBe("service-account-gate-app")
       })
 
-      it.each(["", "junk", "e30.e30.e30"])("calls the token %j inactive", async token => {
+      it.each(["", "junk", "a.b.c"])("calls the token %j inactive", async token => {
         expect(await realm.introspect(token)).toMatchObject({ status: 200, body: inactive })
       })
 
       it.each([
+        ["a token of no type", { ...as, token: "e30.e30.e30" }, 400, "invalid_request", "Failed to introspect token."],
         [
           "a wrong secret",
           { ...as, client_secret: "x", token: "x" },
