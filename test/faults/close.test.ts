@@ -30,6 +30,17 @@ const calls: readonly { readonly verb: string; readonly call: () => Promise<unkn
   { verb: "logout", call: async () => gate.logout(await issuer.mint()) },
   { verb: "registerUser", call: () => gate.registerUser(person) },
   { verb: "registerUser that creates", call: () => gate.registerUser(person), at: paths.create },
+  { verb: "updateAccount", call: () => gate.updateAccount("s-1", { firstName: "Ada" }) },
+  { verb: "setPassword", call: () => gate.setPassword("s-1", secrets.password) },
+  {
+    verb: "changePassword",
+    call: () => gate.changePassword({ username: "ada", currentPassword: secrets.password, newPassword: "other" }),
+  },
+  { verb: "sendPasswordReset", call: () => gate.sendPasswordReset(secrets.email) },
+  { verb: "sendEmailVerification", call: () => gate.sendEmailVerification("s-1") },
+  { verb: "disableAccount", call: () => gate.disableAccount("s-1") },
+  { verb: "enableAccount", call: () => gate.enableAccount("s-1") },
+  { verb: "deleteAccount", call: () => gate.deleteAccount("s-1") },
   { verb: "ready", call: () => gate.ready() },
 ]
 
