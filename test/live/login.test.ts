@@ -1,7 +1,7 @@
-import { createHmac } from "node:crypto"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createGate, type GateError, type GateOptions, memoryUserStore } from "../../src/index.js"
 import { newPerson, removeAccounts } from "../support/accounts.ts"
+import { oneTimeCode } from "../support/one-time-code.ts"
 import { adminFetch, changedShop, gateTest, type TestClient } from "./realms.ts"
 
 const password = "Passw0rd!"
@@ -12,15 +12,6 @@ const refusal = (login: Promise<unknown>): Promise<GateError> =>
     () => expect.unreachable("the login was accepted"),
     error => error,
   )
-
-/** RFC 6238 with Keycloak's defaults, for the account `frank-otp`. */
-function oneTimeCode(secret: string): string {
-  const counter = Buffer.alloc(8)
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)))
-  const mac = createHmac("sha1", secret).update(counter).digest()
-  const offset = (mac.at(-1) ?? 0) & 15
-  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0")
-}
 
 describe("loginWithPassword on the real server", () => {
   it.each([

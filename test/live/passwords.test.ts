@@ -1,14 +1,33 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createGate } from "../../src/index.js"
+import { oneTimeCode } from "../support/one-time-code.ts"
 import { refusalOf } from "../support/refusal-of.ts"
 import { type People, type Person, password, startPeople } from "./people.ts"
 
 const newPassword = "Passw0rd!-new"
+const authenticatorSecret = "abcdefghijklmnopqrst"
+const withAuthenticator = {
+  username: "olive",
+  enabled: true,
+  email: "olive@example.test",
+  firstName: "Olive",
+  lastName: "L",
+  credentials: [
+    { type: "password", value: password },
+    {
+      type: "otp",
+      secretData: JSON.stringify({ value: authenticatorSecret }),
+      credentialData: JSON.stringify({ subType: "totp", digits: 6, counter: 0, period: 30, algorithm: "HmacSHA1" }),
+    },
+  ],
+}
 let people: People
 beforeAll(async () => {
   people = await startPeople("shop-passwords", realm => {
     realm.passwordPolicy = "length(8) and notUsername"
     realm.bruteForceProtected = false
+    Object.assign(realm, { otpPolicyCodeReusable: true })
+    realm.users.push(withAuthenticator)
   })
 })
 afterAll(() => people.close())
@@ -82,6 +101,15 @@ describe("changePassword on the real server", () => {
     const person = await people.newPerson()
     await people.gate.changePassword({ subject: person.subject, currentPassword: password, newPassword })
     await login(person, newPassword)
+  })
+
+  it("needs the one-time code of an account that has an authenticator, and answers without it as to a wrong password", async () => {
+    const change = { username: "olive", currentPassword: password, newPassword }
+    expect(await codeOf(people.gate.changePassword(change))).toBe("invalid_credentials")
+    expect(await codeOf(people.gate.changePassword({ ...change, otp: "000000" }))).toBe("invalid_credentials")
+    await people.gate.changePassword({ ...change, otp: oneTimeCode(authenticatorSecret) })
+    const otp = oneTimeCode(authenticatorSecret)
+    await people.gate.loginWithPassword({ username: "olive", password: newPassword, otp })
   })
 
   it("changes nobody's password but the subject's, whoever else's password was proven", async () => {
