@@ -5,6 +5,16 @@ import { refusalOf } from "../support/refusal-of.ts"
 import { type People, type Person, password, startPeople } from "./people.ts"
 
 const newPassword = "Passw0rd!-new"
+// Keycloak takes the policy as a whole only.
+const reusableCodes = {
+  otpPolicyType: "totp",
+  otpPolicyAlgorithm: "HmacSHA1",
+  otpPolicyDigits: 6,
+  otpPolicyPeriod: 30,
+  otpPolicyLookAheadWindow: 1,
+  otpPolicyInitialCounter: 0,
+  otpPolicyCodeReusable: true,
+}
 const authenticatorSecret = "abcdefghijklmnopqrst"
 const withAuthenticator = {
   username: "olive",
@@ -26,7 +36,7 @@ beforeAll(async () => {
   people = await startPeople("shop-passwords", realm => {
     realm.passwordPolicy = "length(8) and notUsername"
     realm.bruteForceProtected = false
-    Object.assign(realm, { otpPolicyCodeReusable: true })
+    Object.assign(realm, reusableCodes)
     realm.users.push(withAuthenticator)
   })
 })

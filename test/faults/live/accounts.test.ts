@@ -7,13 +7,16 @@ import { type Mailbox, startMailbox } from "../../support/mailbox.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
 
-const timeoutMs = 2000
+const timeoutMs = 4000
 let people: People
 let mailbox: Mailbox
 let proxy: FaultyServer
 let gate: Gate<MemoryUser>
 beforeAll(async () => {
-  people = await startPeople("shop-account-faults")
+  people = await startPeople("shop-account-faults", realm => {
+    // With it, a login right after another one of the same person may be refused: on a busy server the first still counts.
+    realm.bruteForceProtected = false
+  })
   mailbox = await startMailbox()
   await mailbox.attach("shop-account-faults")
 })
