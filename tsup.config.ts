@@ -15,8 +15,6 @@ export default defineConfig({
   treeshake: true,
   clean: true,
   target: "node22",
-  // Whitespace only: names stay readable in a stack.
-  esbuildOptions(options) {
-    options.minifyWhitespace = true
-  },
+  // The source maps bring the names back (`node --enable-source-maps`).
+  minify: true,
 })

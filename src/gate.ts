@@ -2,19 +2,10 @@ import { type Expectations, parseClaims } from "./bearer/claims.js"
 import type { Principal } from "./bearer/principal.js"
 import { createPrincipalCache } from "./bearer/principal-cache.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
-import { type ChangePassword, createChangePassword } from "./change-password.js"
-import { createDeleteAccount, type DeleteAccount } from "./delete-account.js"
-import {
-  createDisableAccount,
-  createEnableAccount,
-  type DisableAccount,
-  type EnableAccount,
-} from "./disable-account.js"
 import { isGateError } from "./errors.js"
 import { createReport } from "./events.js"
-import { createAccountCalls } from "./keycloak/account-calls.js"
+import type { AccountVerbs } from "./gate-accounts.js"
 import { createAccountListing } from "./keycloak/account-listing.js"
-import { createAdminClient } from "./keycloak/admin-client.js"
 import { secretNeeded } from "./keycloak/client-authentication.js"
 import { createIntrospect, createIntrospection } from "./keycloak/introspection.js"
 import { createKeySet, type Jwk } from "./keycloak/key-set.js"
@@ -24,7 +15,6 @@ import { createRecheck } from "./keycloak/recheck.js"
 import type { Asker } from "./keycloak/refused-us.js"
 import { createServiceToken } from "./keycloak/service-token.js"
 import { createSessionEnd } from "./keycloak/session-end.js"
-import { subjectOf } from "./keycloak/session-subject.js"
 import { createSetUpInspection } from "./keycloak/set-up.js"
 import { createTokenClient } from "./keycloak/token-client.js"
 import { createTokenVerifier, type VerifyToken } from "./keycloak/token-verifier.js"
@@ -32,39 +22,20 @@ import { createTransport } from "./keycloak/transport.js"
 import { createUserinfo } from "./keycloak/userinfo.js"
 import { createLoginWithPassword, type LoginWithPassword } from "./login-with-password.js"
 import { createLogout, type Logout } from "./logout.js"
-import { createLogoutEverywhere, type LogoutEverywhere } from "./logout-everywhere.js"
 import { type GateOptions, parseOptions } from "./options.js"
 import { createReady, type ReadyOptions, type Use } from "./ready.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
-import { createRegisterUser, type RegisterUser } from "./register-user.js"
-import { createSendEmailVerification, type SendEmailVerification } from "./send-email-verification.js"
-import { createSendPasswordReset, type SendPasswordReset } from "./send-password-reset.js"
-import { createSetPassword, type SetPassword } from "./set-password.js"
 import { type SyncUsersSteps, syncUsersSteps } from "./sync-users.js"
-import { createUpdateAccount, type UpdateAccount } from "./update-account.js"
-import { createAccountChange } from "./user/change-account.js"
-import { createAccountCreation } from "./user/create-account.js"
-import { createRulesCache } from "./user/registration-rules.js"
 import { createUserSync } from "./user/sync-user.js"
-import type { UserIdentity, UserStore } from "./user/user-store.js"
+import type { UserStore } from "./user/user-store.js"
 import { createVerifyBearer, type VerifyBearer } from "./verify-bearer.js"
 
 /** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
-export interface Gate<User> {
-  readonly registerUser: RegisterUser<User>
+export interface Gate<User> extends AccountVerbs<User> {
   readonly loginWithPassword: LoginWithPassword
   readonly verifyBearer: VerifyBearer<User>
   readonly refreshSession: RefreshSession
   readonly logout: Logout
-  readonly logoutEverywhere: LogoutEverywhere
-  readonly updateAccount: UpdateAccount<User>
-  readonly setPassword: SetPassword
-  readonly changePassword: ChangePassword
-  readonly sendPasswordReset: SendPasswordReset
-  readonly sendEmailVerification: SendEmailVerification
-  readonly disableAccount: DisableAccount
-  readonly enableAccount: EnableAccount
-  readonly deleteAccount: DeleteAccount
   /**
    * Resolves when Keycloak is set up for what this application does; otherwise throws one error that names everything
    * that is wrong, why, and the mend. Never required: the gate is lazy and heals by itself.
@@ -143,18 +114,6 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     return adminTokens.clientCredentialsGrant()
   })
   const serviceToken = createServiceToken(serviceGrant, now)
-  const adminClient = { realm, clientId: admin?.clientId ?? clientId, transport, serviceToken }
-  const accounts = createAdminClient(adminClient)
-  const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
-  async function undo(subject: string): Promise<void> {
-    await accounts.deleteAccount(subject)
-    await removeUser({ issuer: realm.issuer, subject })
-  }
-  const creation = createAccountCreation({ accounts, undo, now, report })
-
-  const life = createAccountCalls({ ...adminClient, clock, mailClientId: clientId })
-  const changeAccount = createAccountChange(life)
-
   function reportRefusal(error: unknown): void {
     if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
   }
@@ -183,23 +142,36 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     syncUser: sync === null ? null : syncUser,
     report: reportRefusal,
   })
-  const registerUser = createRegisterUser<User | null>({
-    issuer: realm.issuer,
-    accounts,
-    creation,
-    saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
-    removeUser,
-    // Half a minute by default, for databases that wait for a lock or a connection.
-    storeTimeoutMs: 6 * settings.timeoutMs,
-    given: settings.registration,
-    report,
-    now,
-  })
   const loginWithPassword = createLoginWithPassword({
     passwordGrant: tokens.passwordGrant,
     neededScopes: mode === "userinfo" ? ["openid"] : [],
   })
   const endSession = createSessionEnd(askerAt(realm.logoutUrl), transport)
+  let accountVerbs: Promise<AccountVerbs<User | null> & { close(): void }> | null = null
+  /** One verb of the half that manages accounts, which is loaded with the first call of any of them. */
+  function onAccounts<Name extends keyof AccountVerbs<User>>(name: Name): AccountVerbs<User | null>[Name] {
+    const verb = reported(async (...parameters: unknown[]) => {
+      accountVerbs ??= import("./gate-accounts.js").then(({ createAccountVerbs }) =>
+        createAccountVerbs({
+          settings,
+          realm,
+          transport,
+          serviceToken,
+          clock,
+          sync,
+          loginWithPassword,
+          endSession,
+          report,
+          now,
+        }),
+      )
+      const verbs = await accountVerbs
+      transport.assertOpen()
+      return (verbs[name] as (...parameters: unknown[]) => Promise<unknown>)(...parameters)
+    })
+    return verb as AccountVerbs<User | null>[Name]
+  }
+
   const inspectSetUp = createSetUpInspection({
     ...settings,
     realm,
@@ -219,48 +191,26 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     clientSecret === null ? ["verifyBearer"] : ["verifyBearer", "loginWithPassword", "registerUser"]
 
   return Object.freeze({
-    registerUser: reported(registerUser),
     loginWithPassword: reported(loginWithPassword),
     verifyBearer,
     refreshSession: reported(createRefreshSession(tokens.refreshGrant)),
     logout: reported(createLogout(endSession)),
-    logoutEverywhere: reported(createLogoutEverywhere(accounts.endSessions)),
-    updateAccount: reported(
-      createUpdateAccount<User | null>({
-        issuer: realm.issuer,
-        changeAccount,
-        readRules: createRulesCache(accounts.readRules, now).get,
-        saveUser: async profile => sync?.saveRegistered(profile, undefined) ?? null,
-      }),
-    ),
-    setPassword: reported(createSetPassword({ setPassword: life.setPassword, endSessions: accounts.endSessions })),
-    changePassword: reported(
-      createChangePassword({
-        login: loginWithPassword,
-        subjectOf,
-        endSession,
-        endSessions: accounts.endSessions,
-        life,
-      }),
-    ),
-    sendPasswordReset: reported(createSendPasswordReset({ life, report })),
-    sendEmailVerification: reported(createSendEmailVerification(life.sendEmailVerification)),
-    disableAccount: reported(createDisableAccount({ changeAccount, endSessions: accounts.endSessions })),
-    enableAccount: reported(createEnableAccount(changeAccount)),
-    deleteAccount: reported(
-      createDeleteAccount({
-        issuer: realm.issuer,
-        changeAccount,
-        deleteAccount: accounts.deleteAccount,
-        removeUser: async identity => sync?.removeUser(identity, clock.atLatest()),
-      }),
-    ),
+    registerUser: onAccounts("registerUser"),
+    logoutEverywhere: onAccounts("logoutEverywhere"),
+    updateAccount: onAccounts("updateAccount"),
+    setPassword: onAccounts("setPassword"),
+    changePassword: onAccounts("changePassword"),
+    sendPasswordReset: onAccounts("sendPasswordReset"),
+    sendEmailVerification: onAccounts("sendEmailVerification"),
+    disableAccount: onAccounts("disableAccount"),
+    enableAccount: onAccounts("enableAccount"),
+    deleteAccount: onAccounts("deleteAccount"),
     // Not reported: whoever calls it reads the error.
     ready: createReady(inspectSetUp, usesByDefault),
     refusalFor,
     close() {
       transport.close()
-      creation.close()
+      void accountVerbs?.then(verbs => verbs.close())
       recheck?.close()
     },
     realm: realm.name,

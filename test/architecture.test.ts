@@ -39,7 +39,7 @@ function layerOf(file: string): Layer {
     folder === "bearer"
   )
     return folder
-  if (file === "gate.ts" || file === "index.ts") return "gate"
+  if (file === "gate.ts" || file === "gate-accounts.ts" || file === "index.ts") return "gate"
   if (file === "errors.ts" || file === "fields.ts" || file === "events.ts") return "errors"
   return "use case"
 }
@@ -76,12 +76,12 @@ describe("the source", () => {
     expect(wrong).toEqual([])
   })
 
-  it("lets only gate.ts reach into keycloak/", () => {
+  it("lets only the two halves of the gate reach into keycloak/", () => {
     const reaching = files.filter(
       file =>
         layerOf(file) !== "keycloak" && importsOf(file).some(({ from }) => target(file, from).startsWith("keycloak/")),
     )
-    expect(reaching).toEqual(["gate.ts"])
+    expect(reaching.sort()).toEqual(["gate-accounts.ts", "gate.ts"])
   })
 
   it.each([
@@ -97,6 +97,14 @@ describe("the source", () => {
     const admin = importsOf("keycloak/admin-client.ts").filter(({ from }) => from.startsWith("@keycloak/"))
     expect(admin.some(({ typeOnly }) => !typeOnly)).toBe(true)
     expect(readFileSync(join(root, "keycloak/admin-client.ts"), "utf8")).not.toMatch(/^import (?!type)[^\n]*@keycloak/m)
+  })
+
+  it("loads what manages accounts with the first call of it: most processes only verify", () => {
+    expect(importsOf("gate.ts").filter(({ from }) => from === "./gate-accounts.js")).toEqual([
+      { from: "./gate-accounts.js", typeOnly: true },
+      { from: "./gate-accounts.js", typeOnly: false },
+    ])
+    expect(readFileSync(join(root, "gate.ts"), "utf8")).toContain('import("./gate-accounts.js")')
   })
 
   it("imports frameworks for their types only", () => {

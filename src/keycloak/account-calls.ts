@@ -1,8 +1,8 @@
 import { GateError, isGateError } from "../errors.js"
 import type { AccountLife, Mail, MailOutcome, StoredAccount } from "../user/account-life.js"
-import { type AdminClientOptions, isKeycloaks, lacksManageUsers, rejection, takenField } from "./admin-client.js"
+import { type AdminClientOptions, isKeycloaks, rejection, takenField } from "./admin-client.js"
 import type { KeycloakClock } from "./keycloak-clock.js"
-import { refused } from "./refused-us.js"
+import { lacksManageUsers, refused } from "./refused-us.js"
 import { unavailable } from "./transport.js"
 
 export interface AccountCallsOptions extends AdminClientOptions {

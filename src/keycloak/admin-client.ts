@@ -2,7 +2,7 @@ import type KeycloakAdminClient from "@keycloak/keycloak-admin-client"
 import { type FieldProblem, GateError, isGateError } from "../errors.js"
 import type { Accounts } from "../user/accounts.js"
 import type { Realm } from "./realm.js"
-import { refused } from "./refused-us.js"
+import { lacksManageUsers, refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
 import { retryAfter, type Transport, unavailable, unreachable, wasNeverSent } from "./transport.js"
 
@@ -303,13 +303,4 @@ function whyServerError(status: number, data: unknown): string {
   return typeof errorMessage === "string" && /^failed to send/i.test(errorMessage)
     ? `it can't send its mail (${status}); see Realm settings → Email, and Keycloak's log`
     : `its Admin API answered ${status}`
-}
-
-export function lacksManageUsers(clientId: string): GateError {
-  return refused(
-    `Keycloak logged the service account of "${clientId}" in, but it may not create users (403). The role \`manage-users\` of ` +
-      `\`realm-management\` is not in its token. Clients → ${clientId} → Service account roles → Assign role → Client roles → ` +
-      `realm-management manage-users; if it is there already, switch on Client scopes → ${clientId}-dedicated → Scope → Full ` +
-      "scope allowed. It works at once, no restart",
-  )
 }

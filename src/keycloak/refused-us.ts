@@ -118,3 +118,12 @@ export function refused(what: string, answer?: KeycloakAnswer): GateError {
       : ` (Keycloak answered ${answer.status} ${answer.error}${answer.description && `: ${answer.description}`})`
   return new GateError("keycloak_refused_us", `${what}.${said}`)
 }
+
+export function lacksManageUsers(clientId: string): GateError {
+  return refused(
+    `Keycloak logged the service account of "${clientId}" in, but it may not create users (403). The role \`manage-users\` of ` +
+      `\`realm-management\` is not in its token. Clients → ${clientId} → Service account roles → Assign role → Client roles → ` +
+      `realm-management manage-users; if it is there already, switch on Client scopes → ${clientId}-dedicated → Scope → Full ` +
+      "scope allowed. It works at once, no restart",
+  )
+}

@@ -1,11 +1,10 @@
 import { checkAudience, checkIssuer } from "../bearer/claims.js"
 import { type GateError, isGateError } from "../errors.js"
 import type { InspectSetUp } from "../ready.js"
-import { lacksManageUsers } from "./admin-client.js"
 import { splitToken } from "./compact-token.js"
 import type { KeySet } from "./key-set.js"
 import type { Realm } from "./realm.js"
-import { type Asker, answerOf, refused, refusedUs } from "./refused-us.js"
+import { type Asker, answerOf, lacksManageUsers, refused, refusedUs } from "./refused-us.js"
 import type { TokenClient } from "./token-client.js"
 import { readJson, type Transport, unavailable } from "./transport.js"
 

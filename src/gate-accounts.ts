@@ -1,0 +1,119 @@
+import { type ChangePassword, createChangePassword } from "./change-password.js"
+import { createDeleteAccount, type DeleteAccount } from "./delete-account.js"
+import {
+  createDisableAccount,
+  createEnableAccount,
+  type DisableAccount,
+  type EnableAccount,
+} from "./disable-account.js"
+import type { Report } from "./events.js"
+import { createAccountCalls } from "./keycloak/account-calls.js"
+import { createAdminClient } from "./keycloak/admin-client.js"
+import type { KeycloakClock } from "./keycloak/keycloak-clock.js"
+import type { Realm } from "./keycloak/realm.js"
+import type { ServiceToken } from "./keycloak/service-token.js"
+import { subjectOf } from "./keycloak/session-subject.js"
+import type { Transport } from "./keycloak/transport.js"
+import type { LoginWithPassword } from "./login-with-password.js"
+import type { Logout } from "./logout.js"
+import { createLogoutEverywhere, type LogoutEverywhere } from "./logout-everywhere.js"
+import type { Settings } from "./options.js"
+import { createRegisterUser, type RegisterUser } from "./register-user.js"
+import { createSendEmailVerification, type SendEmailVerification } from "./send-email-verification.js"
+import { createSendPasswordReset, type SendPasswordReset } from "./send-password-reset.js"
+import { createSetPassword, type SetPassword } from "./set-password.js"
+import { createUpdateAccount, type UpdateAccount } from "./update-account.js"
+import { createAccountChange } from "./user/change-account.js"
+import { createAccountCreation } from "./user/create-account.js"
+import { createRulesCache } from "./user/registration-rules.js"
+import type { UserSync } from "./user/sync-user.js"
+import type { UserIdentity } from "./user/user-store.js"
+
+/** The verbs of a gate that need Keycloak's Admin API. */
+export interface AccountVerbs<User> {
+  readonly registerUser: RegisterUser<User>
+  readonly logoutEverywhere: LogoutEverywhere
+  readonly updateAccount: UpdateAccount<User>
+  readonly setPassword: SetPassword
+  readonly changePassword: ChangePassword
+  readonly sendPasswordReset: SendPasswordReset
+  readonly sendEmailVerification: SendEmailVerification
+  readonly disableAccount: DisableAccount
+  readonly enableAccount: EnableAccount
+  readonly deleteAccount: DeleteAccount
+}
+
+export interface AccountParts<User> {
+  readonly settings: Settings<User>
+  readonly realm: Realm
+  readonly transport: Transport
+  readonly serviceToken: ServiceToken
+  readonly clock: KeycloakClock
+  readonly sync: UserSync<User> | null
+  readonly loginWithPassword: LoginWithPassword
+  readonly endSession: Logout
+  readonly report: Report
+  readonly now: () => number
+}
+
+/**
+ * The half of the gate that manages accounts: joined here and loaded by gate.ts with the first call of one of its verbs,
+ * since most processes only verify.
+ */
+export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerbs<User | null> & { close(): void } {
+  const { settings, realm, clock, sync, report, now } = parts
+  const { clientId, admin, userStore } = settings
+  const { issuer } = realm
+  const adminClient = { ...parts, clientId: admin?.clientId ?? clientId }
+  const accounts = createAdminClient(adminClient)
+  const { endSessions } = accounts
+  const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
+  async function undo(subject: string): Promise<void> {
+    await accounts.deleteAccount(subject)
+    await removeUser({ issuer, subject })
+  }
+  const creation = createAccountCreation({ accounts, undo, now, report })
+  const life = createAccountCalls({ ...adminClient, mailClientId: clientId })
+  const changeAccount = createAccountChange(life)
+
+  return {
+    registerUser: createRegisterUser<User | null>({
+      issuer,
+      accounts,
+      creation,
+      saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
+      removeUser,
+      // Half a minute by default, for databases that wait for a lock or a connection.
+      storeTimeoutMs: 6 * settings.timeoutMs,
+      given: settings.registration,
+      report,
+      now,
+    }),
+    logoutEverywhere: createLogoutEverywhere(endSessions),
+    updateAccount: createUpdateAccount<User | null>({
+      issuer,
+      changeAccount,
+      readRules: createRulesCache(accounts.readRules, now).get,
+      saveUser: async profile => sync?.saveRegistered(profile, undefined) ?? null,
+    }),
+    setPassword: createSetPassword({ setPassword: life.setPassword, endSessions }),
+    changePassword: createChangePassword({
+      login: parts.loginWithPassword,
+      subjectOf,
+      endSession: parts.endSession,
+      endSessions,
+      life,
+    }),
+    sendPasswordReset: createSendPasswordReset({ life, report }),
+    sendEmailVerification: createSendEmailVerification(life.sendEmailVerification),
+    disableAccount: createDisableAccount({ changeAccount, endSessions }),
+    enableAccount: createEnableAccount(changeAccount),
+    deleteAccount: createDeleteAccount({
+      issuer,
+      changeAccount,
+      deleteAccount: accounts.deleteAccount,
+      removeUser: async identity => sync?.removeUser(identity, clock.atLatest()),
+    }),
+    close: creation.close,
+  }
+}
