@@ -22,6 +22,10 @@ export interface KeySetOptions {
 
 // Unknown key ids may cause this many fetches per cool-down, whoever asks: a flood of random ids can't flood Keycloak.
 const lookupsPerCooldown = 5
+// As many of them are kept for ids that are asked for again after they were refused: in a flood of random ids that is the
+// one that Keycloak signs with since a moment ago.
+const keptForRepeated = 2
+const maxRefusedIds = 10_000
 // How long the last good keys outlive their age while Keycloak can't be reached.
 const outageFactor = 6
 
@@ -40,6 +44,8 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
   let loading: Promise<void> | null = null
   let lookingAgain: Promise<void> | null = null
   let lookups: number[] = []
+  /** Refused without a look since the last fetch. */
+  const refused = new Set<string>()
 
   function load(): Promise<void> {
     loading ??= fetchKeys(transport, certsUrl, keys)
@@ -48,6 +54,7 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
           keys = fetched
           loadedAt = now()
           failure = null
+          refused.clear()
         },
         (error: unknown) => {
           failure = { at: now(), error }
@@ -70,15 +77,21 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
     if (failure !== null && now() - loadedAt > maxAge * outageFactor) throw failure.error
   }
 
-  /** One more fetch for an unknown id, as soon as the shared budget allows it. */
+  /** Whether the shared budget has a look-up for this id. Failed fetches don't count, so that an outage uses up none. */
+  function mayLookAgain(kid: string): boolean {
+    lookups = lookups.filter(at => now() - at < cooldown)
+    const budget = refused.has(kid) ? lookupsPerCooldown : lookupsPerCooldown - keptForRepeated
+    if (failure !== null || lookups.length < budget) return true
+    if (refused.size >= maxRefusedIds) refused.clear()
+    refused.add(kid)
+    return false
+  }
+
   async function lookAgain(): Promise<void> {
-    // Failed fetches don't count, so that the first one after an outage is not refused for those during it.
     if (failure !== null) {
       if (now() - failure.at <= retryMs) throw failure.error
       return load()
     }
-    lookups = lookups.filter(at => now() - at < cooldown)
-    if (lookups.length >= lookupsPerCooldown) return
     const last = lookups.at(-1)
     const spacing = lookups.length * (cooldown / 50)
     if (last !== undefined && now() - last < spacing) await sleep(last + spacing - now())
@@ -93,6 +106,7 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
       await keepFresh()
       const known = keys.get(kid)
       if (known !== undefined) return known
+      if (lookingAgain === null && !mayLookAgain(kid)) return null
       lookingAgain ??= lookAgain().finally(() => {
         lookingAgain = null
       })

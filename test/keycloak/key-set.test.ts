@@ -171,9 +171,9 @@ describe("createKeySet", () => {
       expect(world.fetchedAt).toEqual([0, 0])
     })
 
-    it("looks 5 times per cool-down, each time after a longer pause, and then says no without a request", async () => {
+    it("looks 5 times per cool-down, two of them for ids it has refused before, and then says no without a request", async () => {
       for (let count = 0; count < 8; count++) expect(await findLater("x", 1)).toBeNull()
-      expect(world.fetchedAt).toEqual([0, 0, 1, 2, 3, 4])
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2, 4, 6])
       const answered = vi.fn()
       void world.set.find("y").then(answered)
       await pass(0)
@@ -192,11 +192,27 @@ describe("createKeySet", () => {
 
     it("waits 0.2 s before the second look-up, 0.4 s before the third, up to 0.8 s: five within 2 s", async () => {
       const flood = (async () => {
-        for (let count = 0; count < 6; count++) await world.set.find("x")
+        for (let count = 0; count < 7; count++) await world.set.find("x")
       })()
       await pass(3)
       await flood
       expect(world.fetchedAt).toEqual([0, 0, 0.2, 0.6, 1.2, 2])
+    })
+
+    it("finds a key that was rotated in the middle of a flood of random ids within a second, when it is asked for again", async () => {
+      for (let count = 0; count < 5000; count++) void world.set.find(`x${count}`)
+      await pass(0)
+      for (let count = 0; count < 5000; count++) await findLater(`y${count}`, count < 3 ? 1 : 0)
+      expect(world.fetchedAt).toHaveLength(4)
+      world.keys = [rsa("b"), rsa("a")]
+      expect(await findLater("b", 0)).toBeNull()
+      expect(await findLater("b", 0.6)).toEqual(rsa("b"))
+    })
+
+    it("looks once more for an id of a flood that comes again, and then holds it for unknown as any other", async () => {
+      for (let count = 0; count < 4; count++) await findLater(`x${count}`, 1)
+      for (let count = 0; count < 6; count++) await findLater("x3", 1)
+      expect(world.fetchedAt).toHaveLength(6)
     })
 
     it("waits for what is left of a pause, and not at all after it", async () => {
