@@ -1,5 +1,5 @@
 import fc from "fast-check"
-import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from "jose"
+import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose"
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
 import { createGate, type Gate } from "../../src/index.js"
 import { tokenChange, withTokenChange } from "../fuzz/recipes.ts"
@@ -87,7 +87,7 @@ describe("a token that the real server signs with", () => {
 
 it("2,000 changed tokens of the real server get jose's verdict or break a named stricter rule", async () => {
   const certs = `${inject("keycloak").url}/realms/${shop.realm}/protocol/openid-connect/certs`
-  const oracle = createLocalJWKSet(await (await fetch(certs)).json())
+  const oracle = createLocalJWKSet((await (await fetch(certs)).json()) as JSONWebKeySet)
   const gate = createGate({ ...shop, onEvent: () => undefined })
   const issuer = `${shop.serverUrl}/realms/${shop.realm}`
   const partOf = fc.constantFrom(...algorithms)
@@ -108,7 +108,7 @@ it("2,000 changed tokens of the real server get jose's verdict or break a named 
       if (verdict) accepted += 1
       expect(verdict).toBe(expected)
     }),
-    { numRuns: 2000, examples: algorithms.map(alg => [[alg, alg, alg, []]]) },
+    { numRuns: 2000, examples: algorithms.map((alg): [[string, string, string, []]] => [[alg, alg, alg, []]]) },
   )
   expect(accepted).toBeGreaterThanOrEqual(algorithms.length)
 })
