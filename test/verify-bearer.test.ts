@@ -1,0 +1,177 @@
+import { beforeEach, describe, expect, it, vi } from "vitest"
+import { type Claims, parseClaims } from "../src/bearer/claims.js"
+import type { Principal } from "../src/bearer/principal.js"
+import { GateError, invalidToken } from "../src/errors.js"
+import { createVerifyBearer, type VerifyBearerSteps } from "../src/verify-bearer.js"
+
+const issuer = "https://sso.example.test/realms/shop"
+const expected = { issuer, audience: "shop-api", clockToleranceSeconds: 5, now: Date.now }
+const payload = () => ({ iss: issuer, sub: "s", aud: "shop-api", typ: "Bearer", exp: Date.now() / 1000 + 60, sid: "x" })
+const key = {}
+
+/** The five steps around verifyBearer, each of which can be made to fail. */
+function makeSteps(more: Partial<VerifyBearerSteps<string>> = {}) {
+  const remembered = new Map<string, { principal: Principal<null>; key: object }>()
+  const steps = {
+    realm: "shop",
+    maxTokenBytes: 300,
+    assertOpen: vi.fn(),
+    verifyToken: vi.fn(async (_: string) => ({
+      payload: payload() as Record<string, unknown>,
+      key: key as object | null,
+    })),
+    parseClaims: (claims: Readonly<Record<string, unknown>>): Claims => parseClaims(claims, expected),
+    verified: {
+      find: (header: string) => remembered.get(header)?.principal ?? null,
+      add: (header: string, principal: Principal<null>, by: object) =>
+        void remembered.set(header, { principal, key: by }),
+    },
+    refuseEnded: null,
+    syncUser: null,
+    report: vi.fn(),
+    ...more,
+  }
+  return { ...steps, remembered, verifyBearer: createVerifyBearer<string>(steps) }
+}
+
+let world: ReturnType<typeof makeSteps>
+beforeEach(() => {
+  world = makeSteps()
+})
+
+const refusal = (work: Promise<unknown>) =>
+  work.then(
+    () => expect.unreachable("it was accepted"),
+    (error: GateError) => error,
+  )
+
+describe("verifyBearer", () => {
+  it("hands the token alone to the next step, and tells who asks", async () => {
+    expect(await world.verifyBearer("bearer abc")).toMatchObject({
+      subject: "s",
+      kind: "user",
+      token: "abc",
+      user: null,
+    })
+    expect(world.verifyToken.mock.calls).toEqual([["abc"]])
+    expect(world.report).not.toHaveBeenCalled()
+  })
+
+  it.each([[undefined], [null], [""], [[]], ["Basic YTpi"], [["Basic YTpi"]]])(
+    "is null for %j, and credentials_missing where a guard stands",
+    async authorization => {
+      expect(await world.verifyBearer(authorization)).toBeNull()
+      expect(world.report).not.toHaveBeenCalled()
+      const error = await refusal(world.verifyBearer(authorization, {}))
+      expect(error).toMatchObject({
+        code: "credentials_missing",
+        headers: { "WWW-Authenticate": 'Bearer realm="shop"' },
+      })
+      expect(world.report.mock.calls).toEqual([[error]])
+      expect(world.verifyToken).not.toHaveBeenCalled()
+    },
+  )
+
+  it("remembers a header with the key that proved it, and asks nobody the second time", async () => {
+    const first = await world.verifyBearer("Bearer abc")
+    expect(world.remembered.get("Bearer abc")).toEqual({ principal: first, key })
+    expect(await world.verifyBearer(["Bearer abc"])).toBe(first)
+    expect(world.verifyToken).toHaveBeenCalledOnce()
+  })
+
+  it("remembers nothing that no key of the realm has proven, and nothing that was refused", async () => {
+    world.verifyToken.mockResolvedValue({ payload: payload(), key: null })
+    await world.verifyBearer("Bearer abc")
+    world.verifyToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
+    expect(await refusal(world.verifyBearer("Bearer def"))).toMatchObject({ reason: "audience" })
+    expect(world.remembered.size).toBe(0)
+  })
+
+  it("guards what it remembers as it guards what is new", async () => {
+    for (let sight = 1; sight <= 2; sight++) {
+      const error = await refusal(world.verifyBearer("Bearer abc", { realmRoles: ["admin"] }))
+      expect(error).toMatchObject({ code: "insufficient_scope", status: 403 })
+      expect(error.headers["WWW-Authenticate"]).toContain('error="insufficient_scope"')
+      expect(await world.verifyBearer("Bearer abc", {})).toMatchObject({ subject: "s" })
+    }
+  })
+
+  it("checks requirements before it looks at any token", async () => {
+    for (const requirements of [undefined, null, { realmRole: ["x"] }]) {
+      expect(await refusal(world.verifyBearer("Bearer abc", requirements as never))).toMatchObject({
+        code: "config_invalid",
+      })
+    }
+    expect(world.verifyToken).not.toHaveBeenCalled()
+  })
+
+  it("refuses two headers, an overlong token and a malformed header before any later step", async () => {
+    const headers = [["Bearer a", "Bearer a"], `Bearer ${"a".repeat(301)}`, "Bearer", "Bearer\ta", 5 as never, "\u00e4"]
+    const codes = []
+    for (const header of headers) codes.push((await refusal(world.verifyBearer(header))).code)
+    expect(codes).toEqual(["invalid_request", "invalid_token", ...Array(4).fill("invalid_request")])
+    expect(world.verifyToken).not.toHaveBeenCalled()
+    expect(world.report).toHaveBeenCalledTimes(6)
+    await world.verifyBearer(`Bearer ${"a".repeat(300)}`)
+  })
+
+  it("calls what is no single token a malformed request, whatever the verifier said of it", async () => {
+    world.verifyToken.mockRejectedValue(invalidToken("malformed", "x"))
+    for (const token of ["a b", "a,b", '"a"', "a=b", "ä", " a", "a "]) {
+      const error = await refusal(world.verifyBearer(`Bearer ${token}`))
+      expect(error).toMatchObject({ code: "invalid_request", status: 400 })
+      expect(error.headers["WWW-Authenticate"]).toContain('error="invalid_request"')
+    }
+    for (const token of ["a", "a.b.c", "a-_~+/9=="]) {
+      const error = await refusal(world.verifyBearer(`Bearer ${token}`))
+      expect(error).toMatchObject({ code: "invalid_token", status: 401 })
+      expect(error.headers["WWW-Authenticate"]).toContain('error="invalid_token"')
+    }
+  })
+
+  it("passes on what is not its own, without a challenge", async () => {
+    const outage = new GateError("keycloak_unavailable", "x")
+    for (const error of [outage, new TypeError("a bug")]) {
+      world.verifyToken.mockRejectedValue(error)
+      expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(error)
+      expect(world.report).toHaveBeenLastCalledWith(error)
+    }
+    expect(outage.headers["WWW-Authenticate"]).toBeUndefined()
+  })
+
+  it("does nothing after close()", async () => {
+    const closed = new GateError("closed", "x")
+    await world.verifyBearer("Bearer abc")
+    world.assertOpen.mockImplementation(() => {
+      throw closed
+    })
+    expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(closed)
+    expect(await refusal(world.verifyBearer(null))).toBe(closed)
+  })
+
+  it("asks about ended sessions also for what it remembers, before any row is read", async () => {
+    const ended = vi.fn()
+    const syncUser = vi.fn(async () => "row")
+    world = makeSteps({ refuseEnded: ended, syncUser })
+    await world.verifyBearer("Bearer abc")
+    ended.mockImplementation(() => {
+      throw invalidToken("revoked", "x")
+    })
+    expect(await refusal(world.verifyBearer("Bearer abc"))).toMatchObject({ reason: "revoked" })
+    expect(ended.mock.calls.map(([claims, token]) => [claims.sub, token])).toEqual(Array(2).fill(["s", "abc"]))
+    expect(syncUser).toHaveBeenCalledOnce()
+  })
+
+  it("adds the row of each request, and reads none for whom the guard refuses", async () => {
+    const syncUser = vi.fn(async (_: Principal<null>) => "row")
+    world = makeSteps({ syncUser })
+    expect(await world.verifyBearer("Bearer abc")).toMatchObject({ subject: "s", user: "row" })
+    syncUser.mockResolvedValue("other row")
+    expect(await world.verifyBearer("Bearer abc", {})).toMatchObject({ user: "other row" })
+    await refusal(world.verifyBearer("Bearer abc", { realmRoles: ["admin"] }))
+    expect(syncUser).toHaveBeenCalledTimes(2)
+    const failure = new Error("connection lost")
+    syncUser.mockRejectedValue(failure)
+    expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(failure)
+  })
+})
