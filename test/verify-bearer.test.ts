@@ -10,7 +10,7 @@ const payload = () => ({ iss: issuer, sub: "s", aud: "shop-api", typ: "Bearer", 
 const key = {}
 
 /** The five steps around verifyBearer, each of which can be made to fail. */
-function makeSteps(more: Partial<VerifyBearerSteps<string>> = {}) {
+function makeSteps(more: Partial<Pick<VerifyBearerSteps<string>, "refuseEnded" | "syncUser">> = {}) {
   const remembered = new Map<string, { principal: Principal<null>; key: object }>()
   const steps = {
     realm: "shop",
