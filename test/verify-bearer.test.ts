@@ -23,7 +23,7 @@ function makeSteps(more: Partial<Pick<VerifyBearerSteps<string>, "refuseEnded" |
     parseClaims: (claims: Readonly<Record<string, unknown>>): Claims => parseClaims(claims, expected),
     verified: {
       find: (header: string) => remembered.get(header)?.principal ?? null,
-      add: (header: string, principal: Principal<null>, by: object) =>
+      add: (header: string, principal: Principal<null>, _: Claims, by: object) =>
         void remembered.set(header, { principal, key: by }),
     },
     refuseEnded: null,
