@@ -85,6 +85,8 @@ const brand = Symbol.for("keycloak-gate.error")
  * Koa look for them.
  */
 export class GateError extends Error {
+  // Also of the class, which the build gives a shorter name.
+  static override readonly name: string = "GateError"
   override readonly name = "GateError"
   readonly code: GateErrorCode
   readonly status: number

@@ -27,6 +27,16 @@ export function createPrismaStore({ appUser }: PrismaClient): UserStore<AppUser>
     async removeUser(identity) {
       await appUser.deleteMany({ where: keyOf(identity) })
     },
+
+    async listSubjects({ issuer, after, limit }) {
+      const rows = await appUser.findMany({
+        select: { subject: true },
+        where: { issuer, subject: { gt: after ?? "" } },
+        orderBy: { subject: "asc" },
+        take: limit,
+      })
+      return rows.map(({ subject }) => subject)
+    },
   }
 }
 

@@ -77,6 +77,8 @@ interface Source {
  * roles by client copied.
  */
 class VerifiedPrincipal {
+  /** What `inspect` calls it, also after the build has given it a shorter name. */
+  static readonly name: string = "Principal"
   declare readonly kind: Members["kind"]
   declare readonly user: unknown
   declare readonly issuer: string
