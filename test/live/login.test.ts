@@ -170,7 +170,8 @@ describe("loginWithPassword on a realm of its own", { timeout: 180_000 }, () => 
 
   beforeAll(async () => {
     shop = await changedShop(realm, (template, client) => {
-      Object.assign(template, { permanentLockout: true, failureFactor: 3, quickLoginCheckMilliSeconds: 0 })
+      const lock = { permanentLockout: true, failureFactor: 3, quickLoginCheckMilliSeconds: 0 }
+      Object.assign(template, { bruteForceProtected: true, ...lock })
       template.users.push(
         person("ada"),
         person("unverified", { emailVerified: false }),

@@ -35,7 +35,6 @@ let people: People
 beforeAll(async () => {
   people = await startPeople("shop-passwords", realm => {
     realm.passwordPolicy = "length(8) and notUsername"
-    realm.bruteForceProtected = false
     Object.assign(realm, reusableCodes)
     realm.users.push(withAuthenticator)
   })

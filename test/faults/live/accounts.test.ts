@@ -13,10 +13,7 @@ let mailbox: Mailbox
 let proxy: FaultyServer
 let gate: Gate<MemoryUser>
 beforeAll(async () => {
-  people = await startPeople("shop-account-faults", realm => {
-    // With it, a login right after another one of the same person may be refused: on a busy server the first still counts.
-    realm.bruteForceProtected = false
-  })
+  people = await startPeople("shop-account-faults")
   mailbox = await startMailbox()
   await mailbox.attach("shop-account-faults")
 })
