@@ -3,8 +3,15 @@ import { defineConfig } from "vitest/config"
 
 const source = join(import.meta.dirname, "src")
 
-// They need a database, the built package or minutes; `npm run test:fast` goes without them.
-const slow = ["test/examples/**", "test/fuzz/**", "test/testing/user-store-contract.test.ts", "test/types/**"]
+// They need a database, the built package or minutes, or wait for time-outs; `npm run test:fast` goes without them.
+const slow = [
+  "test/examples/**",
+  "test/faults/outages.test.ts",
+  "test/fuzz/**",
+  "test/keycloak/recheck-outages.test.ts",
+  "test/testing/user-store-contract.test.ts",
+  "test/types/**",
+]
 
 export default defineConfig(({ mode }) => ({
   resolve: {
