@@ -104,3 +104,102 @@ describe("parseClaims", () => {
     expect(message({ aud: "a".repeat(10_000) })?.length).toBeLessThan(900)
   })
 })
+
+describe("the message of a refusal", () => {
+  const messageOf = (changes: Record<string, unknown>, expectations = {}) => {
+    try {
+      parse(changes, expectations)
+    } catch (error) {
+      return (error as Error).message
+    }
+    return expect.unreachable("it was accepted")
+  }
+  const long = "x".repeat(300)
+
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ["that an ID token is for the application", { typ: "ID" }, /^Refused an ID token: .* Send the access_token\.$/],
+    ["what is bound", { cnf: {} }, /^Refused a token that is bound to a key \(`cnf`\): .* plain bearer token\.$/],
+    ["that a DPoP token is bound, even without its key", { typ: "DPoP" }, /^Refused a token that is bound to a key/],
+    ["the type", { typ: "Refresh" }, /^Refused a token of type "Refresh": only "Bearer" is an access token\.$/],
+    ["that there is no type", { typ: undefined }, /^Refused a token of type missing: /],
+    [
+      "the marks",
+      { at_hash: "x" },
+      /^Refused a token with `nonce`, `at_hash` or `events`: no access token has them\.$/,
+    ],
+    ["that exp is no number", { exp: "1" }, /^Refused a token without a numeric `exp`\.$/],
+    ["that nbf is no number", { nbf: "1" }, /^Refused a token whose `nbf` is no number\.$/],
+    ["that iat is no number", { iat: true }, /^Refused a token whose `iat` is no number\.$/],
+    [
+      "how long ago a token expired and was issued, and what to do if all have",
+      { exp: now - 60, iat: now - 360 },
+      /^Refused a token that expired 60 s ago, issued 360 s ago\. .*machine's clock is ahead.*to hide it\.$/,
+    ],
+    ["no time of issue where there is none", { exp: now - 60, iat: undefined }, /expired 60 s ago\. If fresh/],
+    ["no time of issue where it is no number", { exp: now - 60, iat: "x" }, /expired 60 s ago\. If fresh/],
+    [
+      "how far a clock is behind",
+      { iat: now + 60 },
+      /^Refused a token whose `iat` is 60 s in the future: this machine's clock is behind Keycloak's.*synchronisation\.$/,
+    ],
+    [
+      "both issuers",
+      { iss: "x" },
+      /^Refused a token: its issuer is "x", expected "https:\/\/sso\.example\.test\/realms\/shop"\.$/,
+    ],
+    ["that there is no issuer", { iss: undefined }, /its issuer is missing, expected "[^"]*"\.$/],
+    ["an issuer in a list", { iss: [issuer] }, /its issuer is \["https:[^"]*"\], expected "[^"]*"\.$/],
+    ["that an issuer is no URL's text", { iss: 5 }, /its issuer is 5, expected "[^"]*"\.$/],
+    [
+      "another realm",
+      { iss: "https://sso.example.test/realms/x" },
+      /"\. It comes from another realm of the same server\.$/,
+    ],
+    ["another server", { iss: "https://other.example.test/realms/x" }, /"\. It comes from another server\.$/],
+    [
+      "that only the host differs",
+      { iss: "https://localhost:8080/realms/shop" },
+      /"; only the host differs\. .*into every token\. .*`internalUrl`, and in production start Keycloak with --hostname\.$/,
+    ],
+    ["that only the scheme differs", { iss: issuer.replace("https", "http") }, /"; only the scheme differs\. /],
+    [
+      "who asked for a token of another audience, and the mapper",
+      { aud: ["account", 1] },
+      /^Refused an access token: its audience is \["account",1\], expected "shop-api" \(issued to client "shop-web"\)\. Keycloak names an API in `aud` only if a mapper says so\. .*Clients → shop-web → .* Don't send the ID token instead\.$/,
+    ],
+    [
+      "nobody where azp is missing",
+      { aud: null, azp: undefined },
+      /is null, expected "shop-api" \(issued to client "the client that asks for tokens"\)/,
+    ],
+    ["nobody where azp is no text", { aud: null, azp: 5 }, /\(issued to client "the client that asks for tokens"\)/],
+    [
+      "which client lacks the scope that brings sub",
+      { sub: undefined },
+      /^Refused an access token without `sub`, .* Client "shop-web" lacks the client scope `basic`, .* Clients → shop-web → Client scopes → Add client scope → basic \(Default\)\.$/,
+    ],
+    ["no client where azp is no text", { sub: 5, azp: ["x"] }, /Client "the client that asks for tokens" lacks/],
+    ["of a nested list no more than that", { aud: [["x"]] }, /its audience is of another shape,/],
+    ["of a list with an object no more than that", { aud: ["x", {}] }, /its audience is of another shape,/],
+    ["of an object no more than that", { aud: { a: 1 } }, /its audience is of another shape,/],
+    ["an empty list", { aud: [] }, /its audience is \[\],/],
+    ["null in a list", { aud: [null] }, /its audience is \[null\],/],
+    ["200 characters of a claim", { aud: long.slice(0, 198) }, /its audience is "x{198}",/],
+    ["no more than 200 characters of a claim", { aud: long }, /its audience is "x{199}…,/],
+    ["a question mark for what could break a line", { typ: "a\u2028\u009bü" }, /of type "a\?\?\?":/],
+  ])("tells %s", (_, changes, message) => {
+    expect(messageOf(changes)).toMatch(message)
+  })
+})
+
+describe("freezeDeep", () => {
+  it("takes null, texts and what is frozen already", () => {
+    const inner = Object.freeze({ list: [1] })
+    const claims = freezeDeep(parse({ a: null, b: { c: null, d: "x", e: [null, "y", [2]] } })) as unknown as {
+      b: { e: unknown[] }
+    }
+    expect(Object.isFrozen(claims.b.e[2])).toBe(true)
+    expect(freezeDeep(claims as never)).toBe(claims)
+    expect(Object.isFrozen(freezeDeep({ inner } as never))).toBe(true)
+  })
+})

@@ -58,3 +58,22 @@ describe("onlyHeader, readBearer and assertBearerToken", () => {
     )
   })
 })
+
+describe("the message of a malformed header", () => {
+  it.each<[unknown, RegExp]>([
+    [5, /^Refused a malformed Authorization header: it is neither a string nor an array of strings\.$/],
+    [["a", "b"], /: it was sent more than once \(RFC 9110 §5\.3\)\.$/],
+    [" Bearer a", /: it does not start with an authentication scheme\.$/],
+    ["\u00e4Bearer a", /: it does not start with an authentication scheme\.$/],
+    ["Bearer", /: `Bearer` must be followed by one blank and the token\.$/],
+    ["Bearer a b", /: what follows `Bearer ` is not one single token\.$/],
+  ])("%j says what is wrong and repeats nothing of it", (authorization, message) => {
+    expect(() => tokenIn(authorization)).toThrow(message)
+  })
+
+  it("names the limit that a token exceeds", () => {
+    expect(() => tokenIn(`Bearer ${"a".repeat(limit + 1)}`)).toThrow(
+      /^Refused a token of more than 12288 bytes \(`maxTokenBytes`\)\.$/,
+    )
+  })
+})

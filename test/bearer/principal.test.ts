@@ -85,3 +85,26 @@ describe("toPrincipal", () => {
     expect(toPrincipal(claims({ email_verified: true }), "t").emailVerified).toBe(true)
   })
 })
+
+describe("what a principal says of a person", () => {
+  it("is null where the claim is missing, empty or no text", () => {
+    for (const value of [undefined, null, "", 5, ["ada"], { name: "ada" }]) {
+      const principal = toPrincipal(claims({ preferred_username: value, email: value }), "t")
+      expect([principal.username, principal.email]).toEqual([null, null])
+    }
+    const principal = toPrincipal(claims({ preferred_username: "ada", email: "ada@example.test" }), "t")
+    expect([principal.username, principal.email]).toEqual(["ada", "ada@example.test"])
+  })
+
+  it("takes the texts of a list that holds other things too, and the scopes between any blanks", () => {
+    const mixed = toPrincipal(claims({ groups: ["/a", 1, null], realm_access: { roles: [{}, "b"] } }), "t")
+    expect([mixed.groups, mixed.realmRoles]).toEqual([["/a"], ["b"]])
+    const scopesOf = (scope: unknown) => toPrincipal(claims({ scope }), "t").scopes
+    expect([scopesOf("a b"), scopesOf(" a  b "), scopesOf(""), scopesOf(undefined)]).toEqual([
+      ["a", "b"],
+      ["a", "b"],
+      [],
+      [],
+    ])
+  })
+})

@@ -76,3 +76,57 @@ describe("refusalFor", () => {
     expect(error.headers["WWW-Authenticate"]).toContain("invalid_token")
   })
 })
+
+describe("what a caller is told", () => {
+  it.each<[GateErrorCode, string]>([
+    ["config_invalid", "The application has set up its authentication wrongly."],
+    ["closed", "The application is shutting down."],
+    ["credentials_missing", "This resource needs an access token."],
+    ["invalid_request", "The request is malformed."],
+    ["invalid_token", "The access token is not valid here."],
+    ["insufficient_scope", "The access token is valid but does not allow this."],
+    ["invalid_credentials", "The credentials are not valid."],
+    ["account_disabled", "The account is disabled."],
+    ["account_setup_required", "The account needs to be completed before it can log in."],
+    ["session_ended", "The session has ended; log in again."],
+    ["user_exists", "An account with this username or e-mail exists already."],
+    ["registration_rejected", "The account or its password does not meet the rules."],
+    ["keycloak_unavailable", "The login service cannot be reached; try again later."],
+    ["keycloak_refused_us", "The login service does not accept this application."],
+  ])("of %s is this sentence and nothing else, not to be stored", (code, error_description) => {
+    const refusal = refusalFor(new GateError(code, "for the log"))
+    expect(refusal?.body).toEqual({ error: code, error_description })
+    expect(refusal?.headers).toEqual({ "Cache-Control": "no-store" })
+  })
+
+  it("holds the fields of a bad request, never those of a wrong option", () => {
+    const fields = [{ field: "email", rule: "required", params: [] }]
+    expect(refusalFor(new GateError("invalid_request", "", { fields }))?.body.fields).toBe(fields)
+    expect(refusalFor(new GateError("config_invalid", "", { fields }))?.body).not.toHaveProperty("fields")
+  })
+
+  it("holds the field that is taken, null where Keycloak can't tell, and what is required", () => {
+    expect(refusalFor(new GateError("user_exists", "", { field: "email" }))?.body.field).toBe("email")
+    expect(refusalFor(new GateError("user_exists", "", { field: null }))?.body.field).toBeNull()
+    const required = { realmRoles: ["editor"] }
+    expect(refusalFor(new GateError("insufficient_scope", "", { required }))?.body.required).toEqual(required)
+  })
+})
+
+describe("withChallenge", () => {
+  it("leaves a challenge that is there already, and what is not ours, as they are", () => {
+    const error = withChallenge(new GateError("invalid_token", ""), "shop") as GateError
+    const { headers } = error
+    expect(withChallenge(error, "other")).toBe(error)
+    expect(error.headers).toBe(headers)
+    for (const other of [new TypeError("x"), null, "x"]) expect(withChallenge(other, "shop")).toBe(other)
+  })
+
+  it("shows the challenge to whoever lists an error's members, and keeps Retry-After", () => {
+    const error = withChallenge(new GateError("invalid_token", "", { retryAfterSeconds: 3 }), "shop")
+    expect({ ...(error as GateError) }.headers).toEqual({
+      "Retry-After": "3",
+      "WWW-Authenticate": expect.stringContaining("invalid_token"),
+    })
+  })
+})

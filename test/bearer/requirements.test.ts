@@ -90,3 +90,96 @@ describe("assertAllowed", () => {
     expect(refusal({ scopes: ["orders:write"] })?.required).toMatchObject({ scopes: ["orders:write"] })
   })
 })
+
+describe("a guard", () => {
+  it.each<[object, object]>([
+    [{}, { kind: "user" }],
+    [{ kind: "any" }, {}],
+    [{ kind: "service" }, { kind: "service" }],
+    [{ realmRoles: ["a"] }, { realmRoles: ["a"], kind: "user" }],
+    [{ clientRoles: { x: ["a"] }, kind: "any" }, { clientRoles: { x: ["a"] } }],
+    [{ scopes: ["a"] }, { scopes: ["a"], kind: "user" }],
+    [
+      { groups: ["/a"], any: true },
+      { groups: ["/a"], any: true, kind: "user" },
+    ],
+    [
+      { groups: ["/a"], any: false, realmRoles: undefined },
+      { groups: ["/a"], kind: "user" },
+    ],
+  ])("of %o says what is required: %o", (requirements, required) => {
+    expect(parseRequirements(requirements).required).toEqual(required)
+  })
+
+  it("with nothing listed asks nothing but the kind, also of any kind", () => {
+    expect(parseRequirements({ kind: "any" }).checks).toEqual([])
+    expect(refusal({ kind: "any" }, service)).toBeNull()
+  })
+})
+
+describe("what is wrong with requirements", () => {
+  const messageOf = (requirements: unknown) => {
+    try {
+      parseRequirements(requirements)
+    } catch (error) {
+      return (error as Error).message
+    }
+    return expect.unreachable("they were accepted")
+  }
+
+  it.each<[unknown, RegExp]>([
+    [undefined, /^Wrong requirements: expected an object such as \{ realmRoles: \["editor"\] \}, got undefined\.$/],
+    [null, /got null\.$/],
+    ["editor", /got a string\.$/],
+    [[], /got an empty list\.$/],
+    [["editor"], /got a list with something else in it\.$/],
+    [
+      { realmRole: ["a"] },
+      /^Wrong requirements: there is no `realmRole`; known are realmRoles, clientRoles, scopes, groups, any, kind\.$/,
+    ],
+    [{ realmRoles: [] }, /: `realmRoles` is a list of at least one non-empty string, got an empty list\.$/],
+    [{ realmRoles: [1] }, /`realmRoles` .* got a list with something else in it\.$/],
+    [{ scopes: 5 }, /`scopes` .* got a number\.$/],
+    [{ groups: {} }, /`groups` .* got an object\.$/],
+    [{ groups: null }, /`groups` .* got null\.$/],
+    [{ scopes: ["a b"] }, /: a scope has no blanks, quotes or backslashes \(RFC 6749 §3\.3\)\.$/],
+    [{ any: "yes" }, /: `any` is true or false, got a string\.$/],
+    [{ any: true }, /: `any: true` with nothing listed would let nobody in, or everybody\.$/],
+    [{ kind: 5 }, /: `kind` is "user", "service" or "any"\.$/],
+    [{ clientRoles: 5 }, /: `clientRoles` is an object such as \{ "shop-api": \["editor"\] \}, got a number\.$/],
+    [{ clientRoles: "editor" }, /`clientRoles` is an object .* got a string\.$/],
+    [{ clientRoles: null }, /`clientRoles` is an object .* got null\.$/],
+    [{ clientRoles: ["editor"] }, /`clientRoles` is an object .* got a list with something else in it\.$/],
+    [{ clientRoles: [] }, /`clientRoles` is an object .* got an empty list\.$/],
+    [{ clientRoles: {} }, /`clientRoles` is an object .* got an object\.$/],
+    [{ clientRoles: { x: undefined } }, /`clientRoles\["x"\]` is a list of at least one non-empty string, got null\.$/],
+  ])("is said of %j", (requirements, message) => {
+    expect(messageOf(requirements)).toMatch(message)
+  })
+})
+
+describe("the log of a refusal", () => {
+  const messageOf = (requirements: unknown, principal = person) => {
+    try {
+      assertAllowed(principal, parseRequirements(requirements))
+    } catch (error) {
+      return error as { message: string; required?: unknown }
+    }
+    return expect.unreachable("it was let in")
+  }
+
+  it("names what was required, or whose token it was", () => {
+    expect(messageOf({ realmRoles: ["x"] }).message).toBe(
+      'Refused a verified token: required: {"realmRoles":["x"],"kind":"user"}.',
+    )
+    const { message, required } = messageOf({}, service)
+    expect(message).toBe("Refused a verified token: this route is for a user, and the token belongs to a service.")
+    expect(required).toEqual({ kind: "user" })
+  })
+
+  it("names scopes where one of several lacks", () => {
+    expect(messageOf({ scopes: ["openid", "orders:write"] }).required).toMatchObject({
+      scopes: ["openid", "orders:write"],
+    })
+  })
+})

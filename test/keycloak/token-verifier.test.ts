@@ -1,6 +1,6 @@
 import { createHmac, createSign, generateKeyPairSync, type KeyObject } from "node:crypto"
 import { exportJWK, SignJWT } from "jose"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import type { Jwk } from "../../src/keycloak/key-set.js"
 import { createTokenVerifier } from "../../src/keycloak/token-verifier.js"
 
@@ -175,5 +175,90 @@ describe("createTokenVerifier", () => {
     await expect(verify(token)).rejects.toSatisfy(
       error => !JSON.stringify([error, (error as Error).stack, (error as Error).cause]).includes("secret-piece"),
     )
+  })
+
+  describe("says in its message", () => {
+    const refusalOf = async (token: string) => {
+      const { verify } = verifierOf([await jwkOf("RS256")])
+      return verify(token).then(
+        () => expect.unreachable("it was accepted"),
+        (error: Error) => error,
+      )
+    }
+    const withHeader = (header: Record<string, unknown>) =>
+      refusalOf(`${encode({ alg: "RS256", kid: "RS256", ...header })}.${encode(payload)}.abcd`)
+
+    it.each<[Record<string, unknown>, RegExp]>([
+      [{ alg: "none" }, /^Refused a token whose signature algorithm is not one of RS256, RS384, .*, EdDSA\.$/],
+      [{ alg: ["RS256"] }, /not one of RS256, .*, EdDSA\.$/],
+      [{ alg: "HS512" }, /EdDSA\. It looks like a refresh token: send the access_token\.$/],
+      [{ crit: [] }, /^Refused a token with `crit`, `b64`, `zip` or `cty` in its header\.$/],
+      [{ b64: true }, /^Refused a token with `crit`/],
+      [{ zip: "DEF" }, /^Refused a token with `crit`/],
+      [{ cty: "JWT" }, /^Refused a token with `crit`/],
+      [{ typ: "logout+jwt" }, /^Refused a token whose header `typ` is neither JWT nor at\+jwt\.$/],
+      [{ kid: undefined }, /^Refused a token without a usable key id \(`kid`\)\.$/],
+      [{ kid: 7 }, /^Refused a token without a usable key id/],
+      [{ kid: "" }, /^Refused a token without a usable key id/],
+      [{ kid: "k".repeat(257) }, /^Refused a token without a usable key id/],
+      [
+        { kid: "k".repeat(256) },
+        /^Refused a token signed with a key that the realm does not publish for this algorithm\.$/,
+      ],
+      [{ alg: "ES256" }, /^Refused a token signed with a key that the realm does not publish for this algorithm\.$/],
+      [{}, /^Refused a token whose signature does not match\.$/],
+    ])("what is wrong with %j", async (header, message) => {
+      expect((await withHeader(header)).message).toMatch(message)
+    })
+
+    it("that a key is unusable as it is published, with the cause", async () => {
+      const { verify } = verifierOf([await jwkOf("ES256", { x: "AQAB" })])
+      await expect(verify(await tokenOf("ES256"))).rejects.toMatchObject({
+        reason: "key",
+        message: "Refused a token whose key, as the realm publishes it, can't be used.",
+        cause: expect.any(Error),
+      })
+    })
+  })
+
+  describe("reads a header", () => {
+    /** How often headers were checked, told by who asked the list of algorithms. */
+    async function countingVerifier() {
+      const asked = vi.fn()
+      const list = Object.assign([...algorithms], {
+        includes(alg: string) {
+          asked(alg)
+          return algorithms.includes(alg)
+        },
+      })
+      const jwk = await jwkOf("EdDSA")
+      const keySet = { load: async () => undefined, peek: () => jwk, find: async () => jwk }
+      return { asked, verify: createTokenVerifier({ keySet, issuer, algorithms: list }) }
+    }
+
+    it("once, as soon as a token with it was proven", async () => {
+      const { asked, verify } = await countingVerifier()
+      const forged = `${(await tokenOf("EdDSA")).slice(0, -8)}AAAAAAAA`
+      for (let count = 0; count < 3; count++)
+        await expect(verify(forged)).rejects.toMatchObject({ reason: "signature" })
+      expect(asked).toHaveBeenCalledTimes(3)
+      for (let count = 0; count < 3; count++) await verify(await tokenOf("EdDSA"))
+      expect(asked).toHaveBeenCalledTimes(4)
+      await expect(verify(forged)).rejects.toMatchObject({ reason: "signature" })
+      expect(asked).toHaveBeenCalledTimes(4)
+    })
+
+    it("again after a hundred others, so that its memory is bounded", async () => {
+      const { asked, verify } = await countingVerifier()
+      const varied = (n: number) => tokenOf("EdDSA", { n })
+      for (let n = 0; n < 100; n++) await verify(await varied(n))
+      for (let n = 0; n < 100; n++) await verify(await varied(n))
+      expect(asked).toHaveBeenCalledTimes(100)
+      await verify(await varied(100))
+      await verify(await varied(100))
+      expect(asked).toHaveBeenCalledTimes(101)
+      await verify(await varied(0))
+      expect(asked).toHaveBeenCalledTimes(102)
+    })
   })
 })
