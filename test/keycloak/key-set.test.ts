@@ -266,6 +266,15 @@ describe("createKeySet", () => {
       expect(await world.set.find("x")).toEqual(rsa("x"))
     })
 
+    it("answers with the failure also when the budget is used up: nobody knows whether the key is good", async () => {
+      world.failure = null
+      for (let count = 0; count < 8; count++) await findLater("x", 1)
+      expect(await world.set.find("x")).toBeNull()
+      world.failure = down()
+      await expect(world.set.load()).rejects.toBe(world.failure)
+      await expect(world.set.find("x")).rejects.toBe(world.failure)
+    })
+
     it("goes on with known keys for six times their age, and not longer", async () => {
       for (const at of [601, 1200, 3000, 3599, 3600]) {
         await pass(at - seconds())
