@@ -114,6 +114,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     return adminTokens.clientCredentialsGrant()
   })
   const serviceToken = createServiceToken(serviceGrant, now)
+
   function reportRefusal(error: unknown): void {
     if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
   }

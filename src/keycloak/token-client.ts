@@ -31,6 +31,7 @@ const idTokenAlgorithms = [
 export function createTokenClient(options: TokenClientOptions): TokenClient {
   const { realm, clientId, clientSecret, transport, revealAccountState } = options
   const asker: Asker = { url: realm.tokenUrl, realm: realm.name, clientId, clientSecret }
+  let configured: oauth.Configuration | null = null
 
   function configure(client: OpenidClient): oauth.Configuration {
     const configuration = new client.Configuration(
@@ -57,7 +58,8 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     // 10 ms: only an application that asks for tokens pays for it, once.
     const client = await import("openid-client")
     try {
-      return await client.genericGrantRequest(configure(client), type, { ...parameters })
+      configured ??= configure(client)
+      return await client.genericGrantRequest(configured, type, { ...parameters })
     } catch (error) {
       throw translate(error, client, asker, refusal)
     }
