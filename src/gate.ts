@@ -85,7 +85,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     // Whoever wants Keycloak asked on every request wants no verdict of before.
     maxTokens: mode === "local" ? settings.maxCachedTokens : 0,
     clockToleranceSeconds,
-    isPublished: key => keySet.peek((key as Jwk).kid) === key,
+    isPublished: key => keySet.publishes(key as Jwk),
     now,
   })
   const verifyToken: Readonly<Record<typeof mode, () => VerifyToken>> = {

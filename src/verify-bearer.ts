@@ -2,6 +2,7 @@ import type { Claims } from "./bearer/claims.js"
 import { assertBearerToken, onlyHeader, readBearer } from "./bearer/credentials.js"
 import { type Principal, toPrincipal, withUser } from "./bearer/principal.js"
 import type { PrincipalCache } from "./bearer/principal-cache.js"
+import { withRecall } from "./bearer/recall.js"
 import { withChallenge } from "./bearer/refusal.js"
 import { assertAllowed, parseRequirements, type Requirements } from "./bearer/requirements.js"
 import { GateError } from "./errors.js"
@@ -94,13 +95,14 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
       throw withChallenge(error, realm)
     }
   }
-  return verifyBearer as VerifyBearer<User | null>
-}
 
-/** What a token says, and the published key that proved it; null where Keycloak itself was asked. */
-export interface VerifiedToken {
-  readonly payload: Readonly<Record<string, unknown>>
-  readonly key: object | null
+  // Where each request takes more than its token, nothing is answered at once.
+  const needsMore = refuseEnded !== null || syncUser !== null
+  function recall(authorization: unknown): Principal<null> | null {
+    steps.assertOpen()
+    return needsMore || typeof authorization !== "string" ? null : verified.find(authorization)
+  }
+  return withRecall(verifyBearer as VerifyBearer<User | null>, recall)
 }
 
 function absent(needed: boolean): null {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
 import { type Claims, parseClaims } from "../src/bearer/claims.js"
 import type { Principal } from "../src/bearer/principal.js"
+import { recallOf } from "../src/bearer/recall.js"
 import { GateError, invalidToken } from "../src/errors.js"
 import { createVerifyBearer, type VerifyBearerSteps } from "../src/verify-bearer.js"
 
@@ -173,5 +174,40 @@ describe("verifyBearer", () => {
     const failure = new Error("connection lost")
     syncUser.mockRejectedValue(failure)
     expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(failure)
+  })
+})
+
+describe("what verifyBearer recalls for adapters", () => {
+  const header = "Bearer abc"
+
+  it("is the principal of a header that it has verified, and nobody before", async () => {
+    const recall = recallOf(world.verifyBearer)
+    expect(recall(header)).toBeNull()
+    const principal = await world.verifyBearer(header)
+    expect(recall(header)).toBe(principal)
+    for (const other of ["Bearer abcd", [header], null, undefined, 5]) expect(recall(other)).toBeNull()
+  })
+
+  it.each<[string, Parameters<typeof makeSteps>[0]]>([
+    ["a row", { syncUser: async () => "row" }],
+    ["a look at the session", { refuseEnded: () => undefined }],
+  ])("is nobody where each request takes %s", async (_, more) => {
+    const { verifyBearer, remembered } = makeSteps(more)
+    await verifyBearer(header)
+    expect(remembered.size).toBe(1)
+    expect(recallOf(verifyBearer)(header)).toBeNull()
+  })
+
+  it("is refused after close()", async () => {
+    await world.verifyBearer(header)
+    const closed = new GateError("closed", "closed")
+    world.assertOpen.mockImplementation(() => {
+      throw closed
+    })
+    expect(() => recallOf(world.verifyBearer)(header)).toThrow(closed)
+  })
+
+  it("is nobody for a function that is not a gate's own", () => {
+    expect(recallOf(async () => null)(header)).toBeNull()
   })
 })

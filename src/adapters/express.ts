@@ -48,7 +48,7 @@ declare global {
 type Next = (error?: unknown) => void
 
 /** An Express middleware or handler; it names no route parameters, so that those of your path stay typed. */
-export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => Promise<void>
+export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => Promise<void> | void
 
 /**
  * Middleware that verifies the bearer token and sets `req.principal`.
@@ -75,7 +75,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  */
 export function requireUser(requirements: Requirements = {}): Middleware {
   const guard = parseRequirements(requirements)
-  return middleware(request => requirePrincipal(request, guard, "requireUser"))
+  return middleware(request => void requirePrincipal(request, guard, "requireUser"))
 }
 
 /**
@@ -122,13 +122,19 @@ export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptio
   return handler(changePasswordAnswer(gate, options))
 }
 
-function middleware(step: (request: IncomingMessage) => unknown): Middleware {
-  return async (request, response, next) => {
-    try {
-      await step(request)
-    } catch (error) {
+/** Goes on at once after a step that does not have to wait, so that a guard costs no promise. */
+function middleware(step: (request: IncomingMessage) => Promise<void> | void): Middleware {
+  return (request, response, next) => {
+    function refuse(error: unknown): void {
       const refusal = answerTo(error, request)
-      return refusal === null || response.headersSent ? next(error) : send(response, refusal)
+      if (refusal === null || response.headersSent) next(error)
+      else send(response, refusal)
+    }
+    try {
+      const waiting = step(request)
+      if (waiting !== undefined) return waiting.then(() => next(), refuse)
+    } catch (error) {
+      return refuse(error)
     }
     next()
   }

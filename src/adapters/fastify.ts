@@ -83,7 +83,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
     const verify = hook((request: FastifyRequest) => admit(request, request.raw, mount))
     // Hooks of parent scopes run too, and their gate does not know this scope's tokens.
     const isOurs = ({ server }: FastifyRequest) => Reflect.get(server, scopeKey) === mount
-    scope.addHook("onRequest", async (request, reply) => (isOurs(request) ? verify(request, reply) : undefined))
+    scope.addHook("onRequest", (request, reply) => (isOurs(request) ? verify(request, reply) : passed))
   }
   return fastifyPlugin(plugin, { name: "keycloak-gate", fastify: "5.x" })
 }
@@ -97,7 +97,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  */
 export function requireUser(requirements: Requirements = {}): Hook {
   const guard = parseRequirements(requirements)
-  return hook(request => requirePrincipal(request, guard, "requireUser"))
+  return hook(request => void requirePrincipal(request, guard, "requireUser"))
 }
 
 /**
@@ -144,15 +144,20 @@ export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptio
   return handler(changePasswordAnswer(gate, options))
 }
 
-function hook<Request extends object>(step: (request: Request) => unknown) {
-  return async (request: Request, reply: Reply): Promise<unknown> => {
-    try {
-      await step(request)
-      return undefined
-    } catch (error) {
+const passed: Promise<unknown> = Promise.resolve()
+
+/** Passes with a promise that is there already after a step that does not have to wait, so that a guard makes none. */
+function hook<Request extends object>(step: (request: Request) => Promise<void> | void) {
+  return (request: Request, reply: Reply): Promise<unknown> => {
+    async function refuse(error: unknown): Promise<unknown> {
       const refusal = answerTo(error, request)
       if (refusal === null) throw publicError(error)
       return send(reply, refusal)
+    }
+    try {
+      return step(request)?.catch(refuse) ?? passed
+    } catch (error) {
+      return refuse(error)
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Principal, ServicePrincipal, UserPrincipal } from "../bearer/principal.js"
+import { type Recall, recallOf } from "../bearer/recall.js"
 import { type Refusal, refusalFor, withChallenge } from "../bearer/refusal.js"
 import { assertAllowed, type Guard, parseRequirements } from "../bearer/requirements.js"
 import { GateError, isGateError } from "../errors.js"
@@ -18,6 +19,7 @@ export interface AdapterOptions {
 /** Where a gate is mounted, and what happens to its errors there. */
 export interface Mount<User> {
   readonly gate: Gate<User>
+  readonly recall: Recall
   readonly onError: "pass" | undefined
 }
 
@@ -65,7 +67,7 @@ export function createMount<User>(
   if (unknownName !== undefined) throw wrong(`there is no option \`${unknownName}\`; known are ${known.join(", ")}`)
   const onError = options?.onError
   if (onError !== undefined && onError !== "pass") throw wrong('`onError` is "pass" or left out')
-  return { gate, onError }
+  return { gate, recall: recallOf(gate.verifyBearer), onError }
 }
 
 export function wrong(why: string): GateError {
@@ -73,16 +75,29 @@ export function wrong(why: string): GateError {
 }
 
 /**
- * What `authenticate` does: verifies the `Authorization` header of a message and leaves the principal on its carrier.
+ * What `authenticate` does: verifies the `Authorization` header of a message and leaves the principal on its carrier; at
+ * once where the gate remembers the token.
  *
  * The gate goes with it, so that guards know the realm. A principal of an earlier gate goes first: should this gate
  * refuse the token and the application carry on all the same, nobody is let in by the other one.
  */
-export async function admit(carrier: Carrier, message: Message, mount: Mount<RegisteredUser>): Promise<void> {
+export function admit(carrier: Carrier, message: Message, mount: Mount<RegisteredUser>): Promise<void> | void {
   const marked: Marked = carrier
   marked.principal = null
   marked[mountKey] = mount
-  marked.principal = await mount.gate.verifyBearer(authorizationOf(message))
+  const authorization = authorizationOf(message)
+  // Null is the row of an application that keeps no users, which recalls nobody otherwise.
+  const recalled = mount.recall(authorization) as Principal<RegisteredUser> | null
+  if (recalled === null) return verifyInto(marked, authorization, mount)
+  marked.principal = recalled
+}
+
+async function verifyInto(
+  marked: Marked,
+  authorization: Authorization,
+  { gate }: Mount<RegisteredUser>,
+): Promise<void> {
+  marked.principal = await gate.verifyBearer(authorization)
 }
 
 /** Every value of the `Authorization` field, so that a second one is seen: Node's `headers` keeps the first alone. */

@@ -20,12 +20,15 @@ export interface PrincipalCacheOptions {
 }
 
 interface Entry {
+  readonly index: number
   readonly header: string
   readonly principal: Principal<null>
   readonly key: object
   /** Seconds since 1970: whole ones take no memory of their own. */
   readonly validFrom: number
   readonly validUntil: number
+  /** Where in the clock's round. */
+  readonly place: number
   wasUsed: boolean
 }
 
@@ -37,19 +40,18 @@ interface Entry {
  */
 export function createPrincipalCache(options: PrincipalCacheOptions): PrincipalCache {
   const { maxTokens, clockToleranceSeconds, isPublished, now } = options
-  const places = new Map<number, number>()
-  const entries: Entry[] = []
+  const entries = new Map<number, Entry>()
+  const round: Entry[] = []
   let hand = 0
 
   function freePlace(): number {
-    if (entries.length < maxTokens) return entries.length
+    if (round.length < maxTokens) return round.length
     for (;;) {
       const place = hand
       hand = (hand + 1) % maxTokens
-      const entry = entries[place]
-      if (entry === undefined) return place
+      const entry = round[place] as Entry
       if (!entry.wasUsed) {
-        places.delete(indexOf(entry.header))
+        entries.delete(entry.index)
         return place
       }
       entry.wasUsed = false
@@ -58,8 +60,7 @@ export function createPrincipalCache(options: PrincipalCacheOptions): PrincipalC
 
   return {
     find(header) {
-      const place = places.get(indexOf(header))
-      const entry = place === undefined ? undefined : entries[place]
+      const entry = entries.get(indexOf(header))
       if (entry === undefined || entry.header !== header) return null
       const time = now() / 1000
       if (time < entry.validFrom || time >= entry.validUntil || !isPublished(entry.key)) return null
@@ -71,9 +72,10 @@ export function createPrincipalCache(options: PrincipalCacheOptions): PrincipalC
       const validFrom = Math.max(Number(iat ?? 0), Number(nbf ?? 0)) - clockToleranceSeconds
       const validUntil = exp + clockToleranceSeconds
       const index = indexOf(header)
-      const place = places.get(index) ?? freePlace()
-      places.set(index, place)
-      entries[place] = { header, principal, key, validFrom, validUntil, wasUsed: false }
+      const place = entries.get(index)?.place ?? freePlace()
+      const entry = { index, header, principal, key, validFrom, validUntil, place, wasUsed: false }
+      entries.set(index, entry)
+      round[place] = entry
     },
   }
 }

@@ -156,8 +156,8 @@ function textOrNull(claim: unknown): string | null {
   return typeof claim === "string" && claim !== "" ? claim : null
 }
 
-// The arrays of claims are frozen already and are not copied. A hostile or mistaken mapper can put anything here: what is no list of strings counts as none, so that
-// `"admin".includes("adm")` can't happen.
+// A list of strings is frozen and not copied. A hostile or mistaken mapper can put anything here: what is no list of
+// strings counts as none, so that `"admin".includes("adm")` can't happen.
 function texts(claim: unknown): readonly string[] {
   if (!Array.isArray(claim)) return none
   return Object.freeze(claim.every(isText) ? claim : claim.filter(isText))

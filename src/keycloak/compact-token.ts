@@ -30,7 +30,7 @@ export function splitToken(token: string): CompactToken {
   if (bytes.length !== token.length || token.includes("+") || token.includes("/")) throw notCanonical()
   return {
     encodedHeader: token.slice(0, headerEnd),
-    payload: parseObject(decode(token.slice(headerEnd + 1, payloadEnd))),
+    payload: parseObject(decodeText(token.slice(headerEnd + 1, payloadEnd))),
     signed: bytes.subarray(0, payloadEnd),
     signature: decode(token.slice(payloadEnd + 1)),
   }
@@ -43,49 +43,67 @@ export function splitToken(token: string): CompactToken {
  * @see RFC 7515 §4
  */
 export function readHeader(encodedHeader: string): Readonly<Record<string, unknown>> {
-  const bytes = decode(encodedHeader)
-  const header = parseObject(bytes)
+  const text = decodeText(encodedHeader)
+  const header = parseObject(text)
   // Two readers of one token could each believe another `alg` or `kid`.
-  if (hasDuplicateMembers(bytes.toString())) {
+  if (hasDuplicateMembers(text)) {
     throw invalidToken("malformed", "Refused a token whose header names a member twice.")
   }
   return header
 }
 
-// Buffer.from skips what it does not know, so two things are checked beside it: the length (nothing was skipped), and the
-// bits that the last character leaves unused. Encoding the bytes again and comparing would prove the same at twice the price.
 function decode(part: string): Buffer {
   const bytes = Buffer.from(part, "base64url")
+  if (!isCanonical(part, bytes.length)) throw notCanonical()
+  return bytes
+}
+
+// What is read as text at once needs no memory of its own; few tokens have a payload that does not fit.
+const scratch = Buffer.allocUnsafeSlow(8192)
+
+function decodeText(part: string): string {
+  const bytes = part.length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(part.length)
+  const length = bytes.write(part, "base64url")
+  if (!isCanonical(part, length)) throw notCanonical()
+  const text = bytes.toString("utf8", 0, length)
+  // Whatever is no UTF-8 reads as U+FFFD, which a text may also hold by right.
+  if (text.includes("\ufffd") && !isUtf8(bytes.subarray(0, length))) throw notJson()
+  return text
+}
+
+// The decoder skips what it does not know, so two things are checked beside it: the length (nothing was skipped), and the
+// bits that the last character leaves unused. Encoding the bytes again and comparing would prove the same at twice the price.
+function isCanonical(part: string, byteLength: number): boolean {
   const unused = unusedBits[part.length % 4]
-  const isCanonical =
+  return (
     part !== "" &&
     unused !== undefined &&
-    bytes.length === (part.length * 3) >> 2 &&
+    byteLength === (part.length * 3) >> 2 &&
     (unused === 0 || (alphabet.indexOf(part.charAt(part.length - 1)) & ((1 << unused) - 1)) === 0)
-  if (!isCanonical) throw notCanonical()
-  return bytes
+  )
 }
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 // By the length of the last group of characters; one alone can't hold a byte.
 const unusedBits: readonly (number | undefined)[] = [0, undefined, 4, 2]
 
-function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> {
+function parseObject(text: string): Readonly<Record<string, unknown>> {
   let json: unknown
   try {
     // A byte order mark is no JSON and stays in the text (RFC 8259 §8.1).
-    json = isUtf8(bytes) ? JSON.parse(bytes.toString()) : undefined
+    json = JSON.parse(text)
   } catch {
     // Without the cause: V8's SyntaxError quotes the text, and with it a piece of the token.
-    json = undefined
-  }
-  if (json === undefined) {
-    throw invalidToken("malformed", "Refused a token whose header or payload is no JSON in UTF-8.")
+    throw notJson()
   }
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw invalidToken("malformed", "Refused a token whose header or payload is no JSON object.")
   }
   return json as Record<string, unknown>
+}
+
+function notJson() {
+  return invalidToken("malformed", "Refused a token whose header or payload is no JSON in UTF-8.")
 }
 
 function notCanonical() {

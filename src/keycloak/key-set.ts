@@ -4,10 +4,13 @@ import { readJson, type Transport, unavailable } from "./transport.js"
 export type Jwk = Readonly<Record<string, unknown>> & { readonly kid: string; readonly kty: string }
 
 export interface KeySet {
-  /** The signing key of this id if it is at hand and fresh, without asking anybody; for the path of every request. */
-  readonly peek: (kid: string) => Jwk | null
-  /** The signing key of this id, or null when Keycloak does not publish it. */
-  readonly find: (kid: string) => Promise<Jwk | null>
+  /** Whether this very key is still published, as far as is known without asking anybody; for the path of every request. */
+  readonly publishes: (key: Jwk) => boolean
+  /**
+   * The signing keys of this id; none when Keycloak does not publish it. A keystore that serves two algorithms (RS256 and
+   * PS256) is published once for each, under one id.
+   */
+  readonly find: (kid: string) => Promise<readonly Jwk[]>
   /** Fetches the keys now. */
   readonly load: () => Promise<void>
 }
@@ -38,7 +41,7 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
   const maxAge = maxAgeSeconds * 1000
   const cooldown = cooldownSeconds * 1000
   const retryMs = Math.min(cooldown, 1000) / 2
-  let keys: ReadonlyMap<string, Jwk> = new Map()
+  let keys: ReadonlySet<Jwk> = new Set()
   let loadedAt: number | null = null
   let failure: { at: number; error: unknown } | null = null
   let loading: Promise<void> | null = null
@@ -99,28 +102,26 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
     await load()
   }
 
+  const withId = (kid: string) => [...keys].filter(key => key.kid === kid)
+
   return {
     load,
-    peek: kid => (loadedAt !== null && now() - loadedAt <= maxAge ? (keys.get(kid) ?? null) : null),
+    publishes: key => loadedAt !== null && now() - loadedAt <= maxAge && keys.has(key),
     async find(kid) {
       await keepFresh()
-      const known = keys.get(kid)
-      if (known !== undefined) return known
-      if (lookingAgain === null && !mayLookAgain(kid)) return null
+      const known = withId(kid)
+      if (known.length > 0) return known
+      if (lookingAgain === null && !mayLookAgain(kid)) return []
       lookingAgain ??= lookAgain().finally(() => {
         lookingAgain = null
       })
       await lookingAgain
-      return keys.get(kid) ?? null
+      return withId(kid)
     },
   }
 }
 
-async function fetchKeys(
-  transport: Transport,
-  certsUrl: string,
-  before: ReadonlyMap<string, Jwk>,
-): Promise<ReadonlyMap<string, Jwk>> {
+async function fetchKeys(transport: Transport, certsUrl: string, before: ReadonlySet<Jwk>): Promise<ReadonlySet<Jwk>> {
   const response = await transport.fetch(certsUrl, { headers: { accept: "application/json" } })
   if (response.status !== 200) {
     throw unavailable(
@@ -131,7 +132,9 @@ async function fetchKeys(
   const { keys } = await readJson(certsUrl, response)
   const usable = Array.isArray(keys) ? keys.filter(isSigningKey) : []
   if (usable.length === 0) throw unavailable(certsUrl, "its key set holds no key that can check a signature")
-  return new Map(usable.map(key => [key.kid, sameText(before.get(key.kid), key)]))
+  // The old object for an unchanged key, so that what was verified with it stays verified.
+  const known = new Map([...before].map(key => [JSON.stringify(key), key]))
+  return new Set(usable.map(key => known.get(JSON.stringify(key)) ?? key))
 }
 
 // Keycloak publishes its RSA-OAEP key (`use: enc`) in the same set; a symmetric key in a public document is no secret.
@@ -145,11 +148,6 @@ function isSigningKey(key: unknown): key is Jwk {
     kty !== "oct" &&
     (use === undefined || use === "sig")
   )
-}
-
-/** Keeps the old object for an unchanged key, so that what was verified with it stays verified. */
-function sameText(before: Jwk | undefined, key: Jwk): Jwk {
-  return before !== undefined && JSON.stringify(before) === JSON.stringify(key) ? before : key
 }
 
 function sleep(ms: number): Promise<void> {

@@ -18,6 +18,12 @@ interface Header {
   readonly kid: string
 }
 
+/** A header that came with a good signature, and the key that proved it. */
+interface ProvenHeader extends Header {
+  readonly jwk: Jwk
+  readonly key: SignatureKey
+}
+
 const maxKeyIdLength = 256
 // A realm signs with a handful of keys; a client that varies its header gains nothing but a parse per token.
 const maxRememberedHeaders = 100
@@ -31,36 +37,42 @@ const headerTypes = [undefined, "jwt", "at+jwt", "application/at+jwt"]
  * @throws {GateError} `keycloak_unavailable` when the keys can't be loaded
  */
 export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifierOptions): VerifyToken {
-  const headers = new Map<string, Header>()
-  const imported = new WeakMap<Jwk, Map<string, SignatureKey>>()
+  /** Only headers of proven tokens are remembered, so that a flood of forged ones can't push them out. */
+  const proven = new Map<string, ProvenHeader>()
+  const imported = new WeakMap<Jwk, Map<string, SignatureKey | null>>()
 
-  async function keyFor(jwk: Jwk | null, alg: string): Promise<SignatureKey> {
-    const key = jwk === null ? null : await importSignatureKey(jwk, alg).catch(unusableKey)
-    if (jwk === null || key === null) {
-      throw invalidToken("key", "Refused a token signed with a key that the realm does not publish for this algorithm.")
-    }
+  async function importOnce(jwk: Jwk, alg: string): Promise<SignatureKey | null> {
+    const known = imported.get(jwk)?.get(alg)
+    if (known !== undefined) return known
+    const key = await importSignatureKey(jwk, alg).catch(unusableKey)
     imported.set(jwk, (imported.get(jwk) ?? new Map()).set(alg, key))
     return key
   }
 
-  /** Only headers of proven tokens are remembered, so that a flood of forged ones can't push them out. */
-  function remember(encodedHeader: string, header: Header): void {
-    if (headers.size >= maxRememberedHeaders) headers.clear()
-    headers.set(encodedHeader, header)
+  async function keyFor({ alg, kid }: Header): Promise<{ readonly jwk: Jwk; readonly key: SignatureKey }> {
+    for (const jwk of await keySet.find(kid)) {
+      const key = await importOnce(jwk, alg)
+      if (key !== null) return { jwk, key }
+    }
+    throw invalidToken("key", "Refused a token signed with a key that the realm does not publish for this algorithm.")
+  }
+
+  function remember(encodedHeader: string, header: ProvenHeader): void {
+    if (proven.size >= maxRememberedHeaders) proven.clear()
+    proven.set(encodedHeader, header)
   }
 
   return async token => {
     const { encodedHeader, payload, signed, signature } = splitToken(token)
-    const known = headers.get(encodedHeader)
-    const header = known ?? checkHeader(readHeader(encodedHeader), algorithms)
+    const before = proven.get(encodedHeader)
+    const header = before ?? checkHeader(readHeader(encodedHeader), algorithms)
     // Before any key is looked for: another realm's token must not cause a request.
     checkIssuer(payload.iss, issuer)
-    const jwk = keySet.peek(header.kid) ?? (await keySet.find(header.kid))
-    const key = (jwk && imported.get(jwk)?.get(header.alg)) ?? (await keyFor(jwk, header.alg))
+    const { jwk, key } = before !== undefined && keySet.publishes(before.jwk) ? before : await keyFor(header)
     if (!(await key.verifies(signed, signature))) {
       throw invalidToken("signature", "Refused a token whose signature does not match.")
     }
-    if (known === undefined) remember(encodedHeader, header)
+    if (jwk !== before?.jwk) remember(encodedHeader, { ...header, jwk, key })
     return { payload, key: jwk }
   }
 }

@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import type { Principal } from "../../src/bearer/principal.js"
 import type { Requirements } from "../../src/bearer/requirements.js"
 import { GateError } from "../../src/errors.js"
@@ -112,8 +112,14 @@ export function adapterContract(name: string, startApplication: StartApplication
       await issuer.close()
     })
 
-    function makeGate(changes: { serverUrl?: string; timeoutMs?: number; userStore?: UserStore<MemoryUser> } = {}) {
-      const gate = createGate({
+    interface GateChanges {
+      readonly serverUrl?: string
+      readonly timeoutMs?: number
+      readonly userStore?: UserStore<MemoryUser> | undefined
+    }
+
+    function makeGate(changes: GateChanges = {}): Gate<unknown> {
+      const gate: Gate<unknown> = createGate<MemoryUser>({
         serverUrl: issuer.serverUrl,
         realm: "shop",
         clientId: "shop-api",
@@ -278,6 +284,64 @@ export function adapterContract(name: string, startApplication: StartApplication
         expect(await client.get("/open", `Bearer ${await issuer.mint()}`)).toMatchObject({
           status: 500,
           body: { error: "closed" },
+        })
+      })
+
+      describe("before an application without a user store, on a token that its gate remembers,", () => {
+        async function startRemembering() {
+          const gate = makeGate({ userStore: undefined })
+          const header = `Bearer ${await issuer.mint({ sub: "s-1" })}`
+          await gate.verifyBearer(header)
+          return { gate, header }
+        }
+
+        it("lets the same person in, each time behind the guard", async () => {
+          const { gate, header } = await startRemembering()
+          const client = await start({ gate })
+          for (let sight = 0; sight < 2; sight++) {
+            expect((await client.get("/me", header)).body).toEqual({ subject: "s-1", user: null })
+            expect(await client.get("/editor", header)).toMatchObject({ status: 403 })
+            expect(await client.get("/service", header)).toMatchObject({ status: 403 })
+          }
+        })
+
+        it("takes no other header for it", async () => {
+          const { gate, header } = await startRemembering()
+          const client = await start({ gate })
+          const other = await issuer.mint({ sub: "s-2" })
+          expect((await client.get("/me", `Bearer ${other}`)).body).toMatchObject({ subject: "s-2" })
+          const [head, , signature] = header.split(".")
+          expect(await client.get("/open", [head, other.split(".")[1], signature].join("."))).toMatchObject({
+            status: 401,
+          })
+          expect(await client.get("/open", [header, header])).toMatchObject({ status: 400 })
+          expect((await client.get("/open")).body).toEqual({ subject: null })
+        })
+
+        it("lets no handler change what the next request gets", async () => {
+          const { gate, header } = await startRemembering()
+          const client = await start({ gate })
+          expect((await client.get("/tamper", header)).body).toEqual({ refused: [true, true, true, true, true] })
+          expect(await client.get("/editor", header)).toMatchObject({ status: 403 })
+        })
+
+        it("answers 500 after the gate was closed", async () => {
+          const { gate, header } = await startRemembering()
+          const client = await start({ gate })
+          gate.close()
+          expect(await client.get("/open", header)).toMatchObject({ status: 500, body: { error: "closed" } })
+        })
+
+        it("asks a verifyBearer that the application has put before it about every request", async () => {
+          const { gate, header } = await startRemembering()
+          const asked = vi.fn(gate.verifyBearer as (...parameters: unknown[]) => unknown)
+          const client = await start({
+            gate: { ...gate, verifyBearer: asked as unknown as Gate<unknown>["verifyBearer"] },
+          })
+          for (let sight = 1; sight <= 2; sight++) {
+            expect(await client.get("/me", header)).toMatchObject({ status: 200 })
+            expect(asked).toHaveBeenCalledTimes(sight)
+          }
         })
       })
 

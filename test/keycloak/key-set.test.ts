@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { createKeySet, type KeySet } from "../../src/keycloak/key-set.js"
+import { createKeySet, type Jwk, type KeySet } from "../../src/keycloak/key-set.js"
 import { unavailable } from "../../src/keycloak/transport.js"
 
 const certsUrl = "https://sso.example.test/realms/shop/protocol/openid-connect/certs"
@@ -54,9 +54,16 @@ function makeWorld(maxAgeSeconds = 600, cooldownSeconds = 10): World {
   return Object.assign(made, { set })
 }
 
+/** The only key of this id, or null. */
+async function find(kid: string): Promise<Jwk | null> {
+  const keys = await world.set.find(kid)
+  expect(keys.length).toBeLessThan(2)
+  return keys[0] ?? null
+}
+
 /** Finds while time passes, so that a look-up which waits for its turn gets it. */
 async function findLater(kid: string, waitSeconds = 10): Promise<unknown> {
-  const found = world.set.find(kid)
+  const found = find(kid)
   found.catch(() => undefined)
   await pass(waitSeconds)
   return found
@@ -64,44 +71,56 @@ async function findLater(kid: string, waitSeconds = 10): Promise<unknown> {
 
 describe("createKeySet", () => {
   it("fetches nothing by itself, and once for all who ask at first", async () => {
-    expect(world.set.peek("a")).toBeNull()
+    expect(world.set.publishes(rsa("a") as Jwk)).toBe(false)
     expect(world.fetchedAt).toEqual([])
-    const found = await Promise.all([world.set.find("a"), world.set.find("a"), world.set.find("a")])
+    const found = await Promise.all([find("a"), find("a"), find("a")])
     expect(found).toEqual([rsa("a"), rsa("a"), rsa("a")])
     expect(world.requests).toEqual([[certsUrl, { headers: { accept: "application/json" } }]])
   })
 
-  it("peeks at what it has without a request, and at nothing once that is too old", async () => {
-    const key = await world.set.find("a")
-    expect(world.set.peek("a")).toBe(key)
-    expect(world.set.peek("b")).toBeNull()
+  it("knows without a request that a key is published, and of none once that is too old", async () => {
+    const key = (await find("a")) as Jwk
+    expect(world.set.publishes(key)).toBe(true)
+    expect(world.set.publishes({ ...key })).toBe(false)
     await pass(600)
-    expect(world.set.peek("a")).toBe(key)
+    expect(world.set.publishes(key)).toBe(true)
     await pass(0.001)
-    expect(world.set.peek("a")).toBeNull()
+    expect(world.set.publishes(key)).toBe(false)
     expect(world.fetchedAt).toEqual([0])
   })
 
   it("fetches again when its keys are older than their age, not before, and then replaces all of them", async () => {
-    await world.set.find("a")
+    const key = (await find("a")) as Jwk
     world.keys = [rsa("b")]
     await pass(600)
-    expect(await world.set.find("a")).toEqual(rsa("a"))
+    expect(await find("a")).toEqual(rsa("a"))
     expect(world.fetchedAt).toEqual([0])
     await pass(0.001)
     expect(await findLater("a")).toBeNull()
-    expect(world.set.peek("a")).toBeNull()
-    expect(world.set.peek("b")).toEqual(rsa("b"))
+    expect(world.set.publishes(key)).toBe(false)
+    expect(await find("b")).toEqual(rsa("b"))
+    expect(world.fetchedAt).toEqual([0, 600.001, 600.001])
+  })
+
+  it("finds every key of an id: a keystore that serves two algorithms is published once for each", async () => {
+    const both = [rsa("a", { alg: "RS256" }), rsa("a", { alg: "PS256" })]
+    world.keys = [...both, rsa("b")]
+    const keys = await world.set.find("a")
+    expect(keys).toEqual(both)
+    expect(keys.map(world.set.publishes)).toEqual([true, true])
+    await world.set.load()
+    expect(await world.set.find("a")).toEqual(keys)
+    expect(keys.map(world.set.publishes)).toEqual([true, true])
   })
 
   it("keeps the object of a key whose text has not changed, and no other", async () => {
     world.keys = [rsa("a"), rsa("b")]
-    const [a, b] = [await world.set.find("a"), await world.set.find("b")]
+    const [a, b] = [await find("a"), await find("b")]
     world.keys = [rsa("a"), rsa("b", { n: "AQABAQAB" })]
     await world.set.load()
-    expect(await world.set.find("a")).toBe(a)
-    expect(await world.set.find("b")).not.toBe(b)
-    expect(await world.set.find("b")).toMatchObject({ n: "AQABAQAB" })
+    expect(await find("a")).toBe(a)
+    expect(await find("b")).not.toBe(b)
+    expect(await find("b")).toMatchObject({ n: "AQABAQAB" })
   })
 
   it.each<[string, unknown]>([
@@ -114,13 +133,13 @@ describe("createKeySet", () => {
   ])("ignores a key %s", async (_, jwk) => {
     world.keys = [jwk, rsa("a")]
     expect(await findLater("x")).toBeNull()
-    expect(await world.set.find("a")).not.toBeNull()
+    expect(await find("a")).not.toBeNull()
   })
 
   it.each([[null], [5], ["x"], [[]], [{}], [rsa("")], [rsa(7)], [rsa(null)]])("survives the entry %j", async entry => {
     world.keys = [entry, rsa("a"), { kid: "b", kty: "EC" }]
-    expect(await world.set.find("a")).toEqual(rsa("a"))
-    expect(await world.set.find("b")).toEqual({ kid: "b", kty: "EC" })
+    expect(await find("a")).toEqual(rsa("a"))
+    expect(await find("b")).toEqual({ kid: "b", kty: "EC" })
     expect(await findLater("")).toBeNull()
   })
 
@@ -128,15 +147,15 @@ describe("createKeySet", () => {
     "calls the key set %j an outage and tries again",
     async keys => {
       world.keys = keys
-      await expect(world.set.find("a")).rejects.toEqual(unavailableError)
+      await expect(find("a")).rejects.toEqual(unavailableError)
       world.keys = [rsa("a")]
-      expect(await world.set.find("a")).toEqual(rsa("a"))
+      expect(await find("a")).toEqual(rsa("a"))
     },
   )
 
   it.each([201, 204, 400, 401, 403, 404])("calls the status %i an outage, and says what to look at", async status => {
     Object.assign(world, { status: status === 204 ? 203 : status })
-    await expect(world.set.find("a")).rejects.toMatchObject({
+    await expect(find("a")).rejects.toMatchObject({
       code: "keycloak_unavailable",
       message: expect.stringMatching(/key set answered \d+; check `serverUrl` and `realm`/),
     })
@@ -144,29 +163,29 @@ describe("createKeySet", () => {
 
   it("says what a key set lacks", async () => {
     world.keys = []
-    await expect(world.set.find("a")).rejects.toThrow("holds no key that can check a signature")
+    await expect(find("a")).rejects.toThrow("holds no key that can check a signature")
   })
 
   it("throws what fetching threw, to all who waited, and remembers no failed first try", async () => {
     world.failure = down()
-    const results = await Promise.allSettled([world.set.find("a"), world.set.find("b")])
+    const results = await Promise.allSettled([find("a"), find("b")])
     expect(results).toEqual(Array(2).fill({ status: "rejected", reason: world.failure }))
     expect(world.fetchedAt).toEqual([0])
     world.failure = null
-    expect(await world.set.find("a")).toEqual(rsa("a"))
+    expect(await find("a")).toEqual(rsa("a"))
   })
 
   describe("asked for an unknown key id", () => {
-    beforeEach(() => world.set.find("a"))
+    beforeEach(() => find("a"))
 
     it("looks again at once, and finds what Keycloak has begun to sign with", async () => {
       world.keys = [rsa("b"), rsa("a")]
-      expect(await world.set.find("b")).toEqual(rsa("b"))
+      expect(await find("b")).toEqual(rsa("b"))
       expect(world.fetchedAt).toEqual([0, 0])
     })
 
     it("looks once for all who ask meanwhile", async () => {
-      const all = Promise.all(Array.from({ length: 1000 }, (_, index) => world.set.find(`x${index}`)))
+      const all = Promise.all(Array.from({ length: 1000 }, (_, index) => find(`x${index}`)))
       expect(new Set(await all)).toEqual(new Set([null]))
       expect(world.fetchedAt).toEqual([0, 0])
     })
@@ -175,7 +194,7 @@ describe("createKeySet", () => {
       for (let count = 0; count < 8; count++) expect(await findLater("x", 1)).toBeNull()
       expect(world.fetchedAt).toEqual([0, 0, 1, 2, 4, 6])
       const answered = vi.fn()
-      void world.set.find("y").then(answered)
+      void find("y").then(answered)
       await pass(0)
       expect(answered).toHaveBeenCalledWith(null)
       expect(world.fetchedAt).toHaveLength(6)
@@ -192,7 +211,7 @@ describe("createKeySet", () => {
 
     it("waits 0.2 s before the second look-up, 0.4 s before the third, up to 0.8 s: five within 2 s", async () => {
       const flood = (async () => {
-        for (let count = 0; count < 7; count++) await world.set.find("x")
+        for (let count = 0; count < 7; count++) await find("x")
       })()
       await pass(3)
       await flood
@@ -200,7 +219,7 @@ describe("createKeySet", () => {
     })
 
     it("finds a key that was rotated in the middle of a flood of random ids within a second, when it is asked for again", async () => {
-      for (let count = 0; count < 5000; count++) void world.set.find(`x${count}`)
+      for (let count = 0; count < 5000; count++) void find(`x${count}`)
       await pass(0)
       for (let count = 0; count < 5000; count++) await findLater(`y${count}`, count < 3 ? 1 : 0)
       expect(world.fetchedAt).toHaveLength(4)
@@ -220,7 +239,7 @@ describe("createKeySet", () => {
       await findLater("x", 0.06)
       expect(world.fetchedAt).toEqual([0, 0, 0.2])
       await pass(0.38)
-      const waiting = world.set.find("x")
+      const waiting = find("x")
       await pass(0.009)
       expect(world.fetchedAt).toEqual([0, 0, 0.2])
       await pass(0.001)
@@ -229,100 +248,101 @@ describe("createKeySet", () => {
     })
 
     it("does not wait for known keys' sake", async () => {
-      void world.set.find("x")
-      expect(await world.set.find("a")).toEqual(rsa("a"))
+      void find("x")
+      expect(await find("a")).toEqual(rsa("a"))
     })
 
     it("throws what the look-up threw: nobody knows whether the key is good", async () => {
       world.failure = down()
-      await expect(world.set.find("x")).rejects.toBe(world.failure)
+      await expect(find("x")).rejects.toBe(world.failure)
     })
   })
 
   describe("while Keycloak is down", () => {
     beforeEach(async () => {
-      await world.set.find("a")
+      await find("a")
       world.failure = down()
     })
 
     it("answers unknown key ids with the failure, and asks again no more than every half second", async () => {
       for (const at of [0, 0.25, 0.5]) {
-        await expect(world.set.find("x")).rejects.toBe(world.failure)
+        await expect(find("x")).rejects.toBe(world.failure)
         expect([at, world.fetchedAt]).toEqual([at, [0, 0]])
         await pass(0.25)
       }
-      await expect(world.set.find("x")).rejects.toBe(world.failure)
+      await expect(find("x")).rejects.toBe(world.failure)
       expect(world.fetchedAt).toEqual([0, 0, 0.75])
     })
 
     it("counts no failed look-up against the budget", async () => {
       for (let count = 0; count < 20; count++) {
-        await expect(world.set.find("x")).rejects.toBe(world.failure)
+        await expect(find("x")).rejects.toBe(world.failure)
         await pass(1)
       }
       world.failure = null
       world.keys = [rsa("x")]
       await pass(1)
-      expect(await world.set.find("x")).toEqual(rsa("x"))
+      expect(await find("x")).toEqual(rsa("x"))
     })
 
     it("answers with the failure also when the budget is used up: nobody knows whether the key is good", async () => {
       world.failure = null
       for (let count = 0; count < 8; count++) await findLater("x", 1)
-      expect(await world.set.find("x")).toBeNull()
+      expect(await find("x")).toBeNull()
       world.failure = down()
       await expect(world.set.load()).rejects.toBe(world.failure)
-      await expect(world.set.find("x")).rejects.toBe(world.failure)
+      await expect(find("x")).rejects.toBe(world.failure)
     })
 
     it("goes on with known keys for six times their age, and not longer", async () => {
       for (const at of [601, 1200, 3000, 3599, 3600]) {
         await pass(at - seconds())
-        expect(await world.set.find("a")).toEqual(rsa("a"))
+        expect(await find("a")).toEqual(rsa("a"))
       }
       await pass(0.001)
-      await expect(world.set.find("a")).rejects.toBe(world.failure)
+      await expect(find("a")).rejects.toBe(world.failure)
     })
 
     it("waits for one try when its keys have become too old, and lets later ones go on in the background", async () => {
       await pass(601)
-      await world.set.find("a")
+      await find("a")
       expect(world.fetchedAt).toEqual([0, 601])
       await pass(0.5)
-      await world.set.find("a")
+      await find("a")
       expect(world.fetchedAt).toEqual([0, 601])
       await pass(0.001)
-      await world.set.find("a")
+      await find("a")
       expect(world.fetchedAt).toEqual([0, 601, 601.501])
       world.failure = null
       world.keys = [rsa("a"), rsa("b")]
       await pass(1)
-      await world.set.find("a") // starts the try that heals it
+      await find("a") // starts the try that heals it
       await pass(0)
-      expect(world.set.peek("b")).toEqual(rsa("b"))
+      expect(await find("b")).toEqual(rsa("b"))
+      expect(world.fetchedAt.length).toBe(4)
       await pass(600)
-      expect(await world.set.find("a")).toEqual(rsa("a"))
+      expect(await find("a")).toEqual(rsa("a"))
     })
 
     it("heals with the first good answer, and forgets the failure", async () => {
-      await expect(world.set.find("x")).rejects.toBe(world.failure)
+      await expect(find("x")).rejects.toBe(world.failure)
       world.failure = null
       await pass(0.501)
-      expect(await world.set.find("x")).toBeNull()
+      expect(await find("x")).toBeNull()
       await findLater("x", 1)
-      expect(await world.set.find("a")).toEqual(rsa("a"))
+      expect(await find("a")).toEqual(rsa("a"))
     })
   })
 
   it("asks again after half a cool-down where that is shorter than a second", async () => {
     world = makeWorld(600, 0.2)
-    await world.set.find("a")
+    await find("a")
     world.failure = down()
-    await expect(world.set.find("x")).rejects.toBe(world.failure)
+    await expect(find("x")).rejects.toBe(world.failure)
     await pass(0.1)
-    await expect(world.set.find("x")).rejects.toBe(world.failure)
+    await expect(find("x")).rejects.toBe(world.failure)
     await pass(0.001)
-    await expect(world.set.find("x")).rejects.toBe(world.failure)
+    await expect(find("x")).rejects.toBe(world.failure)
     expect(world.fetchedAt).toEqual([0, 0, 0.101])
   })
 })

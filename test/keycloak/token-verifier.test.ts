@@ -29,10 +29,10 @@ function verifierOf(jwks: Jwk[]) {
   const asked: string[] = []
   const keySet = {
     load: async () => undefined,
-    peek: () => null,
+    publishes: () => false,
     find: async (kid: string) => {
       asked.push(kid)
-      return jwks.find(jwk => jwk.kid === kid) ?? null
+      return jwks.filter(jwk => jwk.kid === kid)
     },
   }
   const verifyToken = createTokenVerifier({ keySet, issuer, algorithms })
@@ -221,6 +221,18 @@ describe("createTokenVerifier", () => {
     })
   })
 
+  it("takes the key of the token's algorithm where one id has a key for each, whichever comes first", async () => {
+    const keystore = await Promise.all(["RS256", "PS256"].map(alg => jwkOf("RS256", { kid: "both", alg })))
+    for (const jwks of [keystore, keystore.toReversed()]) {
+      const { verify } = verifierOf(jwks)
+      for (const alg of ["RS256", "PS256"]) {
+        const token = new SignJWT(payload).setProtectedHeader({ alg, kid: "both" }).sign(rsa.privateKey)
+        expect(await verify(await token)).toEqual(payload)
+      }
+      await expect(verify(await tokenOf("ES256", { kid: "both" }))).rejects.toMatchObject({ reason: "key" })
+    }
+  })
+
   describe("reads a header", () => {
     /** How often headers were checked, told by who asked the list of algorithms. */
     async function countingVerifier() {
@@ -232,7 +244,7 @@ describe("createTokenVerifier", () => {
         },
       })
       const jwk = await jwkOf("EdDSA")
-      const keySet = { load: async () => undefined, peek: () => jwk, find: async () => jwk }
+      const keySet = { load: async () => undefined, publishes: () => true, find: async () => [jwk] }
       return { asked, verify: createTokenVerifier({ keySet, issuer, algorithms: list }) }
     }
 
