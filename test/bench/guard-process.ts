@@ -12,7 +12,7 @@ const tokens = openTokens("RS256", 1)
 const ports = [await serve(`./guards/${framework}.ts`, "open"), await serve(module, makes)]
 
 answerParent(ports, question => {
-  if (question === "time without garbage") globalThis.gc?.()
+  if (question === "collect garbage") globalThis.gc?.()
   return cpuTime()
 })
 

@@ -32,7 +32,7 @@ const bounds = {
     turnMs: 250,
     cold: { rounds: 11, seconds: 25 },
     hits: { rounds: 15, seconds: 20 },
-    guards: { rounds: 15, seconds: 110 },
+    guards: { rounds: 40, seconds: 110 },
     imports: 11,
   },
   brief: {

@@ -3,10 +3,14 @@ export interface Spread {
   readonly median: number
   readonly lowest: number
   readonly highest: number
+  /** Half of the values are between these two. */
+  readonly quartiles: readonly [number, number]
 }
 
 export function spreadOf(values: readonly number[]): Spread {
-  return { median: median(values), lowest: Math.min(...values), highest: Math.max(...values) }
+  const sorted = values.toSorted((one, other) => one - other)
+  const at = (part: number) => sorted[Math.floor((sorted.length - 1) * part)] ?? 0
+  return { median: median(values), lowest: at(0), highest: at(1), quartiles: [at(0.25), at(0.75)] }
 }
 
 export function median(values: readonly number[]): number {

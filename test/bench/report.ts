@@ -11,13 +11,13 @@ import { raw } from "./verification.ts"
 export function report(run: Measurements, runs: readonly Measurements[], command: string): string {
   return `Measured on ${run.date} by \`${command}\`: Node ${run.node}, ${run.machine}, everything on one machine. Microseconds are processor time of the main thread, which decides how many requests one Node process serves: medians of rounds in which everybody takes turns, each in a process of its own; the lowest and the highest round in brackets. Tokens have Keycloak's shape (1.3 kB with RS256), and each comes as a new string, as from a request. Who is measured holds the keys, and checks signature, algorithm, issuer, audience and expiry: that it refuses tokens in which one of them is wrong is tried first. The base, ${raw}, has everything about the token prepared.
 
-**A token that nobody remembers.** Node's thread pool checks our signatures; that takes work off the main thread when several requests are under way, not when they come one at a time.
+**A token that nobody remembers.** Node's thread pool checks our signatures; that takes work off the main thread when several requests are under way, not when they come one at a time. What that alone takes is in the second row: nobody who uses it can take less.
 
 ${columnsTable(run.cold, run.cold[0])}
 **A token that was verified before:**
 
 ${columnsTable(run.hits)}
-**A guard over HTTP,** what it adds to a request: RS256, tokens that were seen before, eight requests at once on each of eight connections.
+**A guard over HTTP,** what it adds to a request: RS256, tokens that were seen before, eight requests at once on each of eight connections; in brackets, between what half of the rounds were.
 
 ${guardTable(run)}
 **And the rest.** A key id that the realm does not publish makes a verifier look at the keys again. In a flood of such tokens it must not do so for each, and yet honour the key that the realm rotates to in the middle of it: after how long, the last column says.
@@ -40,7 +40,9 @@ function guardTable({ guards }: Measurements): string {
     name,
     ...frameworks.map(framework => {
       const result = guards.find(guard => guard.name === name && guard.framework === framework)
-      return result === undefined ? "–" : spread(result.added, 1)
+      return result === undefined
+        ? "–"
+        : `${result.added.median.toFixed(1)} (${result.added.quartiles.map(one => one.toFixed(1)).join("–")})`
     }),
   ])
   return formatTable(

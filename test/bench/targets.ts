@@ -3,7 +3,15 @@ import { frameworks } from "./guard.ts"
 import { gateGuard } from "./guards/all.ts"
 import type { Measurements } from "./measure-all.ts"
 import type { Algorithm } from "./token-set.ts"
-import { type Column, gateAtFirstSight, gateHit, gateWithoutCache, headerAlone, raw } from "./verification.ts"
+import {
+  type Column,
+  gateAtFirstSight,
+  gateHit,
+  gateWithoutCache,
+  headerAlone,
+  raw,
+  rawInThreadPool,
+} from "./verification.ts"
 
 /** Something that this library wants to be true, and what one run says about it. */
 export interface Target {
@@ -20,9 +28,6 @@ export function targetsOf(measurements: Measurements): Target[] {
   const flood = floods.find(({ name }) => name === "keycloak-gate")
   // Ten seconds each, by default.
   const coolDowns = Math.floor((flood?.allSeconds ?? 0) / 10) + 1
-  const lead = Math.min(
-    ...cold.filter(({ inFlight }) => inFlight === 64).map(column => leadIn(column, gateWithoutCache)),
-  )
   const behind = columnsBehind(measurements)
   return [
     ...[gateWithoutCache, gateAtFirstSight].flatMap(name => [
@@ -50,11 +55,12 @@ export function targetsOf(measurements: Measurements): Target[] {
       1,
       1,
     ),
-    {
-      what: "best peer's main thread ÷ ours, cold, 64 in flight, every algorithm ≥ 2",
-      measured: lead.toFixed(2),
-      met: lead >= 2,
-    },
+    ...cold
+      .filter(({ inFlight }) => inFlight === 64)
+      .map(column => {
+        const lead = leadIn(column, gateWithoutCache)
+        return { what: `best peer ÷ keycloak-gate, ${column.title} ≥ 2`, measured: lead.toFixed(2), met: lead >= 2 }
+      }),
     {
       what: "ahead of every peer in every column",
       measured: behind.length === 0 ? "yes" : `not in: ${behind.join("; ")}`,
@@ -81,7 +87,7 @@ function resultIn({ results }: Column, wanted: string) {
 function leadIn(column: Column, our: string): number {
   const ours = resultIn(column, our)?.main.median ?? Number.NaN
   const peers = column.results.filter(
-    ({ name }) => name !== raw && name !== headerAlone && !name.startsWith("keycloak-gate"),
+    ({ name }) => ![raw, rawInThreadPool, headerAlone].includes(name) && !name.startsWith("keycloak-gate"),
   )
   return Math.min(...peers.map(({ main }) => main.median)) / ours
 }

@@ -2,6 +2,7 @@ import { type Bounds, measureInRounds, type Result, type Scenario } from "./roun
 import { type Algorithm, algorithms } from "./token-set.ts"
 
 export const raw = "one synchronous crypto.verify"
+export const rawInThreadPool = "crypto.verify in the thread pool"
 export const gateWithoutCache = "keycloak-gate, verifiedTokenCache: false"
 export const gateAtFirstSight = "keycloak-gate, at first sight"
 
@@ -14,6 +15,7 @@ interface Verifier extends Pick<Scenario, "name" | "module" | "setUp"> {
 
 const ours = "./contestants/keycloak-gate.ts"
 const base: Verifier = { name: raw, module: "./contestants/raw.ts", setUp: "raw" }
+const floor: Verifier = { name: rawInThreadPool, module: "./contestants/raw.ts", setUp: "inThreadPool" }
 const jose: Verifier = { name: "jose, local key set", module: "./contestants/jose.ts", setUp: "local" }
 const gate: readonly Verifier[] = [
   { name: gateWithoutCache, module: ours, setUp: "withoutCache" },
@@ -48,7 +50,7 @@ export async function measureCold(bounds: Bounds, turnMs: number, { quick }: { q
   const columns: Column[] = []
   for (const alg of algorithms) {
     for (const inFlight of alg === "RS256" && !quick ? [64, 1] : [64]) {
-      const verifiers = [base, ...gate, ...(quick ? [jose] : peers)].filter(({ algorithms = [alg] }) =>
+      const verifiers = [base, floor, ...gate, ...(quick ? [jose] : peers)].filter(({ algorithms = [alg] }) =>
         algorithms.includes(alg),
       )
       const scenarios = verifiers.map(({ name, module, setUp, meets = "any tokens" }) => ({
