@@ -1,8 +1,8 @@
+import { withAdapterPort } from "./bearer/adapter-port.js"
 import type { Claims } from "./bearer/claims.js"
 import { assertBearerToken, onlyHeader, readBearer } from "./bearer/credentials.js"
 import { type Principal, toPrincipal, withUser } from "./bearer/principal.js"
 import type { PrincipalCache } from "./bearer/principal-cache.js"
-import { withRecall } from "./bearer/recall.js"
 import { withChallenge } from "./bearer/refusal.js"
 import { assertAllowed, parseRequirements, type Requirements } from "./bearer/requirements.js"
 import { GateError } from "./errors.js"
@@ -102,7 +102,7 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
     steps.assertOpen()
     return needsMore || typeof authorization !== "string" ? null : verified.find(authorization)
   }
-  return withRecall(verifyBearer as VerifyBearer<User | null>, recall)
+  return withAdapterPort(verifyBearer as VerifyBearer<User | null>, { recall, report: steps.report })
 }
 
 function absent(needed: boolean): null {

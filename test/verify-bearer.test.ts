@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
+import { adapterPortOf } from "../src/bearer/adapter-port.js"
 import { type Claims, parseClaims } from "../src/bearer/claims.js"
 import type { Principal } from "../src/bearer/principal.js"
-import { recallOf } from "../src/bearer/recall.js"
 import { GateError, invalidToken } from "../src/errors.js"
 import { createVerifyBearer, type VerifyBearerSteps } from "../src/verify-bearer.js"
 
@@ -66,6 +66,7 @@ describe("verifyBearer", () => {
       const error = await refusal(world.verifyBearer(authorization, {}))
       expect(error).toMatchObject({
         code: "credentials_missing",
+        message: "Refused a request without Bearer credentials.",
         headers: { "WWW-Authenticate": 'Bearer realm="shop"' },
       })
       expect(world.report.mock.calls).toEqual([[error]])
@@ -177,11 +178,11 @@ describe("verifyBearer", () => {
   })
 })
 
-describe("what verifyBearer recalls for adapters", () => {
+describe("what verifyBearer holds for adapters", () => {
   const header = "Bearer abc"
 
   it("is the principal of a header that it has verified, and nobody before", async () => {
-    const recall = recallOf(world.verifyBearer)
+    const { recall } = adapterPortOf(world.verifyBearer)
     expect(recall(header)).toBeNull()
     const principal = await world.verifyBearer(header)
     expect(recall(header)).toBe(principal)
@@ -195,7 +196,7 @@ describe("what verifyBearer recalls for adapters", () => {
     const { verifyBearer, remembered } = makeSteps(more)
     await verifyBearer(header)
     expect(remembered.size).toBe(1)
-    expect(recallOf(verifyBearer)(header)).toBeNull()
+    expect(adapterPortOf(verifyBearer).recall(header)).toBeNull()
   })
 
   it("is refused after close()", async () => {
@@ -204,10 +205,17 @@ describe("what verifyBearer recalls for adapters", () => {
     world.assertOpen.mockImplementation(() => {
       throw closed
     })
-    expect(() => recallOf(world.verifyBearer)(header)).toThrow(closed)
+    expect(() => adapterPortOf(world.verifyBearer).recall(header)).toThrow(closed)
+  })
+
+  it("hears of what a guard refuses", () => {
+    const error = new GateError("credentials_missing", "refused")
+    adapterPortOf(world.verifyBearer).report(error)
+    adapterPortOf(async () => null).report(error)
+    expect(world.report.mock.calls).toEqual([[error]])
   })
 
   it("is nobody for a function that is not a gate's own", () => {
-    expect(recallOf(async () => null)(header)).toBeNull()
+    expect(adapterPortOf(async () => null).recall(header)).toBeNull()
   })
 })

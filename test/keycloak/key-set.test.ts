@@ -234,6 +234,19 @@ describe("createKeySet", () => {
       expect(world.fetchedAt).toHaveLength(6)
     })
 
+    it.each([
+      [9_999, "knows an id that it refused before up to 9,999 others, and looks for it once more", 5],
+      [10_000, "has forgotten it after 10,000, so that its memory is bounded", 4],
+    ])("with %i others in between, %s", async (others, _, fetches) => {
+      for (let count = 0; count < 3; count++) await findLater(`x${count}`, 1)
+      expect(await findLater("again", 0)).toBeNull()
+      for (let count = 0; count < others; count++) void find(`y${count}`)
+      await pass(0)
+      expect(world.fetchedAt).toHaveLength(4)
+      expect(await findLater("again", 1)).toBeNull()
+      expect(world.fetchedAt).toHaveLength(fetches)
+    })
+
     it("waits for what is left of a pause, and not at all after it", async () => {
       await findLater("x", 0.15)
       await findLater("x", 0.06)
