@@ -1,5 +1,5 @@
 import { once } from "node:events"
-import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2"
+import { connect as connectHttp2, constants, createServer as createHttp2Server } from "node:http2"
 import { connect } from "node:net"
 import fastify, { type FastifyInstance } from "fastify"
 import Koa from "koa"
@@ -246,5 +246,23 @@ describe.each(applicationsOnHttp2)("a request over HTTP/2 to %s", (_, start) => 
       const fields = [...fieldOf(valid), "x", "y", ...fieldOf(other)]
       expect(await askOnHttp2(application.url, fields)).toEqual([400, challenge("invalid_request"), expect.anything()])
     }
+  })
+
+  // nobody is there to be refused: the process lives on, and the next one is served
+  it("whose caller gives up while the keys are on their way harms nobody", async () => {
+    const slow = await startRealm()
+    const { fault, letGo } = holdUp()
+    slow.issuer.breakWith(fault, { at: paths.certs, times: 1 })
+    const application = await start(slow.gate)
+    const session = connectHttp2(application.url)
+    const stream = session.request({ ":path": "/me", authorization: `Bearer ${slow.sign({ claims: { exp: 1 } })}` })
+    await expect.poll(() => slow.issuer.requests(paths.certs)).toBe(1)
+    stream.close(constants.NGHTTP2_CANCEL)
+    await once(stream, "close")
+    await letGo()
+    expect(await askOnHttp2(application.url, fieldOf(slow.sign()))).toEqual([200, undefined, subject()])
+    session.close()
+    await application.close()
+    await slow.close()
   })
 })
