@@ -39,10 +39,16 @@ export function createReport(onEvent: Report | null, issuer: string): Report {
 // An onEvent that throws must not turn a verified request into a failed one; its error still reaches the process.
 function quietly(onEvent: Report, event: GateEvent): void {
   try {
-    onEvent(event)
+    const returned: unknown = onEvent(event)
+    // An async function fits the type, and a rejection that nobody handles ends the process.
+    if (returned instanceof Promise) returned.catch(warn)
   } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error))
+    warn(error)
   }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error))
 }
 
 /** What is wrong with a set-up, rather than with one caller. */

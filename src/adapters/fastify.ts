@@ -152,7 +152,10 @@ function hook<Request extends object>(step: (request: Request) => Promise<void> 
     async function refuse(error: unknown): Promise<unknown> {
       const refusal = answerTo(error, request)
       if (refusal === null) throw publicError(error)
-      return send(reply, refusal)
+      send(reply, refusal)
+      // Whatever settles lets Fastify go on, and so does the reply itself once the caller has hung up, also while an
+      // `onSend` hook still delays the refusal (5.12): a request that was refused would reach its handler.
+      return new Promise(() => undefined)
     }
     try {
       return step(request)?.catch(refuse) ?? passed

@@ -1,5 +1,8 @@
+import { EventEmitter, once } from "node:events"
+import { connect } from "node:net"
+import { setImmediate } from "node:timers/promises"
 import fastify, { type FastifyInstance, type FastifyRequest } from "fastify"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -110,7 +113,7 @@ describe("Fastify alone", () => {
     let visits = 0
     const app = makeApp()
     app.addHook("onSend", async () => {
-      await new Promise(resolve => setImmediate(resolve))
+      await setImmediate()
     })
     await app.register(authenticate(makeGate()))
     app.get("/me", { onRequest: requireUser() }, async () => ({ visits: ++visits }))
@@ -118,6 +121,34 @@ describe("Fastify alone", () => {
     expect((await app.inject({ url: "/me", headers: { authorization: "Bearer x" } })).statusCode).toBe(401)
     expect(visits).toBe(0)
   })
+
+  // fastify/fastify#4374: hooks go on while an answer is on its way; so they did, returned reply or not, for a lost caller
+  it.each([
+    ["authenticate", "/open", "Authorization: Bearer x\r\n"],
+    ["requireUser", "/me", ""],
+  ])(
+    "does not run the handler when the caller hangs up while slow hooks delay the refusal of %s",
+    async (_, path, field) => {
+      const handler = vi.fn(async () => ({}))
+      const app = makeApp()
+      const steps = new EventEmitter()
+      app.addHook("onSend", async (_request, reply) => {
+        steps.emit("refusing")
+        if (!reply.raw.destroyed) await once(reply.raw, "close")
+        await setImmediate()
+        steps.emit("gone")
+      })
+      await app.register(authenticate(makeGate()))
+      app.get("/me", { onRequest: requireUser() }, handler).get("/open", handler)
+      await app.listen({ port: 0, host: "127.0.0.1" })
+      const socket = connect(Number(new URL(app.listeningOrigin).port), "127.0.0.1")
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${field}\r\n`)
+      await once(steps, "refusing")
+      socket.resetAndDestroy()
+      await once(steps, "gone")
+      expect(handler).not.toHaveBeenCalled()
+    },
+  )
 
   it('tells the caller a constant sentence with onError: "pass" and Fastify\'s own error handler', async () => {
     const app = makeApp()

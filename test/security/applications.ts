@@ -7,37 +7,41 @@ import Koa from "koa"
 import * as onExpress from "../../src/adapters/express.js"
 import * as onFastify from "../../src/adapters/fastify.js"
 import * as onKoa from "../../src/adapters/koa.js"
-import type { Gate } from "../../src/index.js"
+import type { Requirements } from "../../src/bearer/requirements.js"
+import type { Gate, Principal } from "../../src/index.js"
 import { type Listening, listen } from "../adapters/listen.js"
 
 /**
- * One application per framework: `/open` (anonymous is allowed), `/me`, `/editor` (client role) and `/orders` (scope) for
- * every method, the same under `/mounted` in a sub-application, and `/login` and `/register` for POST.
+ * One application per framework: `/open` (anonymous is allowed), `/me`, `/editor` (client role), `/orders` (scope) and
+ * `/jobs` (a service) for every method, the same under `/mounted` in a sub-application, and `/login` and `/register` for
+ * POST. What `tell` makes of the principal is what its handlers answer.
  */
-export const applications: readonly [name: string, start: (gate: Gate<null>) => Promise<Listening>][] = [
-  ["Express", startExpress],
-  ["Fastify", startFastify],
-  ["Koa", startKoa],
-]
+export const applications: readonly [name: string, start: (gate: Gate<unknown>, tell?: Tell) => Promise<Listening>][] =
+  [
+    ["Express", startExpress],
+    ["Fastify", startFastify],
+    ["Koa", startKoa],
+  ]
 
-const guards = {
+type Tell = (principal: Principal<unknown> | null) => object
+
+const guards: Readonly<Record<string, Requirements>> = {
   "/me": {},
   "/editor": { clientRoles: { "shop-api": ["editor"] } },
   "/orders": { scopes: ["orders:read"] },
+  "/jobs": { kind: "service" },
 }
 
 /** Whoever reaches a handler is told so, and as whom. */
-function reached(principal: { readonly subject: string } | null): { reached: true; subject: string | null } {
-  return { reached: true, subject: principal?.subject ?? null }
-}
+const reached: Tell = principal => ({ reached: true, subject: principal?.subject ?? null })
 
-async function startExpress(gate: Gate<null>): Promise<Listening> {
+async function startExpress(gate: Gate<unknown>, tell = reached): Promise<Listening> {
   const { authenticate, requireUser, registerHandler, loginHandler } = onExpress
   const routes = () => {
     const router = express.Router()
-    router.all("/open", (request, response) => void response.json(reached(request.principal)))
+    router.all("/open", (request, response) => void response.json(tell(request.principal)))
     for (const [path, needed] of Object.entries(guards)) {
-      router.all(path, requireUser(needed), (request, response) => void response.json(reached(request.principal)))
+      router.all(path, requireUser(needed), (request, response) => void response.json(tell(request.principal)))
     }
     return router
   }
@@ -47,17 +51,17 @@ async function startExpress(gate: Gate<null>): Promise<Listening> {
   return listen(app.use(routes()).use("/mounted", express().use(routes())))
 }
 
-async function startFastify(gate: Gate<null>): Promise<Listening> {
+async function startFastify(gate: Gate<unknown>, tell = reached): Promise<Listening> {
   const { authenticate, requireUser, registerHandler, loginHandler } = onFastify
   const app = fastify()
-  await app.register(authenticate(gate as never))
+  await app.register(authenticate(gate))
   app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_, body, done) =>
     done(null, Object.fromEntries(new URLSearchParams(String(body)))),
   )
   const routes = async (scope: FastifyInstance) => {
-    scope.all("/open", async request => reached(request.principal))
+    scope.all("/open", async request => tell(request.principal))
     for (const [path, needed] of Object.entries(guards)) {
-      scope.all(path, { onRequest: requireUser(needed) }, async request => reached(request.principal))
+      scope.all(path, { onRequest: requireUser(needed) }, async request => tell(request.principal))
     }
   }
   app.post("/login", loginHandler(gate)).post("/register", registerHandler(gate))
@@ -67,16 +71,16 @@ async function startFastify(gate: Gate<null>): Promise<Listening> {
   return { url: app.listeningOrigin, close: () => app.close() }
 }
 
-async function startKoa(gate: Gate<null>): Promise<Listening> {
+async function startKoa(gate: Gate<unknown>, tell = reached): Promise<Listening> {
   const { authenticate, requireUser, registerHandler, loginHandler } = onKoa
   const routes = (prefix: string) => {
     const router = new Router({ prefix })
     router.all("/open", ctx => {
-      ctx.body = reached(ctx.state.principal)
+      ctx.body = tell(ctx.state.principal)
     })
     for (const [path, needed] of Object.entries(guards)) {
       router.all(path, requireUser(needed), ctx => {
-        ctx.body = reached(ctx.state.principal)
+        ctx.body = tell(ctx.state.principal)
       })
     }
     return router.routes()
