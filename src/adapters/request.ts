@@ -1,4 +1,4 @@
-import { type AdapterPort, adapterPortOf } from "../bearer/adapter-port.js"
+import { adapterPortOf } from "../bearer/adapter-port.js"
 import type { Principal, ServicePrincipal, UserPrincipal } from "../bearer/principal.js"
 import { type Refusal, refusalFor, withChallenge } from "../bearer/refusal.js"
 import { assertAllowed, type Guard, parseRequirements } from "../bearer/requirements.js"
@@ -19,7 +19,6 @@ export interface AdapterOptions {
 /** Where a gate is mounted, and what happens to its errors there. */
 export interface Mount<User> {
   readonly gate: Gate<User>
-  readonly port: AdapterPort
   readonly onError: "pass" | undefined
 }
 
@@ -67,7 +66,7 @@ export function createMount<User>(
   if (unknownName !== undefined) throw wrong(`there is no option \`${unknownName}\`; known are ${known.join(", ")}`)
   const onError = options?.onError
   if (onError !== undefined && onError !== "pass") throw wrong('`onError` is "pass" or left out')
-  return { gate, port: adapterPortOf(gate.verifyBearer), onError }
+  return { gate, onError }
 }
 
 export function wrong(why: string): GateError {
@@ -87,7 +86,7 @@ export function admit(carrier: Carrier, message: Message, mount: Mount<Registere
   marked[mountKey] = mount
   const authorization = authorizationOf(message)
   // Null is the row of an application that keeps no users, which recalls nobody otherwise.
-  const recalled = mount.port.recall(authorization) as Principal<RegisteredUser> | null
+  const recalled = adapterPortOf(mount.gate.verifyBearer).recall(authorization) as Principal<RegisteredUser> | null
   if (recalled === null) return verifyInto(marked, authorization, mount)
   marked.principal = recalled
 }
@@ -127,7 +126,7 @@ export function requirePrincipal(carrier: Carrier, guard: Guard, asker: string):
     assertAllowed(principal, guard)
     return principal
   } catch (error) {
-    mount.port.report(error)
+    adapterPortOf(mount.gate.verifyBearer).report(error)
     throw withChallenge(error, mount.gate.realm)
   }
 }

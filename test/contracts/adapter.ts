@@ -332,12 +332,12 @@ export function adapterContract(name: string, startApplication: StartApplication
           expect(await client.get("/open", header)).toMatchObject({ status: 500, body: { error: "closed" } })
         })
 
-        it("asks a verifyBearer that the application has put before it about every request", async () => {
+        it("asks a verifyBearer that the application has put in its place about every request", async () => {
           const { gate, header } = await startRemembering()
           const asked = vi.fn(gate.verifyBearer as (...parameters: unknown[]) => unknown)
-          const client = await start({
-            gate: { ...gate, verifyBearer: asked as unknown as Gate<unknown>["verifyBearer"] },
-          })
+          const own = { ...gate }
+          const client = await start({ gate: own })
+          own.verifyBearer = asked as unknown as Gate<unknown>["verifyBearer"]
           for (let sight = 1; sight <= 2; sight++) {
             expect(await client.get("/me", header)).toMatchObject({ status: 200 })
             expect(asked).toHaveBeenCalledTimes(sight)
