@@ -77,6 +77,7 @@ describe("toPrincipal", () => {
     ]) {
       expect(text).not.toContain("secret-token")
     }
+    expect(inspect(principal)).toMatch(/^Principal \{/)
     expect(JSON.parse(JSON.stringify(principal)).expiresAt).toBe("2027-01-15T08:00:00.000Z")
   })
 

@@ -31,6 +31,11 @@ describe("refusalFor", () => {
     else expect(header).toContain(challenge)
   })
 
+  it("has no member for what the error does not name", () => {
+    const refusal = refusalFor(new GateError("invalid_request", ""))
+    expect(Object.keys(refusal?.body ?? {})).toEqual(["error", "error_description"])
+  })
+
   it("sends no error code in the challenge when no credentials were presented", () => {
     const refusal = refusalFor(withChallenge(new GateError("credentials_missing", ""), "shop"))
     expect(refusal?.headers["WWW-Authenticate"]).toBe('Bearer realm="shop"')

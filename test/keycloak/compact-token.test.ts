@@ -33,6 +33,19 @@ describe("splitToken", () => {
     })
   })
 
+  it("reads a payload that is longer than any it keeps memory for", () => {
+    const long = { text: "€".repeat(20_000) }
+    expect(splitToken(`h.${encode(long)}.c2ln`).payload).toEqual(long)
+    expect(splitToken(`h.${payload}.c2ln`).payload).toEqual({ iss: "x" })
+  })
+
+  it("takes a replacement character for what was sent, and bytes that only read as one for no UTF-8", () => {
+    const right = { name: "\ufffd" }
+    expect(splitToken(`h.${encode(right)}.c2ln`).payload).toEqual(right)
+    const wrong = Buffer.concat([Buffer.from('{"name":"\ufffd'), Buffer.of(0xff), Buffer.from('"}')])
+    expectMalformed(() => splitToken(`h.${wrong.toString("base64url")}.c2ln`), noJson)
+  })
+
   it.each([
     "",
     "h",

@@ -200,6 +200,13 @@ describe("createKeySet", () => {
       expect(world.fetchedAt).toHaveLength(6)
     })
 
+    it("lets whoever asks during the last look-up of a budget wait for it", async () => {
+      for (let count = 0; count < 2; count++) await findLater(`x${count}`, 1)
+      world.keys = [rsa("b"), rsa("a")]
+      expect(await Promise.all([find("x2"), find("b"), find("x3")])).toEqual([null, rsa("b"), null])
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2])
+    })
+
     it("looks again when the first look-up of the cool-down has become old", async () => {
       for (let count = 0; count < 8; count++) await findLater("x", 1)
       world.keys = [rsa("b")]
