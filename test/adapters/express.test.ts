@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type Request } from "express"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -12,8 +12,9 @@ import {
   requireUser,
 } from "../../src/adapters/express.js"
 import { createGate, type Gate, memoryUserStore } from "../../src/index.js"
-import { startTestRealm, type TestRealm } from "../../src/testing/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
+import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
 adapterContract("Express", async setup => listen(createApplication(setup)))
@@ -23,14 +24,10 @@ describe("Express alone", () => {
   const open: { close(): unknown }[] = []
 
   beforeAll(async () => {
-    realm = await startTestRealm()
-    realm.addUser({ username: "ada" })
+    realm = await openShop()
   })
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close()
-  })
-  afterAll(async () => {
-    await realm.stop()
   })
 
   function makeGate(clientId = "shop-api"): Gate<unknown> {

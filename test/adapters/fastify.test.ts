@@ -1,5 +1,5 @@
 import fastify, { type FastifyInstance, type FastifyRequest } from "fastify"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -12,8 +12,9 @@ import {
   requireUser,
 } from "../../src/adapters/fastify.js"
 import { createGate, type Gate, isGateError, memoryUserStore } from "../../src/index.js"
-import { startTestRealm, type TestRealm } from "../../src/testing/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, type Route, type Setup } from "../contracts/adapter.js"
+import { openShop } from "../support/shop.ts"
 import type { Listening } from "./listen.js"
 
 adapterContract("Fastify", async setup => listen(await createApplication(setup)))
@@ -23,14 +24,10 @@ describe("Fastify alone", () => {
   const open: { close(): unknown }[] = []
 
   beforeAll(async () => {
-    realm = await startTestRealm()
-    realm.addUser({ username: "ada" })
+    realm = await openShop()
   })
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close()
-  })
-  afterAll(async () => {
-    await realm.stop()
   })
 
   function makeGate(clientId = "shop-api"): Gate<unknown> {

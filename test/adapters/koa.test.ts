@@ -1,7 +1,7 @@
 import { bodyParser } from "@koa/bodyparser"
 import Router from "@koa/router"
 import Koa from "koa"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -15,8 +15,9 @@ import {
   requireUser,
 } from "../../src/adapters/koa.js"
 import { createGate, type Gate, memoryUserStore } from "../../src/index.js"
-import { startTestRealm, type TestRealm } from "../../src/testing/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
+import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
 adapterContract("Koa", async setup => listen(createApplication(setup).callback()))
@@ -26,14 +27,10 @@ describe("Koa alone", () => {
   const open: { close(): unknown }[] = []
 
   beforeAll(async () => {
-    realm = await startTestRealm()
-    realm.addUser({ username: "ada" })
+    realm = await openShop()
   })
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close()
-  })
-  afterAll(async () => {
-    await realm.stop()
   })
 
   function makeGate(): Gate<unknown> {

@@ -1,12 +1,13 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http"
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import type { Principal } from "../../src/bearer/principal.js"
 import type { Requirements } from "../../src/bearer/requirements.js"
 import { GateError } from "../../src/errors.js"
 import type { Gate } from "../../src/gate.js"
 import { createGate, type GateEvent, type MemoryUser, memoryUserStore, type UserStore } from "../../src/index.js"
-import { startTestRealm, type TestRealm } from "../../src/testing/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { closedPort, type Listening } from "../adapters/listen.js"
+import { openShop } from "../support/shop.ts"
 
 /** What a route of the contract's application sees. */
 interface Visit {
@@ -103,17 +104,13 @@ export function adapterContract(name: string, startApplication: StartApplication
     const applicationErrors: unknown[] = []
 
     beforeAll(async () => {
-      realm = await startTestRealm()
-      realm.addUser({ username: "ada" })
+      realm = await openShop()
     })
     afterEach(async () => {
       for (const one of open.splice(0).reverse()) await one.close()
       realm.slow(0)
       events.length = 0
       applicationErrors.length = 0
-    })
-    afterAll(async () => {
-      await realm.stop()
     })
 
     interface GateChanges {

@@ -11,8 +11,8 @@ import { createApplication as createNodeHttp } from "../../examples/node-http/ap
 import { openStore } from "../../examples/stores/open-store.ts"
 import type { Row } from "../../examples/stores/row.ts"
 import { createGate, type Gate } from "../../src/index.js"
-import { startTestRealm } from "../../src/testing/index.js"
 import { closedPort } from "../adapters/listen.js"
+import { openShop } from "../support/shop.ts"
 
 async function createGateAt(serverUrl: string): Promise<Gate<Row>> {
   const { userStore } = await openStore({}) // SQLite in memory
@@ -83,8 +83,7 @@ describe.each([
   })
 
   it("answers a token with the row of its person, and /editor by role", async () => {
-    const realm = await startTestRealm()
-    realm.addUser({ username: "ada" })
+    const realm = await openShop()
     const application = await createApplication(await createGateAt(realm.url)).listen(0)
     try {
       const token = await realm.issueToken("ada")
@@ -97,7 +96,6 @@ describe.each([
       expect(editor).toEqual({ status: 200, json: { editor: "ada" } })
     } finally {
       await application.close()
-      await realm.stop()
     }
   })
 

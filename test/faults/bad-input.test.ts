@@ -1,19 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate } from "../../src/index.js"
-import { startTestRealm, type TestRealm } from "../../src/testing/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
+import { openShop } from "../support/shop.ts"
 
 let realm: TestRealm
 let gate: Gate<null>
 beforeAll(async () => {
-  realm = await startTestRealm({ clientSecret: secrets.clientSecrets[0] })
+  realm = await openShop()
   gate = createGate({ ...realm.gateOptions, onEvent: () => undefined })
 })
 beforeEach(() => realm.forgetRequests())
-afterAll(async () => {
-  gate.close()
-  await realm.stop()
-})
+afterAll(() => gate.close())
 
 const absent = Symbol("absent")
 const unusable: readonly (readonly [string, unknown])[] = [
@@ -249,8 +247,8 @@ describe("sendPasswordReset", () => {
 
 describe("blanks", () => {
   it("are a password like any other", async () => {
-    realm.addUser({ username: "ada", password: "   " })
-    await gate.loginWithPassword({ username: "ada", password: "   " })
+    realm.addUser({ username: "blank", password: "   " })
+    await gate.loginWithPassword({ username: "blank", password: "   " })
     expect(realm.requests).toHaveLength(1)
   })
 })
