@@ -1,6 +1,3 @@
-import { execFile } from "node:child_process"
-import { join } from "node:path"
-import { promisify } from "node:util"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
 import { hangBeforeHeaders } from "../support/faults.ts"
@@ -83,20 +80,4 @@ describe("close()", () => {
     await other.verifyBearer(`Bearer ${await realm.mint()}`, {})
     other.close()
   })
-})
-
-describe("a program that never closes its gate", () => {
-  it.each(["local", "introspection", "userinfo", { mode: "local", recheckSeconds: 0.001 }])(
-    "ends by itself after verifying with %j",
-    async verification => {
-      const { serverUrl, realm: name, clientId, clientSecret } = realm.gateOptions
-      const program = join(import.meta.dirname, "verify-and-end.ts")
-      // In the environment, since a failure would print the arguments.
-      const env = { ...process.env, CLIENT_SECRET: clientSecret, TOKEN: await realm.mint() }
-      const args = [program, serverUrl, name, clientId, JSON.stringify(verification)]
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, timeout: 30_000 })
-      expect([stdout.trim(), stderr]).toEqual(["ada", ""])
-    },
-    40_000,
-  )
 })
