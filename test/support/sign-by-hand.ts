@@ -14,11 +14,13 @@ export function signByHand(
   return `${input}.${signatureOf(input, algorithm, key).toString("base64url")}`
 }
 
+const noise = randomBytes(256).toString("base64url")
+
 /** A token's claims with noise for a signature, by its own key or under another key id. */
 export function forge(token: string, kid?: string): string {
   const [header, payload] = token.split(".")
   const head = kid === undefined ? header : encode({ alg: "RS256", typ: "JWT", kid })
-  return `${head}.${payload}.${randomBytes(256).toString("base64url")}`
+  return `${head}.${payload}.${noise}`
 }
 
 export function encode(part: Part): string {
