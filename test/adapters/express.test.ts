@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type Request } from "express"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -12,29 +12,27 @@ import {
   requireUser,
 } from "../../src/adapters/express.js"
 import { createGate, type Gate, memoryUserStore } from "../../src/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
-import { type Issuer, startIssuer } from "./issuer.js"
+import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
 adapterContract("Express", async setup => listen(createApplication(setup)))
 
 describe("Express alone", () => {
-  let issuer: Issuer
+  let realm: TestRealm
   const open: { close(): unknown }[] = []
 
   beforeAll(async () => {
-    issuer = await startIssuer()
+    realm = await openShop()
   })
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close()
   })
-  afterAll(async () => {
-    await issuer.close()
-  })
 
   function makeGate(clientId = "shop-api"): Gate<unknown> {
     const userStore = memoryUserStore()
-    const gate = createGate({ serverUrl: issuer.serverUrl, realm: "shop", clientId, userStore, onEvent: () => {} })
+    const gate = createGate({ serverUrl: realm.url, realm: "shop", clientId, userStore, onEvent: () => {} })
     open.push(gate)
     return gate
   }
@@ -52,7 +50,7 @@ describe("Express alone", () => {
       one.get("/me", requireUser(), (request, response) => void response.json(principalOf(request).subject))
     }
     const client = await start(app.use(authenticate(makeGate())).use("/app", mounted).use("/router", router))
-    const header = `Bearer ${await issuer.mint({ sub: "s-1" })}`
+    const header = `Bearer ${await realm.issueToken("ada", { sub: "s-1" })}`
     for (const path of ["/app/me", "/router/me"]) {
       expect(await client.get(path)).toMatchObject({ status: 401 })
       expect(await client.get(path, header)).toMatchObject({ status: 200, text: '"s-1"' })
@@ -64,7 +62,7 @@ describe("Express alone", () => {
     shop.use(authenticate(makeGate("shop-api"))).get("/me", requireUser(), (_, response) => void response.end())
     billing.use(authenticate(makeGate("billing"))).get("/me", requireUser(), (_, response) => void response.end())
     const client = await start(express().use("/shop", shop).use("/billing", billing))
-    const header = `Bearer ${await issuer.mint({ aud: "billing" })}`
+    const header = `Bearer ${await realm.issueToken("ada", { aud: "billing" })}`
     expect(await client.get("/shop/me", header)).toMatchObject({ status: 401 })
     expect(await client.get("/billing/me", header)).toMatchObject({ status: 200 })
   })
@@ -78,7 +76,7 @@ describe("Express alone", () => {
     app.use(carryOn)
     const client = await start(app)
     // What requireUser passes on is swallowed as well, so nobody answers.
-    expect(await client.get("/me", `Bearer ${await issuer.mint()}`)).toMatchObject({ status: 404 })
+    expect(await client.get("/me", `Bearer ${await realm.issueToken("ada")}`)).toMatchObject({ status: 404 })
   })
 
   it("passes a refusal on when the answer has begun already", async () => {

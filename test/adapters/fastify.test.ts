@@ -2,7 +2,7 @@ import { EventEmitter, once } from "node:events"
 import { connect } from "node:net"
 import { setImmediate } from "node:timers/promises"
 import fastify, { type FastifyInstance, type FastifyRequest } from "fastify"
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -15,29 +15,27 @@ import {
   requireUser,
 } from "../../src/adapters/fastify.js"
 import { createGate, type Gate, isGateError, memoryUserStore } from "../../src/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, type Route, type Setup } from "../contracts/adapter.js"
-import { type Issuer, startIssuer } from "./issuer.js"
+import { openShop } from "../support/shop.ts"
 import type { Listening } from "./listen.js"
 
 adapterContract("Fastify", async setup => listen(await createApplication(setup)))
 
 describe("Fastify alone", () => {
-  let issuer: Issuer
+  let realm: TestRealm
   const open: { close(): unknown }[] = []
 
   beforeAll(async () => {
-    issuer = await startIssuer()
+    realm = await openShop()
   })
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close()
   })
-  afterAll(async () => {
-    await issuer.close()
-  })
 
   function makeGate(clientId = "shop-api"): Gate<unknown> {
     const userStore = memoryUserStore()
-    const gate = createGate({ serverUrl: issuer.serverUrl, realm: "shop", clientId, userStore, onEvent: () => {} })
+    const gate = createGate({ serverUrl: realm.url, realm: "shop", clientId, userStore, onEvent: () => {} })
     open.push(gate)
     return gate
   }
@@ -54,7 +52,7 @@ describe("Fastify alone", () => {
     const app = makeApp()
     await app.register(authenticate(makeGate()))
     app.get("/me", { onRequest: requireUser() }, subjectOf)
-    const authorization = `Bearer ${await issuer.mint({ sub: "s-1" })}`
+    const authorization = `Bearer ${await realm.issueToken("ada", { sub: "s-1" })}`
     expect((await app.inject({ url: "/me" })).statusCode).toBe(401)
     expect((await app.inject({ url: "/me", headers: { authorization } })).json()).toEqual({ subject: "s-1" })
     const twice = { authorization: [authorization, authorization] } as unknown as Record<string, string>
@@ -65,7 +63,7 @@ describe("Fastify alone", () => {
     const app = makeApp()
     app.register(authenticate(makeGate()))
     app.get("/me", { preHandler: [requireUser()] }, subjectOf)
-    const authorization = `Bearer ${await issuer.mint({ sub: "s-1" })}`
+    const authorization = `Bearer ${await realm.issueToken("ada", { sub: "s-1" })}`
     expect((await app.inject({ url: "/me" })).statusCode).toBe(401)
     expect((await app.inject({ url: "/me", headers: { authorization } })).statusCode).toBe(200)
   })
@@ -84,7 +82,7 @@ describe("Fastify alone", () => {
         scope.get(`/${clientId}`, { onRequest: requireUser() }, subjectOf)
       })
     }
-    const headers = { authorization: `Bearer ${await issuer.mint({ aud: "billing" })}` }
+    const headers = { authorization: `Bearer ${await realm.issueToken("ada", { aud: "billing" })}` }
     expect((await app.inject({ url: "/shop-api", headers })).statusCode).toBe(401)
     expect((await app.inject({ url: "/billing", headers })).statusCode).toBe(200)
   })
@@ -101,7 +99,7 @@ describe("Fastify alone", () => {
       })
     })
     const statuses = async (aud: string) => {
-      const headers = { authorization: `Bearer ${await issuer.mint({ aud })}` }
+      const headers = { authorization: `Bearer ${await realm.issueToken("ada", { aud })}` }
       const answers = ["/parent", "/child", "/grandchild"].map(url => app.inject({ url, headers }))
       return (await Promise.all(answers)).map(({ statusCode }) => statusCode)
     }
@@ -154,7 +152,7 @@ describe("Fastify alone", () => {
     const app = makeApp()
     await app.register(authenticate(makeGate(), { onError: "pass" }))
     app.get("/", async () => "")
-    const headers = { authorization: `Bearer ${await issuer.mint({ aud: "account", azp: "spy" })}` }
+    const headers = { authorization: `Bearer ${await realm.issueToken("ada", { aud: "account", azp: "spy" })}` }
     const answer = await app.inject({ url: "/", headers })
     expect(answer.json()).toMatchObject({ statusCode: 401, code: "invalid_token" })
     expect(answer.body).not.toMatch(/account|spy|stack/)
@@ -169,7 +167,10 @@ describe("Fastify alone", () => {
     })
     await app.register(authenticate(makeGate(), { onError: "pass" }))
     app.get("/", async () => "")
-    await app.inject({ url: "/", headers: { authorization: `Bearer ${await issuer.mint({ aud: "account" })}` } })
+    await app.inject({
+      url: "/",
+      headers: { authorization: `Bearer ${await realm.issueToken("ada", { aud: "account" })}` },
+    })
     expect(errors).toMatchObject([
       { code: "invalid_token", reason: "audience", cause: { code: "invalid_token", reason: "audience" } },
     ])

@@ -1,7 +1,7 @@
 import { bodyParser } from "@koa/bodyparser"
 import Router from "@koa/router"
 import Koa from "koa"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -15,29 +15,27 @@ import {
   requireUser,
 } from "../../src/adapters/koa.js"
 import { createGate, type Gate, memoryUserStore } from "../../src/index.js"
+import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
-import { type Issuer, startIssuer } from "./issuer.js"
+import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
 adapterContract("Koa", async setup => listen(createApplication(setup).callback()))
 
 describe("Koa alone", () => {
-  let issuer: Issuer
+  let realm: TestRealm
   const open: { close(): unknown }[] = []
 
   beforeAll(async () => {
-    issuer = await startIssuer()
+    realm = await openShop()
   })
   afterEach(async () => {
     for (const one of open.splice(0).reverse()) await one.close()
   })
-  afterAll(async () => {
-    await issuer.close()
-  })
 
   function makeGate(): Gate<unknown> {
     const userStore = memoryUserStore()
-    const options = { serverUrl: issuer.serverUrl, realm: "shop", clientId: "shop-api", userStore }
+    const options = { serverUrl: realm.url, realm: "shop", clientId: "shop-api", userStore }
     const gate = createGate({ ...options, onEvent: () => {} })
     open.push(gate)
     return gate
@@ -64,7 +62,7 @@ describe("Koa alone", () => {
 
   it('tells the caller nothing but the status with onError: "pass" and Koa\'s own error handler', async () => {
     const client = await start(new Koa().use(authenticate(makeGate(), { onError: "pass" })))
-    const answer = await client.get("/", `Bearer ${await issuer.mint({ aud: "account" })}`)
+    const answer = await client.get("/", `Bearer ${await realm.issueToken("ada", { aud: "account" })}`)
     expect(answer).toMatchObject({ status: 401, text: "Unauthorized" })
   })
 
@@ -74,7 +72,7 @@ describe("Koa alone", () => {
       return next()
     })
     const client = await start(app.use(requireUser()).use(ctx => void ctx.set("X-In", "yes")))
-    expect(await client.get("/", `Bearer ${await issuer.mint()}`)).toMatchObject({ status: 500 })
+    expect(await client.get("/", `Bearer ${await realm.issueToken("ada")}`)).toMatchObject({ status: 500 })
   })
 
   it("throws a refusal when the answer has begun already", async () => {

@@ -15,3 +15,10 @@ export async function listen(server: Server | RequestListener): Promise<Listenin
     close: () => new Promise<void>(resolve => started.close(() => resolve())),
   }
 }
+
+/** An address where nobody listens. */
+export async function closedPort(): Promise<string> {
+  const { url, close } = await listen(createServer())
+  await close()
+  return url
+}

@@ -1,12 +1,13 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http"
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest"
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import type { Principal } from "../../src/bearer/principal.js"
 import type { Requirements } from "../../src/bearer/requirements.js"
 import { GateError } from "../../src/errors.js"
 import type { Gate } from "../../src/gate.js"
 import { createGate, type GateEvent, type MemoryUser, memoryUserStore, type UserStore } from "../../src/index.js"
-import { closedPort, type Issuer, startIssuer, startSilentServer } from "../adapters/issuer.js"
-import type { Listening } from "../adapters/listen.js"
+import type { TestRealm } from "../../src/testing/index.js"
+import { closedPort, type Listening } from "../adapters/listen.js"
+import { openShop } from "../support/shop.ts"
 
 /** What a route of the contract's application sees. */
 interface Visit {
@@ -95,21 +96,21 @@ function refuses(attempt: () => unknown): boolean {
 /** Everything that is the same for every adapter; the adapter's own test adds what is peculiar to its framework. */
 export function adapterContract(name: string, startApplication: StartApplication): void {
   describe(`${name} adapter`, () => {
-    let issuer: Issuer
+    let realm: TestRealm
+    const mint = (claims?: Readonly<Record<string, unknown>>) => realm.issueToken("ada", claims)
+    const mintService = () => realm.issueToken("service-account-shop-api")
     const open: { close(): unknown }[] = []
     const events: GateEvent[] = []
     const applicationErrors: unknown[] = []
 
     beforeAll(async () => {
-      issuer = await startIssuer()
+      realm = await openShop()
     })
     afterEach(async () => {
       for (const one of open.splice(0).reverse()) await one.close()
+      realm.slow(0)
       events.length = 0
       applicationErrors.length = 0
-    })
-    afterAll(async () => {
-      await issuer.close()
     })
 
     interface GateChanges {
@@ -120,7 +121,7 @@ export function adapterContract(name: string, startApplication: StartApplication
 
     function makeGate(changes: GateChanges = {}): Gate<unknown> {
       const gate: Gate<unknown> = createGate<MemoryUser>({
-        serverUrl: issuer.serverUrl,
+        serverUrl: realm.url,
         realm: "shop",
         clientId: "shop-api",
         userStore: memoryUserStore(),
@@ -152,18 +153,18 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("leaves the principal of a valid token on the request, with the row of the user store", async () => {
         const client = await start()
-        const answer = await client.get("/me", `Bearer ${await issuer.mint({ sub: "s-1" })}`)
+        const answer = await client.get("/me", `Bearer ${await mint({ sub: "s-1" })}`)
         expect(answer).toMatchObject({ status: 200, body: { subject: "s-1", user: { subject: "s-1" } } })
       })
 
       it.each(["bearer", "BEARER", "bEaReR"])("takes the scheme %s for Bearer", async scheme => {
         const client = await start()
-        expect(await client.get("/me", `${scheme} ${await issuer.mint()}`)).toMatchObject({ status: 200 })
+        expect(await client.get("/me", `${scheme} ${await mint()}`)).toMatchObject({ status: 200 })
       })
 
       it("refuses a bad token with 401 and a challenge where credentials are optional", async () => {
         const client = await start()
-        const answer = await client.get("/open", `Bearer ${await issuer.mint({ aud: "account" })}`)
+        const answer = await client.get("/open", `Bearer ${await mint({ aud: "account" })}`)
         expect(answer).toMatchObject({ status: 401, body: { error: "invalid_token" } })
         expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm="shop", error="invalid_token"/)
       })
@@ -180,7 +181,7 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("refuses two Authorization fields with 400, be both of them valid", async () => {
         const client = await start()
-        const header = `Bearer ${await issuer.mint()}`
+        const header = `Bearer ${await mint()}`
         const headers = ["Authorization", header, "AUTHORIZATION", header]
         expect(await client.send("GET", "/me", { headers })).toMatchObject({
           status: 400,
@@ -190,7 +191,7 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("refuses a Bearer field that follows one of another scheme with 400", async () => {
         const client = await start()
-        const headers = ["Basic YWRhOnB3", `Bearer ${await issuer.mint()}`]
+        const headers = ["Basic YWRhOnB3", `Bearer ${await mint()}`]
         expect(await client.get("/open", headers)).toMatchObject({ status: 400 })
       })
 
@@ -204,7 +205,7 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("never looks for a token in query, form body or cookies", async () => {
         const client = await start()
-        const token = await issuer.mint()
+        const token = await mint()
         const anonymous = { status: 200, body: { subject: null } }
         expect(await client.get(`/open?access_token=${token}`)).toMatchObject(anonymous)
         expect(await client.send("POST", "/open", { form: `access_token=${token}` })).toMatchObject(anonymous)
@@ -215,16 +216,15 @@ export function adapterContract(name: string, startApplication: StartApplication
       it("answers 503, never 401, when nobody listens where the keys are", async () => {
         const serverUrl = await closedPort()
         const client = await start({ gate: makeGate({ serverUrl }) })
-        const answer = await client.get("/open", `Bearer ${await issuer.mint({ iss: `${serverUrl}/realms/shop` })}`)
+        const answer = await client.get("/open", `Bearer ${await mint({ iss: `${serverUrl}/realms/shop` })}`)
         expect(answer).toMatchObject({ status: 503, body: { error: "keycloak_unavailable" } })
         expect(answer.headers["www-authenticate"]).toBeUndefined()
       })
 
       it("answers 503 in bounded time when Keycloak accepts the connection and never speaks", async () => {
-        const silent = await startSilentServer()
-        open.push(silent)
-        const client = await start({ gate: makeGate({ serverUrl: silent.serverUrl, timeoutMs: 300 }) })
-        const header = `Bearer ${await issuer.mint({ iss: `${silent.serverUrl}/realms/shop` })}`
+        realm.slow(60_000)
+        const client = await start({ gate: makeGate({ timeoutMs: 300 }) })
+        const header = `Bearer ${await mint()}`
         const before = performance.now()
         expect(await client.get("/me", header)).toMatchObject({ status: 503, body: { error: "keycloak_unavailable" } })
         expect(performance.now() - before).toBeLessThan(3000)
@@ -235,7 +235,7 @@ export function adapterContract(name: string, startApplication: StartApplication
         const userStore = memoryUserStore()
         userStore.saveUser = () => Promise.reject(storeError)
         const client = await start({ gate: makeGate({ userStore }) })
-        const answer = await client.get("/open", `Bearer ${await issuer.mint()}`)
+        const answer = await client.get("/open", `Bearer ${await mint()}`)
         expect(answer).toMatchObject({ status: 500, body: { application: true } })
         expect(applicationErrors).toEqual([storeError])
         expect(applicationErrors[0]).toBe(storeError)
@@ -244,7 +244,7 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("leaves an error of the next handler to the application", async () => {
         const client = await start()
-        const answer = await client.get("/broken", `Bearer ${await issuer.mint()}`)
+        const answer = await client.get("/broken", `Bearer ${await mint()}`)
         expect(answer).toMatchObject({ status: 500, body: { application: true } })
         expect(applicationErrors[0]).toBe(handlerError)
         expect(applicationErrors).toHaveLength(1)
@@ -261,17 +261,17 @@ export function adapterContract(name: string, startApplication: StartApplication
           return saveUser(profile)
         }
         const client = await start({ gate: makeGate({ userStore }) })
-        const before = issuer.certsRequests()
-        const header = `Bearer ${await issuer.mint({ sub: "s-2" })}`
+        realm.forgetRequests()
+        const header = `Bearer ${await mint({ sub: "s-2" })}`
         const answers = await Promise.all([client.get("/me", header), client.get("/me", header)])
         expect(answers.map(({ status }) => status)).toEqual([200, 200])
         expect({ rows: [...rows], saves }).toEqual({ rows: ["s-2"], saves: 1 })
-        expect(issuer.certsRequests() - before).toBe(1)
+        expect(realm.requests.map(({ path }) => path)).toEqual(["/realms/shop/protocol/openid-connect/certs"])
       })
 
       it("gives handlers a principal that they can't change, for this request or a later one", async () => {
         const client = await start()
-        const header = `Bearer ${await issuer.mint()}`
+        const header = `Bearer ${await mint()}`
         const tampered = await client.get("/tamper", header)
         expect(tampered.body).toEqual({ refused: [true, true, true, true, true] })
         expect(await client.get("/editor", header)).toMatchObject({ status: 403 })
@@ -281,7 +281,7 @@ export function adapterContract(name: string, startApplication: StartApplication
         const gate = makeGate()
         const client = await start({ gate })
         gate.close()
-        expect(await client.get("/open", `Bearer ${await issuer.mint()}`)).toMatchObject({
+        expect(await client.get("/open", `Bearer ${await mint()}`)).toMatchObject({
           status: 500,
           body: { error: "closed" },
         })
@@ -290,7 +290,7 @@ export function adapterContract(name: string, startApplication: StartApplication
       describe("before an application without a user store, on a token that its gate remembers,", () => {
         async function startRemembering() {
           const gate = makeGate({ userStore: undefined })
-          const header = `Bearer ${await issuer.mint({ sub: "s-1" })}`
+          const header = `Bearer ${await mint({ sub: "s-1" })}`
           await gate.verifyBearer(header)
           return { gate, header }
         }
@@ -308,7 +308,7 @@ export function adapterContract(name: string, startApplication: StartApplication
         it("takes no other header for it", async () => {
           const { gate, header } = await startRemembering()
           const client = await start({ gate })
-          const other = await issuer.mint({ sub: "s-2" })
+          const other = await mint({ sub: "s-2" })
           expect((await client.get("/me", `Bearer ${other}`)).body).toMatchObject({ subject: "s-2" })
           const [head, , signature] = header.split(".")
           expect(await client.get("/open", [head, other.split(".")[1], signature].join("."))).toMatchObject({
@@ -369,20 +369,20 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("refuses a principal without the role with 403 and lets one with it pass", async () => {
         const client = await start()
-        const plain = await client.get("/editor", `Bearer ${await issuer.mint()}`)
+        const plain = await client.get("/editor", `Bearer ${await mint()}`)
         expect(plain).toMatchObject({ status: 403, body: { error: "insufficient_scope" } })
         expect(plain.headers["www-authenticate"]).toMatch(/^Bearer realm="shop", error="insufficient_scope"/)
         expect(plain.headers["www-authenticate"]).not.toContain("scope=")
-        const editor = await issuer.mint({ resource_access: { "shop-api": { roles: ["editor"] } } })
+        const editor = await mint({ resource_access: { "shop-api": { roles: ["editor"] } } })
         expect(await client.get("/editor", `Bearer ${editor}`)).toMatchObject({ status: 200 })
       })
 
       it("names a missing scope in the challenge", async () => {
         const client = await start()
-        const answer = await client.get("/orders", `Bearer ${await issuer.mint()}`)
+        const answer = await client.get("/orders", `Bearer ${await mint()}`)
         expect(answer.status).toBe(403)
         expect(answer.headers["www-authenticate"]).toMatch(/error="insufficient_scope".*, scope="orders:read"$/)
-        const scoped = await issuer.mint({ scope: "profile orders:read" })
+        const scoped = await mint({ scope: "profile orders:read" })
         expect(await client.get("/orders", `Bearer ${scoped}`)).toMatchObject({ status: 200 })
       })
 
@@ -393,16 +393,16 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("refuses a client's own token unless the route asks for one", async () => {
         const client = await start()
-        const service = `Bearer ${await issuer.mintService()}`
+        const service = `Bearer ${await mintService()}`
         expect(await client.get("/me", service)).toMatchObject({ status: 403, body: { error: "insufficient_scope" } })
         expect(await client.get("/service", service)).toMatchObject({ status: 200, body: { kind: "service" } })
         expect(await client.get("/either", service)).toMatchObject({ status: 200, body: { kind: "service" } })
-        expect(await client.get("/service", `Bearer ${await issuer.mint()}`)).toMatchObject({ status: 403 })
+        expect(await client.get("/service", `Bearer ${await mint()}`)).toMatchObject({ status: 403 })
       })
 
       it("is a 500 that says so where authenticate did not run", async () => {
         const client = await start()
-        const answer = await client.get("/stray", `Bearer ${await issuer.mint()}`)
+        const answer = await client.get("/stray", `Bearer ${await mint()}`)
         expect(answer).toMatchObject({ status: 500, body: { error: "config_invalid" } })
         expect(answer.body.error_description).toContain("without authenticate")
       })
@@ -435,7 +435,7 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("throws insufficient_scope for a principal of the other kind", async () => {
         const client = await start()
-        await client.get("/either-as-user", `Bearer ${await issuer.mintService()}`)
+        await client.get("/either-as-user", `Bearer ${await mintService()}`)
         expect(applicationErrors).toEqual([expect.objectContaining({ code: "insufficient_scope", status: 403 })])
       })
 
@@ -449,12 +449,12 @@ export function adapterContract(name: string, startApplication: StartApplication
     describe("a refusal", () => {
       it("is JSON with a code and a constant sentence: no token, nothing of what the log is told", async () => {
         const client = await start()
-        const token = await issuer.mint({ iss: "https://evil.example.test/realms/shop", azp: "spy" })
+        const token = await mint({ iss: "https://evil.example.test/realms/shop", azp: "spy" })
         const answers = [
           await client.get("/me"),
           await client.get("/open", `Bearer ${token}`),
           await client.get("/open", "Bearer a b"),
-          await client.get("/editor", `Bearer ${await issuer.mint()}`),
+          await client.get("/editor", `Bearer ${await mint()}`),
           await client.send("POST", "/login", { json: {} }),
         ]
         expect(answers.map(({ status }) => status)).toEqual([401, 401, 400, 403, 400])
@@ -489,7 +489,7 @@ export function adapterContract(name: string, startApplication: StartApplication
     describe('with onError: "pass"', () => {
       it("hands this library's errors to the application's error handler", async () => {
         const client = await start({ onError: "pass" })
-        await client.get("/open", `Bearer ${await issuer.mint({ typ: "ID" })}`)
+        await client.get("/open", `Bearer ${await mint({ typ: "ID" })}`)
         await client.get("/me")
         await client.send("POST", "/login", { json: { username: "ada" } })
         expect(applicationErrors).toMatchObject([
@@ -504,7 +504,7 @@ export function adapterContract(name: string, startApplication: StartApplication
         const missing = await client.get("/me")
         expect(missing.status).toBe(401)
         expect(missing.headers["www-authenticate"]).toBe('Bearer realm="shop"')
-        const bad = await client.get("/open", `Bearer ${await issuer.mint({ aud: "account" })}`)
+        const bad = await client.get("/open", `Bearer ${await mint({ aud: "account" })}`)
         expect(bad.status).toBe(401)
         expect(bad.headers["www-authenticate"]).toMatch(/error="invalid_token"/)
       })
@@ -631,7 +631,7 @@ export function adapterContract(name: string, startApplication: StartApplication
       it("changes the password of the token's person, whoever the body names", async () => {
         const { gate, calls } = stub()
         const client = await start({ gate })
-        const headers = ["Authorization", `Bearer ${await issuer.mint({ sub: "s-1" })}`]
+        const headers = ["Authorization", `Bearer ${await mint({ sub: "s-1" })}`]
         const answer = await client.send("POST", "/password", { headers, json: { ...change, ...others } })
         expect(answer).toMatchObject({ status: 204, text: "" })
         expect(answer.headers["cache-control"]).toBe("no-store")
@@ -656,11 +656,11 @@ export function adapterContract(name: string, startApplication: StartApplication
             headers: ["Authorization", `Bearer ${token}`],
             json: { ...change, ...others },
           })
-        expect(await send(await issuer.mintService())).toMatchObject({
+        expect(await send(await mintService())).toMatchObject({
           status: 403,
           body: { error: "insufficient_scope" },
         })
-        expect(await send(await issuer.mint({ aud: "account" }))).toMatchObject({ status: 401 })
+        expect(await send(await mint({ aud: "account" }))).toMatchObject({ status: 401 })
         expect(calls).toEqual([])
       })
 

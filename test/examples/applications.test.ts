@@ -11,7 +11,8 @@ import { createApplication as createNodeHttp } from "../../examples/node-http/ap
 import { openStore } from "../../examples/stores/open-store.ts"
 import type { Row } from "../../examples/stores/row.ts"
 import { createGate, type Gate } from "../../src/index.js"
-import { closedPort, startIssuer } from "../adapters/issuer.js"
+import { closedPort } from "../adapters/listen.js"
+import { openShop } from "../support/shop.ts"
 
 async function createGateAt(serverUrl: string): Promise<Gate<Row>> {
   const { userStore } = await openStore({}) // SQLite in memory
@@ -82,20 +83,19 @@ describe.each([
   })
 
   it("answers a token with the row of its person, and /editor by role", async () => {
-    const issuer = await startIssuer()
-    const application = await createApplication(await createGateAt(issuer.serverUrl)).listen(0)
+    const realm = await openShop()
+    const application = await createApplication(await createGateAt(realm.url)).listen(0)
     try {
-      const token = await issuer.mint()
+      const token = await realm.issueToken("ada")
       expect((await call(application.url, "/", { token })).json).toEqual({ hello: "ada" })
       const { status, json } = await call(application.url, "/me", { token })
       expect([status, json]).toEqual([200, { id: "1", username: "ada", email: "ada@example.test", plan: null }])
       expect((await call(application.url, "/editor", { token })).status).toBe(403)
       const roles = { resource_access: { "shop-api": { roles: ["editor"] } } }
-      const editor = await call(application.url, "/editor", { token: await issuer.mint(roles) })
+      const editor = await call(application.url, "/editor", { token: await realm.issueToken("ada", roles) })
       expect(editor).toEqual({ status: 200, json: { editor: "ada" } })
     } finally {
       await application.close()
-      await issuer.close()
     }
   })
 

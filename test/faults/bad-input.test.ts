@@ -1,23 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate } from "../../src/index.js"
-import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
+import type { TestRealm } from "../../src/testing/index.js"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
+import { openShop } from "../support/shop.ts"
 
-let issuer: Issuer
+let realm: TestRealm
 let gate: Gate<null>
-let requestsBefore = 0
 beforeAll(async () => {
-  issuer = await startIssuer()
-  const { realm, clientId, clientSecret } = issuer
-  gate = createGate({ serverUrl: issuer.url, realm, clientId, clientSecret, onEvent: () => undefined })
+  realm = await openShop()
+  gate = createGate({ ...realm.gateOptions, onEvent: () => undefined })
 })
-beforeEach(() => {
-  requestsBefore = issuer.requests()
-})
-afterAll(async () => {
-  gate.close()
-  await issuer.close()
-})
+beforeEach(() => realm.forgetRequests())
+afterAll(() => gate.close())
 
 const absent = Symbol("absent")
 const unusable: readonly (readonly [string, unknown])[] = [
@@ -63,7 +57,7 @@ async function expectRefused(work: Promise<unknown>, ...fields: string[]) {
   const error = await refusalOf(work)
   expect(error).toMatchObject({ code: "invalid_request", status: 400 })
   expect(error.fields?.map(({ field }) => field)).toEqual(fields)
-  expect(issuer.requests() - requestsBefore).toBe(0)
+  expect(realm.requests).toEqual([])
 }
 
 const person = {
@@ -93,7 +87,7 @@ describe("registerUser", () => {
   ])("only reads the realm's settings when username is %s, and creates nothing", async (_, value) => {
     const error = await refusalOf(gate.registerUser(withField(person, "username", value)))
     expect(error).toMatchObject({ code: "invalid_request", fields: [{ field: "username", rule: "required" }] })
-    expect(issuer.requests(paths.create)).toBe(0)
+    expect(realm.requests.map(({ path }) => path)).not.toContain("/admin/realms/shop/users")
   })
 
   it.each([...unusable, ...blanks, undefinedValue])("sends nothing when an attribute is %s", async (_, value) => {
@@ -166,6 +160,7 @@ const subjectVerbs: Readonly<Record<string, (subject: never) => Promise<unknown>
   disableAccount: subject => gate.disableAccount(subject),
   enableAccount: subject => gate.enableAccount(subject),
   deleteAccount: subject => gate.deleteAccount(subject),
+  logoutEverywhere: subject => gate.logoutEverywhere(subject),
 }
 
 describe.each(Object.keys(subjectVerbs))("%s", verb => {
@@ -252,7 +247,8 @@ describe("sendPasswordReset", () => {
 
 describe("blanks", () => {
   it("are a password like any other", async () => {
-    await gate.loginWithPassword({ username: "ada", password: "   " })
-    expect(issuer.requests() - requestsBefore).toBe(1)
+    realm.addUser({ username: "blank", password: "   " })
+    await gate.loginWithPassword({ username: "blank", password: "   " })
+    expect(realm.requests).toHaveLength(1)
   })
 })

@@ -1,20 +1,17 @@
-import { execFile } from "node:child_process"
-import { join } from "node:path"
-import { promisify } from "node:util"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
 import { hangBeforeHeaders } from "../support/faults.ts"
-import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
-let issuer: Issuer
+let realm: FaultyRealm
 let gate: Gate<MemoryUser>
 beforeEach(async () => {
-  issuer = await startIssuer()
-  const { url: serverUrl, realm, clientId, clientSecret } = issuer
-  gate = createGate({ serverUrl, realm, clientId, clientSecret, userStore: memoryUserStore() })
+  realm = await startFaultyRealm()
+  gate = createGate({ ...realm.gateOptions, userStore: memoryUserStore() })
 })
-afterEach(() => issuer.close())
+afterEach(() => realm.close())
 
 const person = {
   username: "ada",
@@ -24,10 +21,10 @@ const person = {
   password: secrets.password,
 }
 const calls: readonly { readonly verb: string; readonly call: () => Promise<unknown>; readonly at?: RegExp }[] = [
-  { verb: "verifyBearer", call: async () => gate.verifyBearer(`Bearer ${await issuer.mint()}`) },
+  { verb: "verifyBearer", call: async () => gate.verifyBearer(`Bearer ${await realm.mint()}`) },
   { verb: "loginWithPassword", call: () => gate.loginWithPassword(person) },
-  { verb: "refreshSession", call: async () => gate.refreshSession(await issuer.mint()) },
-  { verb: "logout", call: async () => gate.logout(await issuer.mint()) },
+  { verb: "refreshSession", call: async () => gate.refreshSession(await realm.mint()) },
+  { verb: "logout", call: async () => gate.logout(await realm.mint()) },
   { verb: "registerUser", call: () => gate.registerUser(person) },
   { verb: "registerUser that creates", call: () => gate.registerUser(person), at: paths.create },
   { verb: "updateAccount", call: () => gate.updateAccount("s-1", { firstName: "Ada" }) },
@@ -48,9 +45,9 @@ describe("close()", () => {
   it.each(calls)(
     "fails a $verb in flight with `closed`, at once",
     async ({ call, at }) => {
-      issuer.breakWith(hangBeforeHeaders, { at })
+      realm.breakWith(hangBeforeHeaders, { at })
       const inFlight = refusalOf(call())
-      await expect.poll(() => issuer.requests(at), { interval: 5, timeout: 20_000 }).toBeGreaterThan(0)
+      await expect.poll(() => realm.requests(at), { interval: 5, timeout: 20_000 }).toBeGreaterThan(0)
       const started = performance.now()
       gate.close()
       expect(await inFlight).toMatchObject({ code: "closed", status: 500 })
@@ -62,11 +59,11 @@ describe("close()", () => {
   it.each(calls)("makes every later $verb fail with `closed`, and nothing is sent", async ({ call }) => {
     gate.close()
     expect(await refusalOf(call())).toMatchObject({ code: "closed", status: 500 })
-    expect(issuer.requests()).toBe(0)
+    expect(realm.requests()).toBe(0)
   })
 
   it("closes for known keys and remembered tokens too", async () => {
-    const token = await issuer.mint()
+    const token = await realm.mint()
     await gate.verifyBearer(`Bearer ${token}`)
     gate.close()
     expect(await refusalOf(gate.verifyBearer(`Bearer ${token}`))).toMatchObject({ code: "closed" })
@@ -78,26 +75,9 @@ describe("close()", () => {
   })
 
   it("leaves other gates open", async () => {
-    const { url: serverUrl, realm, clientId } = issuer
-    const other = createGate({ serverUrl, realm, clientId })
+    const other = createGate(realm.gateOptions)
     gate.close()
-    await other.verifyBearer(`Bearer ${await issuer.mint()}`, {})
+    await other.verifyBearer(`Bearer ${await realm.mint()}`, {})
     other.close()
   })
-})
-
-describe("a program that never closes its gate", () => {
-  it.each(["local", "introspection", "userinfo", { mode: "local", recheckSeconds: 0.001 }])(
-    "ends by itself after verifying with %j",
-    async verification => {
-      const { url, realm, clientId, clientSecret } = issuer
-      const program = join(import.meta.dirname, "verify-and-end.ts")
-      // In the environment, since a failure would print the arguments.
-      const env = { ...process.env, CLIENT_SECRET: clientSecret, TOKEN: await issuer.mint() }
-      const args = [program, url, realm, clientId, JSON.stringify(verification)]
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, timeout: 30_000 })
-      expect([stdout.trim(), stderr]).toEqual(["ada", ""])
-    },
-    40_000,
-  )
 })

@@ -1,46 +1,45 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { createGate, type Gate, type GateOptions } from "../../src/index.js"
-import { type Issuer, startIssuer } from "../support/issuer.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
 type Event = Parameters<NonNullable<GateOptions<never>["onEvent"]>>[0]
 
-let issuer: Issuer
+let realm: FaultyRealm
 const gates: Gate<null>[] = []
 beforeEach(async () => {
-  issuer = await startIssuer()
+  realm = await startFaultyRealm()
 })
 afterEach(async () => {
   vi.restoreAllMocks()
   for (const gate of gates.splice(0)) gate.close()
-  await issuer.close()
+  await realm.close()
 })
 
 function makeGate(onEvent?: (event: Event) => void): Gate<null> {
-  const { url: serverUrl, realm, clientId, clientSecret } = issuer
-  const gate = createGate({ serverUrl, realm, clientId, clientSecret, onEvent })
+  const gate = createGate({ ...realm.gateOptions, onEvent })
   gates.push(gate)
   return gate
 }
 
 /** One refusal of each kind that somebody should mend, and of some that nobody can. */
 async function refuseAll(gate: Gate<null>): Promise<void> {
-  const elsewhere = await issuer.mint({ claims: { iss: "https://elsewhere.example.test/realms/shop" } })
-  const audience = await issuer.mint({ claims: { aud: "account" } })
-  const expired = await issuer.mint({ claims: { exp: 1 } })
+  const elsewhere = await realm.mint({ iss: "https://elsewhere.example.test/realms/shop" })
+  const audience = await realm.mint({ aud: "account" })
+  const expired = await realm.mint({ exp: 1 })
   for (const token of [elsewhere, audience, expired]) await refusalOf(gate.verifyBearer(`Bearer ${token}`))
   await refusalOf(gate.verifyBearer(null, {}))
   await refusalOf(gate.loginWithPassword({ username: "", password: secrets.password }))
-  await issuer.goDown()
+  await realm.goDown()
   await refusalOf(gate.loginWithPassword({ username: "ada", password: secrets.password }))
-  await issuer.heal()
+  await realm.heal()
 }
 
 describe("onEvent", () => {
   it("hears each refusal as the very error that was thrown, with its message", async () => {
     const heard: Event[] = []
     const gate = makeGate(event => heard.push(event))
-    const error = await refusalOf(gate.verifyBearer(`Bearer ${await issuer.mint({ claims: { aud: "account" } })}`))
+    const error = await refusalOf(gate.verifyBearer(`Bearer ${await realm.mint({ aud: "account" })}`))
     expect(heard).toEqual([{ type: "refusal", error }])
     expect(heard[0]).toHaveProperty("error.message", error.message)
     expect(error.message).toContain("audience")
@@ -58,7 +57,7 @@ describe("onEvent", () => {
   it("hears nothing of what went well, nor of calls after close()", async () => {
     const heard: Event[] = []
     const gate = makeGate(event => heard.push(event))
-    await gate.verifyBearer(`Bearer ${await issuer.mint()}`)
+    await gate.verifyBearer(`Bearer ${await realm.mint()}`)
     expect(await gate.verifyBearer(null)).toBeNull()
     gate.close()
     await refusalOf(gate.verifyBearer(null))
@@ -71,9 +70,9 @@ describe("onEvent", () => {
     const gate = makeGate(() => {
       throw failure
     })
-    const error = await refusalOf(gate.verifyBearer(`Bearer ${await issuer.mint({ claims: { aud: "account" } })}`))
+    const error = await refusalOf(gate.verifyBearer(`Bearer ${await realm.mint({ aud: "account" })}`))
     expect(error).toMatchObject({ code: "invalid_token", reason: "audience" })
-    await gate.verifyBearer(`Bearer ${await issuer.mint()}`, {})
+    await gate.verifyBearer(`Bearer ${await realm.mint()}`, {})
     expect(warned.mock.calls).toEqual([[failure]])
   })
 })

@@ -3,29 +3,30 @@ import { setTimeout as delay } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { createGate, type Gate, type GateError, type GateOptions } from "../../src/index.js"
 import { answerWith, hangBeforeHeaders } from "../support/faults.ts"
-import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
 import { refusalOf } from "../support/refusal-of.ts"
+import { forge } from "../support/sign-by-hand.ts"
 
-let issuer: Issuer
+let realm: FaultyRealm
 let gate: Gate<null>
 const gates: Gate<null>[] = []
 const otherKeys = '{"keys":[{"kid":"of another realm","kty":"RSA","alg":"RS256","use":"sig","n":"AQAB","e":"AQAB"}]}'
-const fetches = () => issuer.requests(paths.certs)
+const fetches = () => realm.requests(paths.certs)
 const present = (token: string) => gate.verifyBearer(`Bearer ${token}`, {})
 
 beforeEach(async () => {
-  issuer = await startIssuer()
+  realm = await startFaultyRealm()
   gate = makeGate()
 })
 afterEach(async () => {
   vi.useRealTimers()
   for (const one of gates.splice(0)) one.close()
-  await issuer.close()
+  await realm.close()
 })
 
 function makeGate(more: Partial<GateOptions<never>> = {}): Gate<null> {
-  const { url, realm, clientId } = issuer
-  const options = { serverUrl: url, realm, clientId, timeoutMs: 10_000, onEvent: () => undefined, ...more }
+  const options = { ...realm.gateOptions, timeoutMs: 10_000, onEvent: () => undefined, ...more }
   const made = createGate({ ...options, userStore: undefined })
   gates.push(made)
   return made
@@ -40,48 +41,48 @@ function makeGateWithClock(more: Partial<GateOptions<never>> = {}): { passSecond
 
 describe("the realm's keys", () => {
   it("are fetched once for 100 first verifications at once", async () => {
-    const tokens = await Promise.all(Array.from({ length: 100 }, () => issuer.mint()))
+    const tokens = await Promise.all(Array.from({ length: 100 }, () => realm.mint()))
     const principals = await Promise.all(tokens.map(present))
     expect(new Set(principals.map(({ username }) => username))).toEqual(new Set(["ada"]))
     expect(fetches()).toBe(1)
   })
 
   it("are not fetched for a token of another issuer", async () => {
-    const token = await issuer.mint({ claims: { iss: "https://elsewhere.example.test/realms/shop" } })
+    const token = await realm.mint({ iss: "https://elsewhere.example.test/realms/shop" })
     expect(await refusalOf(present(token))).toMatchObject({ code: "invalid_token", reason: "issuer", status: 401 })
-    expect(issuer.requests()).toBe(0)
+    expect(realm.requests()).toBe(0)
   })
 
   it("are looked at again for a key that Keycloak has just begun to sign with", async () => {
-    await present(await issuer.mint())
-    await issuer.rotate("ES256")
-    await present(await issuer.mint())
+    await present(await realm.mint())
+    await realm.rotateKeys()
+    await present(await realm.mint())
     expect(fetches()).toBe(2)
   })
 
   it("stay good without a further fetch while they are young", async () => {
-    await present(await issuer.mint())
-    for (let count = 0; count < 20; count++) await present(await issuer.mint())
+    await present(await realm.mint())
+    for (let count = 0; count < 20; count++) await present(await realm.mint())
     expect(fetches()).toBe(1)
   })
 })
 
 describe("while Keycloak is down", () => {
   it("known keys keep verifying", async () => {
-    await present(await issuer.mint())
-    await issuer.goDown()
-    for (let count = 0; count < 20; count++) expect(await present(await issuer.mint())).toMatchObject({ kind: "user" })
+    await present(await realm.mint())
+    await realm.goDown()
+    for (let count = 0; count < 20; count++) expect(await present(await realm.mint())).toMatchObject({ kind: "user" })
   })
 
   it("known keys keep verifying beyond their age, and nobody waits for another time-out", async () => {
     const timeoutMs = 1500
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 }, timeoutMs })
-    await present(await issuer.mint())
-    issuer.breakWith(hangBeforeHeaders)
+    await present(await realm.mint())
+    realm.breakWith(hangBeforeHeaders)
     passSeconds(0.6)
-    await present(await issuer.mint()) // finds out that Keycloak is down
+    await present(await realm.mint()) // finds out that Keycloak is down
     const started = performance.now()
-    for (let count = 0; count < 20; count++) await present(await issuer.mint())
+    for (let count = 0; count < 20; count++) await present(await realm.mint())
     expect(performance.now() - started).toBeLessThan(timeoutMs)
   })
 
@@ -90,43 +91,43 @@ describe("while Keycloak is down", () => {
     ["by a request after others have found out", 1],
   ])("keys of six times their age are not used any more %s", async (_, requestsBefore) => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 } })
-    await present(await issuer.mint())
-    await issuer.goDown()
+    await present(await realm.mint())
+    await realm.goDown()
     for (let count = 0; count < requestsBefore; count++) {
       passSeconds(0.6)
-      await present(await issuer.mint())
+      await present(await realm.mint())
     }
     passSeconds(3.1)
-    expect(await refusalOf(present(await issuer.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    expect(await refusalOf(present(await realm.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
   })
 
   it("an unknown key id is a 503, never a 401", async () => {
-    await present(await issuer.mint())
-    await issuer.rotate()
-    const token = await issuer.mint()
-    await issuer.goDown()
+    await present(await realm.mint())
+    await realm.rotateKeys()
+    const token = await realm.mint()
+    await realm.goDown()
     for (let count = 0; count < 8; count++) {
       expect(await refusalOf(present(token))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
     }
   })
 
   it("an unknown key id is looked up within a second of Keycloak's return, however many asked before", async () => {
-    await present(await issuer.mint())
-    await issuer.rotate()
-    const token = await issuer.mint()
-    await issuer.goDown()
+    await present(await realm.mint())
+    await realm.rotateKeys()
+    const token = await realm.mint()
+    await realm.goDown()
     await Promise.all(Array.from({ length: 50 }, () => refusalOf(present(token))))
     for (let count = 0; count < 8; count++) await refusalOf(present(token))
-    await issuer.heal()
+    await realm.heal()
     await expect.poll(() => present(token).then(() => "verified", String), { timeout: 1500 }).toBe("verified")
   })
 
   it("an empty key set takes no known key away", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 } })
-    await present(await issuer.mint())
-    issuer.breakWith(answerWith({ status: 200, body: '{"keys":[]}' }), { at: paths.certs })
+    await present(await realm.mint())
+    realm.breakWith(answerWith({ status: 200, body: '{"keys":[]}' }), { at: paths.certs })
     passSeconds(0.6)
-    await present(await issuer.mint())
+    await present(await realm.mint())
     expect(fetches()).toBe(2)
   })
 
@@ -135,34 +136,32 @@ describe("while Keycloak is down", () => {
     ["a key set of encryption keys", '{"keys":[{"kid":"a","kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}'],
     ["keys that are no list", '{"keys":{"kid":"a"}}'],
   ])("%s is a 503, and heals", async (_, body) => {
-    issuer.breakWith(answerWith({ status: 200, body }))
-    expect(await refusalOf(present(await issuer.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
-    await issuer.heal()
-    await present(await issuer.mint())
+    realm.breakWith(answerWith({ status: 200, body }))
+    expect(await refusalOf(present(await realm.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    await realm.heal()
+    await present(await realm.mint())
   })
 })
 
 describe("a key that Keycloak has removed", () => {
   it("dies after maxAgeSeconds, and its remembered tokens with it", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
-    const token = await issuer.mint()
-    const removed = issuer.kid()
+    const token = await realm.mint()
     await present(token)
-    await issuer.rotate()
-    issuer.unpublish(removed)
+    await realm.rotateKeys({ removeOld: true })
 
     passSeconds(0.2)
     await present(token)
     passSeconds(0.06)
     expect(await refusalOf(present(token))).toMatchObject({ code: "invalid_token", reason: "key", status: 401 })
-    await present(await issuer.mint())
+    await present(await realm.mint())
   })
 
   it("costs one look-up per remembered token that is still presented, not two", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
-    const token = await issuer.mint()
+    const token = await realm.mint()
     await present(token)
-    issuer.breakWith(answerWith({ status: 200, body: otherKeys }))
+    realm.breakWith(answerWith({ status: 200, body: otherKeys }))
     passSeconds(0.3)
     await refusalOf(present(token))
     expect(fetches()).toBeLessThanOrEqual(3) // at first, for their age, and for the key id
@@ -170,12 +169,12 @@ describe("a key that Keycloak has removed", () => {
 
   it("comes back when Keycloak publishes it again", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
-    const token = await issuer.mint()
+    const token = await realm.mint()
     await present(token)
-    issuer.breakWith(answerWith({ status: 200, body: otherKeys }))
+    realm.breakWith(answerWith({ status: 200, body: otherKeys }))
     passSeconds(0.3)
     expect(await refusalOf(present(token))).toMatchObject({ reason: "key" })
-    await issuer.heal()
+    await realm.heal()
     passSeconds(0.3)
     await present(token)
   })
@@ -183,16 +182,18 @@ describe("a key that Keycloak has removed", () => {
 
 describe("5,000 tokens with random key ids", { timeout: 60_000 }, () => {
   const reasons = new Set<string>()
+  let good = ""
   /** Without a look for secrets in each: that takes longer than all the rest. */
   function present5000th(share: number): Promise<unknown> {
-    const tokens = Array.from({ length: 5000 * share }, () => issuer.forge(randomUUID()))
+    const tokens = Array.from({ length: 5000 * share }, () => forge(good, randomUUID()))
     const refused = ({ code, reason }: GateError) => reasons.add(`${code} ${reason}`)
     return Promise.all(tokens.map(token => present(token).then(() => reasons.add("let in"), refused)))
   }
 
   beforeEach(async () => {
     reasons.clear()
-    await present(await issuer.mint())
+    good = await realm.mint()
+    await present(good)
   })
   afterEach(() => {
     expect([...reasons]).toEqual(["invalid_token key"])
@@ -211,8 +212,8 @@ describe("5,000 tokens with random key ids", { timeout: 60_000 }, () => {
       flood.push(present5000th(1 / 20))
       await delay(20)
     }
-    await issuer.rotate("ES256")
-    const token = await issuer.mint()
+    await realm.rotateKeys()
+    const token = await realm.mint()
     const honoured = msUntilAccepted(token)
     for (let wave = 0; wave < 10; wave++) {
       flood.push(present5000th(1 / 20))
@@ -223,8 +224,8 @@ describe("5,000 tokens with random key ids", { timeout: 60_000 }, () => {
   })
 
   it("do not make the tokens of known keys wait", async () => {
-    const token = await issuer.mint()
-    issuer.breakWith(hangBeforeHeaders, { at: paths.certs, times: 1 })
+    const token = await realm.mint()
+    realm.breakWith(hangBeforeHeaders, { at: paths.certs, times: 1 })
     const flood = present5000th(1)
     await expect.poll(fetches).toBe(2) // the look-up that the flood waits for
     expect(await present(token)).toMatchObject({ username: "ada" })

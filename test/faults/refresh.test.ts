@@ -1,28 +1,35 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate } from "../../src/index.js"
 import { answerLate, answerWith } from "../support/faults.ts"
-import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
-import { refusalOf } from "../support/refusal-of.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
+import { refusalOf, secrets } from "../support/refusal-of.ts"
 
-let issuer: Issuer
+let realm: FaultyRealm
 let gate: Gate<null>
 let refreshToken = ""
+let logins = 0
 beforeEach(async () => {
-  issuer = await startIssuer()
-  const { url: serverUrl, realm, clientId, clientSecret } = issuer
-  gate = createGate({ serverUrl, realm, clientId, clientSecret, onEvent: () => undefined })
-  refreshToken = await issuer.mint({ claims: { typ: "Refresh" } })
+  realm = await startFaultyRealm()
+  gate = createGate({ ...realm.gateOptions, onEvent: () => undefined })
+  logins = 0
+  refreshToken = await logIn()
 })
 afterEach(async () => {
   gate.close()
-  await issuer.close()
+  await realm.close()
 })
-const asked = () => issuer.requests(paths.token)
+const asked = () => realm.requests(paths.token) - logins
 const tenTimes = <Result>(work: () => Promise<Result>) => Promise.all(Array.from({ length: 10 }, work))
+
+async function logIn(username = "ada"): Promise<string> {
+  logins += 1
+  return (await gate.loginWithPassword({ username, password: secrets.password })).refreshToken
+}
 
 describe("refreshSession", () => {
   it("sends one request for ten calls that overlap, and all get its session", async () => {
-    issuer.breakWith(answerLate(50))
+    realm.breakWith(answerLate(50))
     const sessions = await tenTimes(() => gate.refreshSession(refreshToken))
     expect(asked()).toBe(1)
     expect(new Set(sessions.map(({ accessToken }) => accessToken)).size).toBe(1)
@@ -36,7 +43,7 @@ describe("refreshSession", () => {
 
   it("shares a refusal as well, and asks again after it", async () => {
     const ended = { status: 400, body: '{"error":"invalid_grant","error_description":"Session not active"}' }
-    issuer.breakWith(answerWith({ ...ended, headers: { "content-type": "application/json" } }), { times: 1 })
+    realm.breakWith(answerWith({ ...ended, headers: { "content-type": "application/json" } }), { times: 1 })
     const errors = await tenTimes(() => refusalOf(gate.refreshSession(refreshToken)))
     expect(errors.map(({ code }) => code)).toEqual(Array(10).fill("session_ended"))
     expect(asked()).toBe(1)
@@ -45,8 +52,9 @@ describe("refreshSession", () => {
   })
 
   it("does not mix the sessions of two people", async () => {
-    issuer.breakWith(answerLate(50))
-    const other = await issuer.mint({ claims: { typ: "Refresh", sub: "another" } })
+    realm.addUser({ username: "grace", password: secrets.password })
+    const other = await logIn("grace")
+    realm.breakWith(answerLate(50))
     const [one, two] = await Promise.all([gate.refreshSession(refreshToken), gate.refreshSession(other)])
     expect(one.accessToken).not.toBe(two.accessToken)
     expect(asked()).toBe(2)

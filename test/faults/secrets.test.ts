@@ -2,26 +2,25 @@ import { inspect } from "node:util"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
 import { answerWith, hangInBody, reset } from "../support/faults.ts"
-import { type Issuer, startIssuer } from "../support/issuer.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { refusalOf, secrets, secretsIn } from "../support/refusal-of.ts"
+import { forge } from "../support/sign-by-hand.ts"
 
-let issuer: Issuer
+let realm: FaultyRealm
 let gate: Gate<MemoryUser>
 beforeAll(async () => {
-  issuer = await startIssuer()
-  const { url: serverUrl, realm, clientId, clientSecret } = issuer
-  const userStore = memoryUserStore()
-  const options = { serverUrl, realm, clientId, clientSecret, userStore, timeoutMs: 300, onEvent: () => undefined }
-  gate = createGate(options)
+  realm = await startFaultyRealm()
+  gate = createGate({ ...options(), userStore: memoryUserStore() })
 })
-afterEach(() => issuer.heal())
+afterEach(() => realm.heal())
 afterAll(async () => {
   gate.close()
-  await issuer.close()
+  await realm.close()
 })
+const options = () => ({ ...realm.gateOptions, timeoutMs: 300, onEvent: () => undefined })
 
 const person = {
-  username: "ada",
+  username: "lovelace",
   email: secrets.email,
   firstName: "Ada",
   lastName: "Lovelace",
@@ -57,7 +56,7 @@ describe("no secret is shown by", () => {
   })
 
   it("a principal in JSON or in a log: its token is not there, its e-mail is the person's own", async () => {
-    const token = await issuer.mint()
+    const token = await realm.mint()
     const principal = await gate.verifyBearer(`Bearer ${token}`, {})
     expect(principal.token).toBe(token)
     const shown = [JSON.stringify(principal), inspect(principal), inspect(principal, { depth: 10, showHidden: true })]
@@ -74,35 +73,36 @@ describe("no secret is shown by", () => {
     ["answers 401 with a piece of what it was sent", 401],
     ["answers 500 with a piece of what it was sent", 500],
   ] as const)("any error of any verb when Keycloak %s", { timeout: 20_000 }, async (_, fault) => {
-    const access = await issuer.mint()
-    const forged = issuer.forge(`${secrets.email}-${Math.random()}`)
-    const refresh = await issuer.mint({ claims: { typ: "Refresh", email: secrets.email } })
+    const access = await realm.mint()
+    const forged = forge(access, `${secrets.email}-${Math.random()}`)
+    const refresh = await realm.mint({ typ: "Refresh", email: secrets.email })
     const echo = `{"message": "${secrets.email} ${secrets.password} ${access}`
-    if (fault === undefined) await issuer.goDown()
-    else if (typeof fault === "number") issuer.breakWith(answerWith({ status: fault, body: echo }))
-    else issuer.breakWith(fault)
+    if (fault === undefined) await realm.goDown()
+    else if (typeof fault === "number") realm.breakWith(answerWith({ status: fault, body: echo }))
+    else realm.breakWith(fault)
 
-    const { url: serverUrl, realm, clientId, clientSecret } = issuer
-    const options = { serverUrl, realm, clientId, clientSecret, timeoutMs: 300, onEvent: () => undefined }
-    for (const verification of ["local", "introspection", "userinfo"] as const) {
-      const fresh = createGate({ ...options, verification })
+    const { email, password } = secrets
+    const verifying = (["local", "introspection", "userinfo"] as const).map(async verification => {
+      const fresh = createGate({ ...options(), verification })
       await refusalOf(fresh.verifyBearer(`Bearer ${access}`))
       await refusalOf(fresh.verifyBearer(`Bearer ${forged}`))
       await refusalOf(fresh.registerUser(person))
       await refusalOf(fresh.ready())
       fresh.close()
-    }
-    await refusalOf(gate.loginWithPassword(person))
-    await refusalOf(gate.refreshSession(refresh))
-    await refusalOf(gate.logout(refresh))
-    const { email, password } = secrets
-    await refusalOf(gate.updateAccount("s-1", { email, attributes: { phone: email } }))
-    await refusalOf(gate.setPassword("s-1", password))
-    await refusalOf(gate.changePassword({ username: email, currentPassword: password, newPassword: password }))
-    await refusalOf(gate.sendPasswordReset(email))
-    await refusalOf(gate.sendEmailVerification("s-1"))
-    await refusalOf(gate.disableAccount("s-1"))
-    await refusalOf(gate.deleteAccount("s-1"))
+    })
+    const accountCalls: Promise<unknown>[] = [
+      gate.loginWithPassword(person),
+      gate.refreshSession(refresh),
+      gate.logout(refresh),
+      gate.updateAccount("s-1", { email, attributes: { phone: email } }),
+      gate.setPassword("s-1", password),
+      gate.changePassword({ username: email, currentPassword: password, newPassword: password }),
+      gate.sendPasswordReset(email),
+      gate.sendEmailVerification("s-1"),
+      gate.disableAccount("s-1"),
+      gate.deleteAccount("s-1"),
+    ]
+    await Promise.all([...verifying, ...accountCalls.map(call => refusalOf(call))])
   })
 
   it.each([
@@ -112,6 +112,6 @@ describe("no secret is shown by", () => {
     ["another type", { typ: "ID" }],
     ["a key of its own", { cnf: { jkt: "eyJhbGciOiJSUzI1NiJ9" } }],
   ])("the error for a token with %s", async (_, claims) => {
-    await refusalOf(gate.verifyBearer(`Bearer ${await issuer.mint({ claims })}`))
+    await refusalOf(gate.verifyBearer(`Bearer ${await realm.mint(claims)}`))
   })
 })

@@ -1,31 +1,33 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createGate, type Gate, type GateOptions } from "../../src/index.js"
-import { answerWith, cutAnswer } from "../support/faults.ts"
-import { type Issuer, introspectionOf, paths, startIssuer } from "../support/issuer.ts"
+import type { AddedTestUser } from "../../src/testing/index.js"
+import { answerWith, changeAnswer, cutAnswer } from "../support/faults.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
 import { refusalOf } from "../support/refusal-of.ts"
 
-let issuer: Issuer
+let realm: FaultyRealm
+let edith: AddedTestUser
 beforeAll(async () => {
-  issuer = await startIssuer()
+  realm = await startFaultyRealm()
+  edith = realm.addUser({ username: "edith", clientRoles: { "shop-api": ["editor"] } })
 })
-afterAll(() => issuer.close())
-afterEach(async () => {
-  issuer.introspectWith(introspectionOf)
-  await issuer.heal()
-})
+afterAll(() => realm.close())
+afterEach(() => realm.heal())
 
 type Claims = Record<string, unknown>
 const bearer = (token: string) => `Bearer ${token}`
 const seconds = () => Math.floor(Date.now() / 1000)
-const calls = () => issuer.requests(paths.introspection)
+const calls = () => realm.requests(paths.introspection)
+/** What introspection answers from now on, instead of the truth. */
+const introspectWith = (change: (truth: Claims) => unknown) =>
+  realm.breakWith(changeAnswer(change), { at: paths.introspection })
+/** A lightweight token: its claims, the audience among them, are in Keycloak's answer alone. */
+const mintLightweight = (claims?: Claims) => realm.issueToken("edith", claims, { clientId: "admin-cli" })
 
 function gateWith(options: Partial<GateOptions<never>> = {}): Gate<null> {
-  const { url: serverUrl, realm, clientId, clientSecret } = issuer
   return createGate({
-    serverUrl,
-    realm,
-    clientId,
-    clientSecret,
+    ...realm.gateOptions,
     verification: "introspection",
     clockToleranceSeconds: 0,
     onEvent: () => undefined,
@@ -36,8 +38,8 @@ function gateWith(options: Partial<GateOptions<never>> = {}): Gate<null> {
 
 describe('verification: "introspection"', () => {
   it("takes who asks from the answer", async () => {
-    issuer.introspectWith(claims => ({ ...introspectionOf(claims), realm_access: { roles: ["told-by-keycloak"] } }))
-    const principal = await gateWith().verifyBearer(bearer(await issuer.mint()), {})
+    introspectWith(claims => ({ ...claims, realm_access: { roles: ["told-by-keycloak"] } }))
+    const principal = await gateWith().verifyBearer(bearer(await realm.mint()), {})
     expect(principal).toMatchObject({ kind: "user", username: "ada", realmRoles: ["told-by-keycloak"] })
   })
 
@@ -59,8 +61,8 @@ describe('verification: "introspection"', () => {
     ["has a subject that is no string", "claims", claims => ({ ...claims, sub: { $ne: null } })],
     ["is about somebody else", "claims", claims => ({ ...claims, sub: "somebody else" })],
   ])("refuses an active token whose answer says that it %s", async (_, reason, change) => {
-    issuer.introspectWith(claims => change(introspectionOf(claims)))
-    const error = await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint()), {}))
+    introspectWith(change)
+    const error = await refusalOf(gateWith().verifyBearer(bearer(await realm.mint()), {}))
     expect(error).toMatchObject({ code: "invalid_token", status: 401, reason })
   })
 
@@ -72,7 +74,7 @@ describe('verification: "introspection"', () => {
     ["another realm's", { iss: "https://elsewhere.example.test/realms/shop" }, "issuer"],
   ])("does not even ask about a token that is %s by its own word", async (_, claims, reason) => {
     const before = calls()
-    expect(await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint({ claims }))))).toMatchObject({ reason })
+    expect(await refusalOf(gateWith().verifyBearer(bearer(await realm.mint(claims))))).toMatchObject({ reason })
     expect(calls()).toBe(before)
   })
 
@@ -83,25 +85,18 @@ describe('verification: "introspection"', () => {
   })
 
   it("finds a service by the token's own client_id, not by the one that is in every answer", async () => {
-    const [person, service] = [{ sid: undefined }, { sid: undefined, client_id: "shop-web" }]
-    const kindOf = async (claims: Claims) =>
-      (await gateWith().verifyBearer(bearer(await issuer.mint({ claims })), { kind: "any" })).kind
+    const [person, service] = [await realm.mint({ sid: undefined }), await realm.issueToken("service-account-shop-api")]
+    const kindOf = async (token: string) => (await gateWith().verifyBearer(bearer(token), { kind: "any" })).kind
     expect([await kindOf(person), await kindOf(service)]).toEqual(["user", "service"])
   })
 
   it("takes a lightweight token, whose claims are in the answer alone", async () => {
-    const lightweight = { sub: undefined, aud: undefined, realm_access: undefined, preferred_username: undefined }
-    issuer.introspectWith(claims =>
-      introspectionOf({ ...claims, sub: "ada-1", aud: "shop-api", realm_access: { roles: ["a"] } }),
-    )
-    const principal = await gateWith().verifyBearer(bearer(await issuer.mint({ claims: lightweight })), {})
-    expect(principal).toMatchObject({ subject: "ada-1", realmRoles: ["a"] })
+    const principal = await gateWith().verifyBearer(bearer(await mintLightweight()), {})
+    expect(principal).toMatchObject({ subject: edith.id, username: "edith", clientRoles: { "shop-api": ["editor"] } })
   })
 })
 
 describe("an inactive token", () => {
-  const inactive = () => ({ active: false })
-
   it.each([
     ["revoked", "is for our client", "shop-api"],
     ["revoked", "is for our client too", ["account", "shop-api"]],
@@ -109,39 +104,35 @@ describe("an inactive token", () => {
     ["audience", "is for a string that holds our client", "shop-api-2"],
     ["audience", "is for nobody", undefined],
   ])("is called %s when it %s", async (reason, _, aud) => {
-    issuer.introspectWith(inactive)
-    const error = await refusalOf(
-      gateWith({ audience: null }).verifyBearer(bearer(await issuer.mint({ claims: { aud } }))),
-    )
+    introspectWith(() => ({ active: false }))
+    const error = await refusalOf(gateWith({ audience: null }).verifyBearer(bearer(await realm.mint({ aud }))))
     expect(error).toMatchObject({ code: "invalid_token", reason })
     expect(error.message.includes("Included Client Audience = shop-api")).toBe(reason === "audience")
   })
 
   // A lightweight token has no `aud` to read; that its client's tokens are for us is known from an active one.
   it("is called revoked when it has no aud, but another one of its client was active", async () => {
-    const claims = { aud: undefined, sub: undefined }
-    const [first, second] = [await issuer.mint({ claims }), await issuer.mint({ claims })]
-    const other = await issuer.mint({ claims: { ...claims, azp: "another-client" } })
+    const [first, second] = [await mintLightweight(), await mintLightweight()]
+    const other = await mintLightweight({ azp: "another-client" })
     const gate = gateWith()
-    issuer.introspectWith(token => introspectionOf({ ...token, aud: "shop-api", sub: "ada-1" }))
     await gate.verifyBearer(bearer(first), {})
-    issuer.introspectWith(inactive)
+    introspectWith(() => ({ active: false }))
     expect(await refusalOf(gate.verifyBearer(bearer(second)))).toMatchObject({ reason: "revoked" })
     expect(await refusalOf(gate.verifyBearer(bearer(other)))).toMatchObject({ reason: "audience" })
   })
 
   // CVE-2026-18208: Keycloak 26.7.4 sends all claims along.
   it("stays inactive, whatever else the answer holds", async () => {
-    const token = await issuer.mint()
-    issuer.introspectWith(claims => ({ ...introspectionOf(claims), active: false, jwt: token }))
+    const token = await realm.mint()
+    introspectWith(claims => ({ ...claims, active: false, jwt: token }))
     expect(await refusalOf(gateWith().verifyBearer(bearer(token)))).toMatchObject({ reason: "revoked" })
   })
 
   it.each([{ active: "true" }, { active: 1 }, { active: null }, {}, { error: "x" }])(
     "is not what an answer %j means: that is no answer of Keycloak's",
     async answer => {
-      issuer.introspectWith(() => answer)
-      const error = await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint())))
+      introspectWith(() => answer)
+      const error = await refusalOf(gateWith().verifyBearer(bearer(await realm.mint())))
       expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
     },
   )
@@ -152,23 +143,23 @@ describe("a refusal of our own client", () => {
     [401, { error: "invalid_client", error_description: "Client authentication failed." }],
     [403, { error: "invalid_request", error_description: "Client not allowed." }],
   ])("is keycloak_refused_us (%i), never a bad token", async (status, body) => {
-    issuer.breakWith(answerWith({ status, body: JSON.stringify(body) }), { at: paths.introspection })
-    const error = await refusalOf(gateWith().verifyBearer(bearer(await issuer.mint())))
+    realm.breakWith(answerWith({ status, body: JSON.stringify(body) }), { at: paths.introspection })
+    const error = await refusalOf(gateWith().verifyBearer(bearer(await realm.mint())))
     expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
   })
 
   it("is foreseen without a client secret", async () => {
-    const error = await refusalOf(gateWith({ clientSecret: undefined }).verifyBearer(bearer(await issuer.mint())))
+    const error = await refusalOf(gateWith({ clientSecret: undefined }).verifyBearer(bearer(await realm.mint())))
     expect(error).toMatchObject({ code: "config_invalid" })
   })
 })
 
 describe.each(["introspection", "userinfo"] as const)("%s", mode => {
-  const asked = () => issuer.requests(paths[mode])
+  const asked = () => realm.requests(paths[mode])
 
   it("is asked once by 50 requests with one token that come together", async () => {
     const gate = gateWith({ verification: mode })
-    const token = await issuer.mint()
+    const token = await realm.mint()
     const before = asked()
     const all = await Promise.all(Array.from({ length: 50 }, () => gate.verifyBearer(bearer(token), {})))
     expect(new Set(all.map(({ subject }) => subject)).size).toBe(1)
@@ -179,7 +170,7 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
 
   it("is asked for each token that comes at the same time", async () => {
     const gate = gateWith({ verification: mode })
-    const tokens = await Promise.all(Array.from({ length: 5 }, () => issuer.mint()))
+    const tokens = await Promise.all(Array.from({ length: 5 }, () => realm.mint()))
     const before = asked()
     await Promise.all(tokens.map(token => gate.verifyBearer(bearer(token), {})))
     expect(asked()).toBe(before + 5)
@@ -187,9 +178,9 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
 
   it("fails for all who wait for one question, and is asked again by the next request", async () => {
     const gate = gateWith({ verification: { mode, cacheSeconds: 60 } })
-    const token = await issuer.mint()
-    await gate.verifyBearer(bearer(await issuer.mint())) // the keys
-    issuer.breakWith(cutAnswer, { at: paths[mode], times: 1 })
+    const token = await realm.mint()
+    await gate.verifyBearer(bearer(await realm.mint())) // the keys
+    realm.breakWith(cutAnswer, { at: paths[mode], times: 1 })
     const before = asked()
     const all = await Promise.all(Array.from({ length: 20 }, () => refusalOf(gate.verifyBearer(bearer(token)))))
     expect(new Set(all.map(({ code }) => code))).toEqual(new Set(["keycloak_unavailable"]))
@@ -199,7 +190,7 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
 
   it("is not asked again within cacheSeconds", async () => {
     const gate = gateWith({ verification: { mode, cacheSeconds: 60 } })
-    const [token, other] = [await issuer.mint(), await issuer.mint()]
+    const [token, other] = [await realm.mint(), await realm.mint()]
     const before = asked()
     for (const one of [token, token, token, other, other]) await gate.verifyBearer(bearer(one), {})
     expect(asked()).toBe(before + 2)
@@ -207,11 +198,9 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
 
   it("is asked again after cacheSeconds, and then sees the session's end", async () => {
     const gate = gateWith({ verification: { mode, cacheSeconds: 0.1 } })
-    const token = await issuer.mint()
-    await gate.verifyBearer(bearer(token), {})
-    issuer.introspectWith(() => ({ active: false }))
-    const challenge = 'Bearer realm="shop", error="invalid_token", error_description="user_session_not_found"'
-    issuer.breakWith(answerWith({ status: 401, headers: { "www-authenticate": challenge } }), { at: paths.userinfo })
+    const token = await realm.mint()
+    const { subject } = await gate.verifyBearer(bearer(token), {})
+    await gateWith().logoutEverywhere(subject)
     await expect
       .poll(() => gate.verifyBearer(bearer(token), {}).catch(({ reason }) => reason), { interval: 20 })
       .toBe("revoked")
@@ -219,7 +208,7 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
 
   it("gives no request what another one has changed", async () => {
     const gate = gateWith({ verification: { mode, cacheSeconds: 60 } })
-    const token = await issuer.mint()
+    const token = await realm.mint()
     const { claims } = await gate.verifyBearer(bearer(token), {})
     expect(() => Object.assign(claims, { sub: "somebody else" })).toThrow(TypeError)
     expect(() => (claims.realm_access as { roles: string[] }).roles.push("admin")).toThrow(TypeError)

@@ -1,27 +1,32 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type GateEvent } from "../../src/index.js"
-import { answerWith, hangBeforeHeaders, outagesFor } from "../support/faults.ts"
-import { type Issuer, introspectionOf, paths, startIssuer } from "../support/issuer.ts"
-import { refusalOf } from "../support/refusal-of.ts"
+import { answerWith, changeAnswer, hangBeforeHeaders, outagesFor } from "../support/faults.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
+import { refusalOf, secrets } from "../support/refusal-of.ts"
+import { forge } from "../support/sign-by-hand.ts"
 
 const timeoutMs = 200
-let issuer: Issuer
+const verification = { mode: "local", recheckSeconds: 0.05 } as const
+let realm: FaultyRealm
 let gate: Gate<null>
+let elsewhere: Gate<null>
 let events: GateEvent[]
 beforeEach(async () => {
-  issuer = await startIssuer()
+  realm = await startFaultyRealm()
   events = []
-  const { url: serverUrl, realm, clientId, clientSecret } = issuer
-  const verification = { mode: "local", recheckSeconds: 0.05 } as const
   const onEvent = (event: GateEvent) => events.push(event)
-  gate = createGate({ serverUrl, realm, clientId, clientSecret, verification, timeoutMs, onEvent })
+  gate = createGate({ ...realm.gateOptions, verification, timeoutMs, onEvent })
+  elsewhere = createGate(realm.gateOptions)
 })
 afterEach(async () => {
   gate.close()
-  await issuer.close()
+  elsewhere.close()
+  await realm.close()
 })
 
-const calls = () => issuer.requests(paths.introspection)
+const calls = () => realm.requests(paths.introspection)
+const logIn = () => elsewhere.loginWithPassword({ username: "ada", password: secrets.password })
 const outcome = (token: string) =>
   gate.verifyBearer(`Bearer ${token}`, {}).then(
     () => "passes",
@@ -31,38 +36,38 @@ const eventually = (token: string) => expect.poll(() => outcome(token), { interv
 
 describe("verification with recheckSeconds", () => {
   it("refuses a session that Keycloak ended, and goes on with the others", async () => {
-    const [ended, other] = [await issuer.mint({ claims: { sid: "ended" } }), await issuer.mint()]
+    const [{ accessToken: ended, refreshToken }, { accessToken: other }] = [await logIn(), await logIn()]
+    const { accessToken: ofTheSameSession } = await elsewhere.refreshSession(refreshToken)
     expect([await outcome(ended), await outcome(other)]).toEqual(["passes", "passes"])
-    issuer.introspectWith(claims => (claims.sid === "ended" ? { active: false } : introspectionOf(claims)))
+    await elsewhere.logout(refreshToken)
     await eventually(ended).toBe("invalid_token revoked")
     expect(await outcome(other)).toBe("passes")
-    expect(await outcome(await issuer.mint({ claims: { sid: "ended" } }))).toBe("invalid_token revoked")
+    expect(await outcome(ofTheSameSession)).toBe("invalid_token revoked")
     const { status } = await refusalOf(gate.verifyBearer(`Bearer ${ended}`))
     expect(status).toBe(401)
   })
 
   it("asks about nothing but access tokens for this application", async () => {
-    await outcome(await issuer.mint())
+    await outcome(await realm.mint())
     await expect.poll(calls).toBe(1)
     for (const claims of [{ typ: "ID" }, { aud: "other" }, { exp: 1 }, { cnf: {} }])
-      expect(await outcome(await issuer.mint({ claims }))).toMatch(/^invalid_token/)
-    expect(await outcome(issuer.forge(issuer.kid()))).toBe("invalid_token signature")
+      expect(await outcome(await realm.mint(claims))).toMatch(/^invalid_token/)
+    expect(await outcome(forge(await realm.mint()))).toBe("invalid_token signature")
     expect(calls()).toBe(1)
   })
 
   it("reads nothing but `active` of an inactive answer", async () => {
-    const token = await issuer.mint()
-    issuer.introspectWith(claims => ({ ...introspectionOf(claims), active: false, jwt: token }))
+    const token = await realm.mint()
+    const change = changeAnswer(claims => ({ ...claims, active: false, jwt: token }))
+    realm.breakWith(change, { at: paths.introspection })
     await eventually(token).toBe("invalid_token revoked")
   })
 
   it("tells a missing audience mapper apart from an ended session", async () => {
-    const { url: serverUrl, realm, clientSecret } = issuer
-    const verification = { mode: "local", recheckSeconds: 0.05 } as const
-    const base = { serverUrl, realm, clientSecret, verification, onEvent: () => undefined }
+    const base = { ...realm.gateOptions, verification, onEvent: () => undefined }
     const other = createGate({ ...base, clientId: "gateway", audience: "shop-api" })
-    const token = await issuer.mint()
-    issuer.introspectWith(() => ({ active: false }))
+    const token = await realm.mint()
+    realm.breakWith(answerWith({ status: 200, body: '{"active":false}' }), { at: paths.introspection })
     const reason = () => other.verifyBearer(`Bearer ${token}`, {}).catch(error => error.reason)
     await expect.poll(reason, { interval: 20 }).toBe("audience")
     other.close()
@@ -71,12 +76,13 @@ describe("verification with recheckSeconds", () => {
   it.each(outagesFor(2 * timeoutMs, "http://127.0.0.1:9"))(
     "serves requests with the last verdicts when Keycloak $name, tells it once, and heals",
     async outage => {
-      const [ended, living] = [await issuer.mint({ claims: { sid: "ended" } }), await issuer.mint()]
-      issuer.introspectWith(claims => (claims.sid === "ended" ? { active: false } : introspectionOf(claims)))
+      const [first, second] = [await logIn(), await logIn()]
+      const [ended, living] = [first.accessToken, second.accessToken]
+      await elsewhere.logout(first.refreshToken)
       await eventually(ended).toBe("invalid_token revoked")
       expect(await outcome(living)).toBe("passes")
 
-      await outage.begin(issuer, { at: paths.introspection })
+      await outage.begin(realm, { at: paths.introspection })
       const failures = () => events.filter(({ type }) => type === "recheck_failed")
       const started = performance.now()
       do {
@@ -85,24 +91,24 @@ describe("verification with recheckSeconds", () => {
       } while (failures().length === 0 || performance.now() - started < 2 * timeoutMs)
       expect(failures()).toMatchObject([{ error: { code: "keycloak_unavailable" } }])
 
-      await issuer.heal()
-      issuer.introspectWith(() => ({ active: false }))
+      await realm.heal()
+      await elsewhere.logout(second.refreshToken)
       await eventually(living).toBe("invalid_token revoked")
     },
   )
 
   it("serves requests with a wrong secret of ours, and tells that once", async () => {
     const body = JSON.stringify({ error: "invalid_client", error_description: "Client authentication failed." })
-    issuer.breakWith(answerWith({ status: 401, body }), { at: paths.introspection })
-    const token = await issuer.mint()
+    realm.breakWith(answerWith({ status: 401, body }), { at: paths.introspection })
+    const token = await realm.mint()
     await expect.poll(async () => [await outcome(token), calls() > 2], { interval: 20 }).toEqual(["passes", true])
     expect(events).toMatchObject([{ type: "recheck_failed", error: { code: "keycloak_refused_us" } }])
   })
 
   it("lets no request wait for Keycloak", async () => {
-    const token = await issuer.mint()
+    const token = await realm.mint()
     await outcome(token)
-    issuer.breakWith(hangBeforeHeaders, { at: paths.introspection })
+    realm.breakWith(hangBeforeHeaders, { at: paths.introspection })
     const before = calls()
     await expect.poll(async () => [await outcome(token), calls() > before]).toEqual(["passes", true])
     expect(await Promise.all(Array.from({ length: 100 }, () => outcome(token)))).not.toContain(undefined)
@@ -110,8 +116,8 @@ describe("verification with recheckSeconds", () => {
   })
 
   it("ends its questions with close()", async () => {
-    issuer.breakWith(hangBeforeHeaders, { at: paths.introspection })
-    const token = await issuer.mint()
+    realm.breakWith(hangBeforeHeaders, { at: paths.introspection })
+    const token = await realm.mint()
     await outcome(token)
     await expect.poll(calls).toBe(1)
     gate.close()

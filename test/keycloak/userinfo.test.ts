@@ -1,31 +1,25 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createGate } from "../../src/index.js"
 import { answerWith } from "../support/faults.ts"
-import { type Issuer, paths, startIssuer } from "../support/issuer.ts"
+import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
 import { refusalOf } from "../support/refusal-of.ts"
+import { forge } from "../support/sign-by-hand.ts"
 
-let issuer: Issuer
+let realm: FaultyRealm
 beforeAll(async () => {
-  issuer = await startIssuer()
+  realm = await startFaultyRealm()
 })
-afterAll(() => issuer.close())
-afterEach(() => issuer.heal())
+afterAll(() => realm.close())
+afterEach(() => realm.heal())
 
 function verify(token: string) {
-  const { url: serverUrl, realm, clientId, clientSecret } = issuer
-  const gate = createGate({
-    serverUrl,
-    realm,
-    clientId,
-    clientSecret,
-    verification: "userinfo",
-    onEvent: () => undefined,
-  })
+  const gate = createGate({ ...realm.gateOptions, verification: "userinfo", onEvent: () => undefined })
   return gate.verifyBearer(`Bearer ${token}`, {})
 }
-const calls = () => issuer.requests(paths.userinfo)
+const calls = () => realm.requests(paths.userinfo)
 const answering = (status: number, body: unknown, headers = {}) =>
-  issuer.breakWith(answerWith({ status, headers, body: JSON.stringify(body) }), { at: paths.userinfo })
+  realm.breakWith(answerWith({ status, headers, body: JSON.stringify(body) }), { at: paths.userinfo })
 
 describe('verification: "userinfo"', () => {
   it.each<[string, Record<string, unknown>]>([
@@ -37,26 +31,24 @@ describe('verification: "userinfo"', () => {
     ["claims", { sub: undefined }],
   ])("does not ask about a token that fails local verification (%s)", async (reason, claims) => {
     const before = calls()
-    expect(await refusalOf(verify(await issuer.mint({ claims })))).toMatchObject({ code: "invalid_token", reason })
+    expect(await refusalOf(verify(await realm.mint(claims)))).toMatchObject({ code: "invalid_token", reason })
     expect(calls()).toBe(before)
   })
 
   it("does not ask about a token with a forged signature", async () => {
     const before = calls()
-    const [header, payload] = (await issuer.mint()).split(".")
-    const noise = Buffer.alloc(256, 7).toString("base64url")
-    expect(await refusalOf(verify(`${header}.${payload}.${noise}`))).toMatchObject({ reason: "signature" })
+    expect(await refusalOf(verify(forge(await realm.mint())))).toMatchObject({ reason: "signature" })
     expect(calls()).toBe(before)
   })
 
   it("refuses a token whose sub is not the one that userinfo tells", async () => {
     answering(200, { sub: "somebody else" })
-    expect(await refusalOf(verify(await issuer.mint()))).toMatchObject({ code: "invalid_token", reason: "claims" })
+    expect(await refusalOf(verify(await realm.mint()))).toMatchObject({ code: "invalid_token", reason: "claims" })
   })
 
   it.each([{}, { sub: 5 }, { sub: null }])("calls the answer %j an outage", async body => {
     answering(200, body)
-    expect(await refusalOf(verify(await issuer.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    expect(await refusalOf(verify(await realm.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
   })
 
   const said = (error: string, description: string) => ({
@@ -69,7 +61,7 @@ describe('verification: "userinfo"', () => {
     ["claims", 403, said("insufficient_scope", "Missing openid scope")],
   ])("refuses with the reason %s on %i %o", async (reason, status, headers) => {
     answering(status, "", headers)
-    expect(await refusalOf(verify(await issuer.mint()))).toMatchObject({ code: "invalid_token", reason })
+    expect(await refusalOf(verify(await realm.mint()))).toMatchObject({ code: "invalid_token", reason })
   })
 
   it.each([
@@ -79,6 +71,6 @@ describe('verification: "userinfo"', () => {
     [418, "keycloak_unavailable"],
   ])("never blames the token for a %i without Keycloak's challenge", async (status, code) => {
     answering(status, { error: "proxy" })
-    expect(await refusalOf(verify(await issuer.mint()))).toMatchObject({ code })
+    expect(await refusalOf(verify(await realm.mint()))).toMatchObject({ code })
   })
 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createGate } from "../../src/index.js"
 import { answerWith, cutAnswer } from "../support/faults.ts"
-import { paths } from "../support/issuer.ts"
+import { paths } from "../support/paths.ts"
 import { startProxy } from "../support/proxy.ts"
 import { refusalOf } from "../support/refusal-of.ts"
 import { attribute, type People, type Person, password, startPeople } from "./people.ts"

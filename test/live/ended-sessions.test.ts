@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
 import { createGate, type Gate, type GateEvent, type Session } from "../../src/index.js"
 import type { FaultyServer } from "../support/faulty-server.ts"
-import { paths } from "../support/issuer.ts"
+import { paths } from "../support/paths.ts"
 import { startProxy } from "../support/proxy.ts"
 import { adminFetch, changedShop, type TestClient } from "./realms.ts"
 

@@ -13,23 +13,17 @@ import {
   type UserStore,
 } from "../../src/index.js"
 import { createTestSchema, type TestSchema } from "../examples/postgres.ts"
-import { answerWith, reset } from "../support/faults.ts"
-import type { FaultyServer } from "../support/faulty-server.ts"
-import { startProxy } from "../support/proxy.ts"
 import { createAdmin } from "./keycloak/admin.ts"
 import { changedShop, type TestClient } from "./realms.ts"
 
 const realm = "shop-sync"
 const users = `/realms/${realm}/users`
 const people = Array.from({ length: 430 }, (_, index) => `p${String(index).padStart(4, "0")}`)
-const listing = /^GET \/admin\/realms\/shop-sync\/users$/
-const byId = /^GET \/admin\/realms\/shop-sync\/users\/[^/]{36}$/
 
 // One login for all of them: each one costs a password hash.
 const { adminFetch, deleteRealm } = createAdmin(inject("keycloak"))
 
 let shop: TestClient
-let proxy: FaultyServer
 let schema: TestSchema
 let store: UserStore<Row>
 let gate: Gate<Row>
@@ -42,14 +36,12 @@ beforeAll(async () => {
 afterAll(() => deleteRealm(realm))
 
 beforeEach(async () => {
-  proxy = await startProxy(shop.serverUrl)
   schema = await createTestSchema()
   store = createPostgresStore(schema.pool)
-  gate = createGate({ ...shop, internalUrl: proxy.url, userStore: store, timeoutMs: 20_000 })
+  gate = createGate({ ...shop, userStore: store, timeoutMs: 20_000 })
 })
 afterEach(async () => {
   gate.close()
-  await proxy.close()
   await schema.drop()
 })
 
@@ -244,52 +236,9 @@ describe("syncUsers with onMissing", () => {
     expect(missing).not.toContain(service)
     expect(missing.toSorted()).toEqual(["a/b", "with blanks", "ü".repeat(900)].toSorted())
   })
-
-  const html = { status: 404, headers: { "content-type": "text/html" }, body: "<h1>Not found</h1>" }
-  const json = (body: unknown) => ({ status: 404, body: JSON.stringify(body) })
-  it.each([
-    ["a proxy's 404", html, "keycloak_unavailable"],
-    ["a 404 of another service", json({ message: "no route" }), "keycloak_unavailable"],
-    ["a realm that is not there", json({ error: "Realm not found." }), "keycloak_refused_us"],
-    ["an outage", { status: 503 }, "keycloak_unavailable"],
-  ])("removes nothing on %s, and goes on from the error's cursor", async (_, reply, code) => {
-    const identity = await gone()
-    proxy.breakWith(answerWith(reply), { at: byId })
-    const error = await syncUsers(gate, { onMissing: "remove" }).then(undefined, thrown => thrown)
-    expect(error).toMatchObject({ code, cursor: expect.any(String) })
-    expect(await store.findUser(identity)).not.toBeNull()
-    await proxy.heal()
-    const done = await syncUsers(gate, { onMissing: "remove", cursor: error.cursor })
-    expect(done).toMatchObject({ saved: 0, missing: 1, cursor: null })
-    expect(await store.findUser(identity)).toBeNull()
-  })
-
-  it("removes nothing when every listing comes back empty", async () => {
-    const identity = await gone()
-    await syncUsers(gate)
-    proxy.breakWith(answerWith({ status: 200, body: "[]" }), { at: listing })
-    await expect(syncUsers(gate, { onMissing: "remove" })).rejects.toMatchObject({ code: "keycloak_refused_us" })
-    expect(await store.findUser(identity)).not.toBeNull()
-    expect(await rows()).toHaveLength(433)
-  })
 })
 
 describe("syncUsers that ends before its end", () => {
-  it.each([
-    ["answers 502 with HTML", answerWith({ status: 502, body: "<h1>Bad Gateway</h1>" })],
-    ["resets the connection", reset],
-    ["answers with half a page", answerWith({ status: 200, body: '[{"id":"' })],
-  ])("goes on from the error's cursor after Keycloak %s", async (_, fault) => {
-    const run = syncUsers(gate, { onProgress: () => proxy.breakWith(fault, { at: listing }) })
-    const error = await run.then(undefined, thrown => thrown)
-    expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503, cursor: expect.any(String) })
-    expect((await rows()).length).toBeLessThan(431)
-    await proxy.heal()
-    const done = await syncUsers(gate, { cursor: error.cursor })
-    expect(done.saved).toBeLessThan(300)
-    expect(await names()).toEqual(["edith", ...people])
-  })
-
   it("goes on from the cursor of its last page, also when accounts were deleted in between", async () => {
     const guests = await Promise.all(Array.from({ length: 12 }, (_, index) => create(`a-guest-${index}`)))
     let cursor = ""
@@ -301,34 +250,5 @@ describe("syncUsers that ends before its end", () => {
     await syncUsers(gate, { cursor })
     const found = new Set(await names())
     expect(people.filter(name => !found.has(name))).toEqual([])
-  })
-
-  it("hands through what the store throws, and begins no further save", async () => {
-    const failure = new Error("disk full")
-    let saves = 0
-    const saveUser = () => (++saves >= 10 ? Promise.reject(failure) : Promise.resolve({} as Row))
-    const failing = createGate({ ...shop, userStore: { ...store, saveUser } })
-    await expect(syncUsers(failing, { concurrency: 4 })).rejects.toBe(failure)
-    expect(saves).toBeLessThan(14)
-  })
-
-  it("ends with the signal's reason", async () => {
-    const reason = new Error("the deployment is over")
-    const abort = new AbortController()
-    const run = syncUsers(gate, { signal: abort.signal, onProgress: () => abort.abort(reason) })
-    await expect(run).rejects.toBe(reason)
-    expect(await rows()).toHaveLength(200)
-    await expect(syncUsers(gate, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
-  })
-
-  it("does not wait for an answer of Keycloak once it was aborted", async () => {
-    const reason = new Error("the deployment is over")
-    const abort = new AbortController()
-    proxy.breakWith(() => abort.abort(reason), { at: listing })
-    await expect(syncUsers(gate, { signal: abort.signal })).rejects.toBe(reason)
-  })
-
-  it("is over with its gate", async () => {
-    await expect(syncUsers(gate, { onProgress: () => gate.close() })).rejects.toMatchObject({ code: "closed" })
   })
 })

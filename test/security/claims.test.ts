@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createGate, type GateOptions } from "../../src/index.js"
-import { paths } from "../support/issuer.ts"
+import { paths } from "../support/paths.ts"
 import { type Realm, startRealm } from "./realm.ts"
 
 let realm: Realm

@@ -11,7 +11,7 @@ import {
 import type { KeycloakAdmin } from "../live/keycloak/admin.ts"
 import { answerLate, answerWith, cutAnswer, endless, hangBeforeHeaders, performThen, stalling } from "./faults.ts"
 import type { Fault, FaultyServer } from "./faulty-server.ts"
-import { paths } from "./issuer.ts"
+import { paths } from "./paths.ts"
 import { startProxy } from "./proxy.ts"
 import { secrets } from "./refusal-of.ts"
 

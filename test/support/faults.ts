@@ -41,6 +41,14 @@ export function performThen(reply: Reply): Fault {
   }
 }
 
+/** The work is done, and the JSON of its answer is changed on the way. */
+export function changeAnswer(change: (answer: Record<string, unknown>) => unknown): Fault {
+  return async ({ perform, send }) => {
+    const reply = await perform()
+    send({ ...reply, body: JSON.stringify(change(JSON.parse(String(reply.body)))) })
+  }
+}
+
 // A 204 can't have a body.
 const withBody = (status: number) => (status === 204 ? 200 : status)
 

@@ -3,12 +3,16 @@ import { type Call, type FaultyServer, type Reply, startFaultyServer } from "./f
 
 /** A loopback proxy in front of a real Keycloak, for `internalUrl`; Keycloak sees its own host name. */
 export function startProxy(upstream: string): Promise<FaultyServer> {
-  return startFaultyServer(call => forward(upstream, call))
+  return startFaultyServer(call => {
+    const { host: _, ...headers } = call.headers
+    return forward(upstream, { ...call, headers })
+  })
 }
 
-const perConnection = ["connection", "keep-alive", "transfer-encoding", "content-length", "host"]
+const perConnection = ["connection", "keep-alive", "transfer-encoding", "content-length"]
 
-function forward(upstream: string, { method, path, headers, body }: Call): Promise<Reply> {
+/** Sends a call on as it came, its Host header too. */
+export function forward(upstream: string, { method, path, headers, body }: Call): Promise<Reply> {
   const kept = Object.entries(headers).filter(([name]) => !perConnection.includes(name))
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(new URL(path, upstream), {

@@ -1,29 +1,39 @@
 import { readFileSync } from "node:fs"
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest"
 import { createGate, memoryUserStore } from "../../src/index.js"
 import { startTestRealm, type TestRealm, type TestRealmOptions } from "../../src/testing/index.js"
 
-async function testRealm(options?: TestRealmOptions): Promise<TestRealm> {
-  const realm = await startTestRealm(options)
-  onTestFinished(() => realm.stop())
-  return realm
+// For what needs no realm of its own: making its keys takes longer than most tests.
+let realm: TestRealm
+beforeAll(async () => {
+  realm = await startTestRealm()
+})
+afterAll(() => realm.stop())
+
+async function ownRealm(options?: TestRealmOptions): Promise<TestRealm> {
+  const own = await startTestRealm(options)
+  onTestFinished(() => own.stop())
+  return own
 }
 
-const gateFor = (realm: TestRealm) => createGate({ ...realm.gateOptions, userStore: memoryUserStore() })
-const ada = { username: "ada", email: "ada@example.test", firstName: "Ada", lastName: "L", password: "Ada-2026!" }
-const login = { username: "ada", password: "Ada-2026!" }
+const gateFor = ({ gateOptions }: TestRealm) => createGate({ ...gateOptions, userStore: memoryUserStore() })
+let people = 0
+function newPerson() {
+  const username = `person-${people++}`
+  return { username, email: `${username}@example.test`, firstName: "Ada", lastName: "L", password: "Ada-2026!" }
+}
 const bearer = (token: string) => `Bearer ${token}`
 
 describe("startTestRealm", () => {
   it("is set up for all that a gate does", async () => {
-    const realm = await testRealm()
     await expect(gateFor(realm).ready()).resolves.toBeUndefined()
   })
 
   it("registers, logs in, verifies, refreshes and logs out through a gate", async () => {
-    const gate = gateFor(await testRealm())
-    const { subject } = await gate.registerUser(ada)
-    const session = await gate.loginWithPassword(login)
+    const gate = gateFor(realm)
+    const person = newPerson()
+    const { subject } = await gate.registerUser(person)
+    const session = await gate.loginWithPassword(person)
     expect(await gate.verifyBearer(bearer(session.accessToken), {})).toMatchObject({ kind: "user", subject })
     const renewed = await gate.refreshSession(session.refreshToken)
     await gate.logout(renewed.refreshToken)
@@ -32,11 +42,11 @@ describe("startTestRealm", () => {
 
   it("takes the realm file that Keycloak imports", async () => {
     const file = JSON.parse(readFileSync(new URL("../../examples/realm.json", import.meta.url), "utf8"))
-    const realm = await testRealm({ realm: file })
-    const gate = gateFor(realm)
+    const own = await ownRealm({ realm: file })
+    const gate = gateFor(own)
     await gate.ready()
-    expect(realm.gateOptions).toMatchObject({ realm: "shop", clientId: "shop-api" })
-    const token = await realm.issueToken("edith")
+    expect(own.gateOptions).toMatchObject({ realm: "shop", clientId: "shop-api" })
+    const token = await own.issueToken("edith")
     const principal = await gate.verifyBearer(bearer(token), { clientRoles: { "shop-api": ["editor"] } })
     expect(principal.username).toBe("edith")
   })
@@ -66,7 +76,7 @@ describe("startTestRealm", () => {
   afterEach(() => vi.unstubAllEnvs())
 
   it("answers what it does not know with 501 and a sentence", async () => {
-    const { url } = await testRealm()
+    const { url } = realm
     for (const path of ["/", "/realms/master", "/realms/shop/account", "/realms/shop/protocol/openid-connect/auth"]) {
       const answer = await fetch(url + path)
       expect(answer.status).toBe(501)
@@ -77,18 +87,16 @@ describe("startTestRealm", () => {
 
 describe("issueToken", () => {
   it("gives a token whose session Keycloak's userinfo and introspection know", async () => {
-    const realm = await testRealm()
-    realm.addUser(ada)
-    const token = await realm.issueToken("ada")
+    const { username } = realm.addUser(newPerson())
+    const token = await realm.issueToken(username)
     for (const verification of ["local", "introspection", "userinfo"] as const) {
       const gate = createGate({ ...realm.gateOptions, verification })
-      expect(await gate.verifyBearer(bearer(token), {})).toMatchObject({ username: "ada" })
+      expect(await gate.verifyBearer(bearer(token), {})).toMatchObject({ username })
     }
   })
 
   it("puts claims into the token, and leaves out those that are undefined", async () => {
-    const realm = await testRealm()
-    const user = realm.addUser(ada)
+    const user = realm.addUser(newPerson())
     const gate = gateFor(realm)
     const principal = await gate.verifyBearer(
       bearer(await realm.issueToken(user, { plan: "pro", email: undefined })),
@@ -103,30 +111,27 @@ describe("issueToken", () => {
   })
 
   it("gives a client's own token for its service account", async () => {
-    const realm = await testRealm()
     const token = await realm.issueToken("service-account-shop-api")
     expect(await gateFor(realm).verifyBearer(bearer(token), { kind: "service" })).toMatchObject({ user: null })
   })
 
   it("refuses a user that the realm does not have", async () => {
-    const realm = await testRealm()
     await expect(realm.issueToken("nobody")).rejects.toMatchObject({ code: "config_invalid" })
   })
 })
 
 describe("a test realm", () => {
   it("gives a user roles, groups and attributes, made where they are missing", async () => {
-    const realm = await testRealm()
-    realm.addUser({ ...ada, realmRoles: ["admin"], clientRoles: { "shop-api": ["editor"] }, groups: ["/staff/night"] })
-    const principal = await gateFor(realm).verifyBearer(bearer(await realm.issueToken("ada")), {
-      realmRoles: ["admin"],
-    })
+    const own = await ownRealm()
+    const given = { realmRoles: ["admin"], clientRoles: { "shop-api": ["editor"] }, groups: ["/staff/night"] }
+    const { username } = own.addUser({ ...newPerson(), ...given })
+    const token = await own.issueToken(username)
+    const principal = await gateFor(own).verifyBearer(bearer(token), { realmRoles: ["admin"] })
     expect(principal.clientRoles["shop-api"]).toEqual(["editor"])
-    expect(realm.users()).toMatchObject([{ username: "ada", groups: ["/staff/night"], sessions: 1 }])
+    expect(own.users()).toMatchObject([{ username, groups: ["/staff/night"], sessions: 1 }])
   })
 
   it("makes up what a login needs, unless it is told that there is none", async () => {
-    const realm = await testRealm()
     const { password } = realm.addUser({ username: "bob" })
     realm.addUser({ username: "carol", email: null, password: "Carol-2026!" })
     const gate = createGate({ ...realm.gateOptions, revealAccountState: true })
@@ -138,74 +143,76 @@ describe("a test realm", () => {
   })
 
   it("signs with a new key after rotateKeys, and a verifier finds it", async () => {
-    const realm = await testRealm()
-    realm.addUser(ada)
-    const gate = gateFor(realm)
-    const before = await realm.issueToken("ada")
+    const own = await ownRealm()
+    const user = own.addUser(newPerson())
+    const gate = gateFor(own)
+    const before = await own.issueToken(user)
     await gate.verifyBearer(bearer(before))
-    await realm.rotateKeys()
-    const after = await realm.issueToken("ada")
+    await own.rotateKeys()
+    const after = await own.issueToken(user)
     expect(after.split(".")[0]).not.toBe(before.split(".")[0])
     await gate.verifyBearer(bearer(after))
     await gate.verifyBearer(bearer(before))
-    await realm.rotateKeys({ removeOld: true })
-    await expect(gateFor(realm).verifyBearer(bearer(after))).rejects.toMatchObject({ reason: "key" })
+    await own.rotateKeys({ removeOld: true })
+    await expect(gateFor(own).verifyBearer(bearer(after))).rejects.toMatchObject({ reason: "key" })
   })
 
   it("is an outage while it is down, and comes back with all that it had", async () => {
-    const realm = await testRealm()
-    realm.addUser(ada)
+    const person = newPerson()
+    realm.addUser(person)
     const gate = gateFor(realm)
     await realm.goDown()
-    await expect(gate.loginWithPassword(login)).rejects.toMatchObject({ code: "keycloak_unavailable" })
+    await expect(gate.loginWithPassword(person)).rejects.toMatchObject({ code: "keycloak_unavailable" })
     await realm.comeBack()
-    await gate.loginWithPassword(login)
+    await gate.loginWithPassword(person)
   })
 
   it("is an outage for whoever does not wait for it while it is slow", async () => {
-    const realm = await testRealm()
-    realm.addUser(ada)
+    const person = newPerson()
+    realm.addUser(person)
     const gate = createGate({ ...realm.gateOptions, timeoutMs: 50 })
     realm.slow(10_000)
-    await expect(gate.loginWithPassword(login)).rejects.toMatchObject({ code: "keycloak_unavailable" })
+    await expect(gate.loginWithPassword(person)).rejects.toMatchObject({ code: "keycloak_unavailable" })
     realm.slow(0)
-    await createGate(realm.gateOptions).loginWithPassword(login)
+    await createGate(realm.gateOptions).loginWithPassword(person)
   })
 
   it("starts again at the address it had", async () => {
     const { url, stop } = await startTestRealm()
     await stop()
-    expect((await testRealm({ port: Number(new URL(url).port) })).url).toBe(url)
+    expect((await ownRealm({ port: Number(new URL(url).port) })).url).toBe(url)
   })
 
   it("remembers what was asked, without a secret in it", async () => {
-    const realm = await testRealm()
+    realm.forgetRequests()
     const gate = gateFor(realm)
-    await gate.registerUser(ada)
-    const session = await gate.loginWithPassword(login)
+    const person = newPerson()
+    const { username } = person
+    await gate.registerUser(person)
+    const session = await gate.loginWithPassword(person)
     await gate.refreshSession(session.refreshToken)
     expect(realm.requests).toContainEqual({
       method: "POST",
       path: "/realms/shop/protocol/openid-connect/token",
       query: {},
       from: "shop-api",
-      body: { grant_type: "password", username: "ada", password: "…" },
+      body: { grant_type: "password", username, password: "…" },
       status: 200,
     })
     expect(realm.requests.filter(({ path }) => path === "/admin/realms/shop/users")).toMatchObject([
-      { method: "POST", from: "shop-api", body: { username: "ada" }, status: 201 },
+      { method: "POST", from: "shop-api", body: { username }, status: 201 },
     ])
     const all = JSON.stringify(realm.requests)
-    for (const secret of [login.password, realm.gateOptions.clientSecret ?? "", session.refreshToken])
+    for (const secret of [person.password, realm.gateOptions.clientSecret ?? "", session.refreshToken])
       expect(all).not.toContain(secret)
     realm.forgetRequests()
     expect(realm.requests).toEqual([])
   })
 
   it("has keys of its own", async () => {
-    const [one, other] = [await testRealm(), await testRealm()]
-    one.addUser(ada)
-    const gate = createGate({ ...other.gateOptions, serverUrl: one.url, internalUrl: other.url })
-    await expect(gate.verifyBearer(bearer(await one.issueToken("ada")))).rejects.toMatchObject({ reason: "key" })
+    const other = await ownRealm()
+    const user = realm.addUser(newPerson())
+    const gate = createGate({ ...other.gateOptions, serverUrl: realm.url, internalUrl: other.url })
+    await expect(gate.verifyBearer(bearer(await realm.issueToken(user)))).rejects.toMatchObject({ reason: "key" })
   })
 })

@@ -2,12 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createGate } from "../../../src/index.js"
 import { adminFetch } from "../../live/realms.ts"
 import { newPerson, removeAccounts, throughProxy } from "../../support/accounts.ts"
-import { cutAnswer, outagesFor } from "../../support/faults.ts"
-import { paths } from "../../support/issuer.ts"
+import { cutAnswer } from "../../support/faults.ts"
+import { paths } from "../../support/paths.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
 
-const timeoutMs = 3000
 const upstream = throughProxy({ url: "" }).serverUrl
 const person = newPerson()
 let subject = ""
@@ -17,29 +16,6 @@ beforeAll(async () => {
   subject = (await gate.registerUser(person)).subject
 })
 afterAll(removeAccounts)
-
-// One after the other: Keycloak refuses logins of one person that overlap.
-describe("loginWithPassword on the way to the real server", () => {
-  it.each(outagesFor(2 * timeoutMs, "http://127.0.0.1:9"))(
-    "is sent once, answers 503 and heals when the proxy $name",
-    async ({ begin }) => {
-      const proxy = await startProxy(upstream)
-      const gate = createGate({ ...throughProxy(proxy), timeoutMs, onEvent: () => undefined })
-      await begin(proxy, { at: paths.token })
-      const started = performance.now()
-      expect(await refusalOf(gate.loginWithPassword(person))).toMatchObject({
-        code: "keycloak_unavailable",
-        status: 503,
-      })
-      expect(performance.now() - started).toBeLessThan(3 * timeoutMs)
-      expect(proxy.requests(paths.token)).toBeLessThanOrEqual(1)
-      await proxy.heal()
-      await createGate({ ...throughProxy(proxy), timeoutMs: 30_000 }).loginWithPassword(person)
-      gate.close()
-      await proxy.close()
-    },
-  )
-})
 
 describe("a wrong password whose answer gets lost", () => {
   it("counts once against the brute-force lock", async () => {

@@ -4,7 +4,7 @@ import { createGate, type Gate, type GateOptions, type MemoryUser, memoryUserSto
 import { accountsNamed, newPerson, removeAccounts, throughProxy } from "../../support/accounts.ts"
 import { answerWith, cutAnswer, holdUp, onceAllCame, reset } from "../../support/faults.ts"
 import type { FaultyServer } from "../../support/faulty-server.ts"
-import { paths } from "../../support/issuer.ts"
+import { paths } from "../../support/paths.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
 
