@@ -471,7 +471,7 @@ export function adapterContract(name: string, startApplication: StartApplication
       it("by a guard is heard by onEvent, as one of the token is", async () => {
         const client = await start()
         await client.get("/me")
-        await client.get("/editor", `Bearer ${await issuer.mint()}`)
+        await client.get("/editor", `Bearer ${await mint()}`)
         await client.get("/open", "Bearer x")
         const heard = events.map(event => event.type === "refusal" && event.error.code)
         expect(heard).toEqual(["credentials_missing", "insufficient_scope", "invalid_token"])

@@ -40,6 +40,7 @@ function makeGateWithClock(more: Partial<GateOptions<never>> = {}): { passSecond
 }
 
 describe("the realm's keys", () => {
+  // CVE-2026-48524 (pyjwt): one fetch for all who wait; get-jwks has one for each key id
   it("are fetched once for 100 first verifications at once", async () => {
     const tokens = await Promise.all(Array.from({ length: 100 }, () => realm.mint()))
     const principals = await Promise.all(tokens.map(present))
@@ -47,12 +48,14 @@ describe("the realm's keys", () => {
     expect(fetches()).toBe(1)
   })
 
+  // CVE-2025-59936 (get-jwks): the issuer is compared first, so that nothing in a token causes a request
   it("are not fetched for a token of another issuer", async () => {
     const token = await realm.mint({ iss: "https://elsewhere.example.test/realms/shop" })
     expect(await refusalOf(present(token))).toMatchObject({ code: "invalid_token", reason: "issuer", status: 401 })
     expect(realm.requests()).toBe(0)
   })
 
+  // OIDC Core §10.1.1: an unknown kid is how a rotation shows
   it("are looked at again for a key that Keycloak has just begun to sign with", async () => {
     await present(await realm.mint())
     await realm.rotateKeys()
@@ -60,6 +63,7 @@ describe("the realm's keys", () => {
     expect(fetches()).toBe(2)
   })
 
+  // the same: known keys ask nobody
   it("stay good without a further fetch while they are young", async () => {
     await present(await realm.mint())
     for (let count = 0; count < 20; count++) await present(await realm.mint())
@@ -68,12 +72,14 @@ describe("the realm's keys", () => {
 })
 
 describe("while Keycloak is down", () => {
+  // RFC 5861 §4 (stale-if-error): an outage logs nobody out
   it("known keys keep verifying", async () => {
     await present(await realm.mint())
     await realm.goDown()
     for (let count = 0; count < 20; count++) expect(await present(await realm.mint())).toMatchObject({ kind: "user" })
   })
 
+  // the same: and costs one time-out, not one for each request
   it("known keys keep verifying beyond their age, and nobody waits for another time-out", async () => {
     const timeoutMs = 1500
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 }, timeoutMs })
@@ -86,6 +92,7 @@ describe("while Keycloak is down", () => {
     expect(performance.now() - started).toBeLessThan(timeoutMs)
   })
 
+  // the same, bounded: a key that was removed during an outage must not live for ever
   it.each([
     ["by the first request after a quiet time", 0],
     ["by a request after others have found out", 1],
@@ -101,6 +108,7 @@ describe("while Keycloak is down", () => {
     expect(await refusalOf(present(await realm.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
   })
 
+  // RFC 9110 §15.6.4: clients throw good tokens away on a 401
   it("an unknown key id is a 503, never a 401", async () => {
     await present(await realm.mint())
     await realm.rotateKeys()
@@ -111,6 +119,7 @@ describe("while Keycloak is down", () => {
     }
   })
 
+  // a failed load is no verdict: it is tried again, and no rejected promise is kept
   it("an unknown key id is looked up within a second of Keycloak's return, however many asked before", async () => {
     await present(await realm.mint())
     await realm.rotateKeys()
@@ -122,6 +131,7 @@ describe("while Keycloak is down", () => {
     await expect.poll(() => present(token).then(() => "verified", String), { timeout: 1500 }).toBe("verified")
   })
 
+  // RFC 5861 §4: an answer without keys is an outage
   it("an empty key set takes no known key away", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.5 } })
     await present(await realm.mint())
@@ -131,6 +141,7 @@ describe("while Keycloak is down", () => {
     expect(fetches()).toBe(2)
   })
 
+  // the same at the first load: it is retried
   it.each([
     ["an empty key set", '{"keys":[]}'],
     ["a key set of encryption keys", '{"keys":[{"kid":"a","kty":"RSA","use":"enc","n":"AQAB","e":"AQAB"}]}'],
@@ -144,6 +155,7 @@ describe("while Keycloak is down", () => {
 })
 
 describe("a key that Keycloak has removed", () => {
+  // GHSA-675f-rq2r-jw82: the set is replaced, not merged; aws-jwt-verify and keycloak-connect never age keys
   it("dies after maxAgeSeconds, and its remembered tokens with it", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
     const token = await realm.mint()
@@ -157,6 +169,7 @@ describe("a key that Keycloak has removed", () => {
     await present(await realm.mint())
   })
 
+  // CVE-2026-48524 (pyjwt): remembered tokens of a removed key must not become a flood
   it("costs one look-up per remembered token that is still presented, not two", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
     const token = await realm.mint()
@@ -167,6 +180,7 @@ describe("a key that Keycloak has removed", () => {
     expect(fetches()).toBeLessThanOrEqual(3) // at first, for their age, and for the key id
   })
 
+  // the same as GHSA-675f-rq2r-jw82, the other way round
   it("comes back when Keycloak publishes it again", async () => {
     const { passSeconds } = makeGateWithClock({ keySet: { maxAgeSeconds: 0.25 } })
     const token = await realm.mint()
@@ -200,12 +214,15 @@ describe("5,000 tokens with random key ids", { timeout: 60_000 }, () => {
     expect(fetches() - 1).toBeLessThanOrEqual(5)
   })
 
+  // CVE-2026-48524 (pyjwt); @fastify/jwt with get-jwks: one fetch for each kid
   it("cause at most 5 further fetches when they come at once", () => present5000th(1))
 
+  // the same: the budget is shared, whoever asks and when
   it("cause at most 5 further fetches when they come one after the other", async () => {
     for (let wave = 0; wave < 50; wave++) await present5000th(1 / 50)
   })
 
+  // jwks-rsa: its rate limit lets a flood lock a rotation out
   it("do not keep a key that was rotated in their middle from being honoured within a second", async () => {
     const flood: Promise<unknown>[] = []
     for (let wave = 0; wave < 10; wave++) {
@@ -223,6 +240,7 @@ describe("5,000 tokens with random key ids", { timeout: 60_000 }, () => {
     await Promise.all(flood)
   })
 
+  // the same: a flood evicts and delays no good key
   it("do not make the tokens of known keys wait", async () => {
     const token = await realm.mint()
     realm.breakWith(hangBeforeHeaders, { at: paths.certs, times: 1 })

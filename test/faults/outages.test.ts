@@ -103,6 +103,8 @@ describe.concurrent.each(situations)(
   "$verb",
   { timeout: 2 * withinMs },
   ({ at, before, work, options, isSentOnce }) => {
+    // CWE-400: fetch has no limit of its own (jose read 400 MB), and get-jwks hands it a time limit that it ignores;
+    // RFC 9110 §15.6.4: none of these is a bad token
     it.each(outagesFor(2 * timeoutMs, "http://127.0.0.1:9"))("answers 503 when Keycloak $name, and heals", outage =>
       inWorld(options, async world => {
         await before?.(world)
@@ -124,6 +126,7 @@ describe.concurrent.each(situations)(
       }),
     )
 
+    // SSRF, RFC 9700 §4.12: keys and passwords go to the configured address only
     it("does not follow a redirect to another origin", () =>
       inWorld(options, async world => {
         const elsewhere = await startFaultyServer(() => ({ status: 200, body: "{}" }))
