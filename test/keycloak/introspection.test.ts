@@ -1,8 +1,10 @@
+import { setTimeout as delay } from "node:timers/promises"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createGate, type Gate, type GateOptions } from "../../src/index.js"
 import type { AddedTestUser } from "../../src/testing/index.js"
-import { answerWith, changeAnswer, cutAnswer } from "../support/faults.ts"
+import { answerLate, answerWith, changeAnswer, cutAnswer } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import type { Fault } from "../support/faulty-server.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf } from "../support/refusal-of.ts"
 
@@ -156,10 +158,13 @@ describe("a refusal of our own client", () => {
 
 describe.each(["introspection", "userinfo"] as const)("%s", mode => {
   const asked = () => realm.requests(paths[mode])
+  // For requests that come together, so that the last one has been verified locally when the first one is answered.
+  const timeToGather = 100
 
   it("is asked once by 50 requests with one token that come together", async () => {
     const gate = gateWith({ verification: mode })
     const token = await realm.mint()
+    realm.breakWith(answerLate(timeToGather), { at: paths[mode] })
     const before = asked()
     const all = await Promise.all(Array.from({ length: 50 }, () => gate.verifyBearer(bearer(token), {})))
     expect(new Set(all.map(({ subject }) => subject)).size).toBe(1)
@@ -180,7 +185,8 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
     const gate = gateWith({ verification: { mode, cacheSeconds: 60 } })
     const token = await realm.mint()
     await gate.verifyBearer(bearer(await realm.mint())) // the keys
-    realm.breakWith(cutAnswer, { at: paths[mode], times: 1 })
+    const cutLate: Fault = exchange => delay(timeToGather).then(() => cutAnswer(exchange))
+    realm.breakWith(cutLate, { at: paths[mode], times: 1 })
     const before = asked()
     const all = await Promise.all(Array.from({ length: 20 }, () => refusalOf(gate.verifyBearer(bearer(token)))))
     expect(new Set(all.map(({ code }) => code))).toEqual(new Set(["keycloak_unavailable"]))
