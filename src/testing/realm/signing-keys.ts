@@ -36,12 +36,14 @@ export const signingAlgorithms: readonly string[] = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"],
 ]
 
+// Keycloak publishes one beside its signing keys. Nobody encrypts here, and an RSA key takes long to make: one for all realms.
+let encryption: Promise<Key> | undefined
+
 export function createSigningKeys(realm: string, algorithm: string): SigningKeys {
   let published: Promise<Key>[] = []
   const active = new Map<string, Promise<Key>>()
   const secret = randomBytes(64)
   const secretId = randomUUID()
-  const encryption = newKey("RSA-OAEP", "enc")
 
   function activate(name: string): Promise<Key> {
     const key = newKey(name, "sig")
@@ -85,6 +87,7 @@ export function createSigningKeys(realm: string, algorithm: string): SigningKeys
       return isGood ? body : null
     },
     async keySet() {
+      encryption ??= newKey("RSA-OAEP", "enc")
       return (await Promise.all([...published, encryption])).map(key => publicForm(key, realm))
     },
     async rotate(removeOld) {
