@@ -7,7 +7,7 @@ const source = join(import.meta.dirname, "src")
 // They need a database, the built package or minutes, or wait for time-outs; `npm run test:fast` goes without them.
 const slow = [
   "test/examples/**",
-  "test/faults/{never-closed,outages}.test.ts",
+  "test/faults/{key-flood,never-closed,outages}.test.ts",
   "test/fuzz/**",
   "test/keycloak/recheck-outages.test.ts",
   "test/testing/user-store-contract.test.ts",
