@@ -13,7 +13,7 @@ export interface Presented {
   readonly answer: Answer
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number
   /** The whole `WWW-Authenticate` field; undefined: there is none. */
   readonly challenge: string | undefined

@@ -4,6 +4,7 @@ import { createGate, type Gate } from "../../src/index.js"
 import type { Listening } from "../adapters/listen.js"
 import { answerWith } from "../support/faults.ts"
 import { paths } from "../support/paths.ts"
+import { openShop } from "../support/shop.ts"
 import { signByHand } from "../support/sign-by-hand.ts"
 import { applications, parse, type RawAnswer, send } from "./applications.ts"
 import { type Realm, startRealm } from "./realm.ts"
@@ -407,22 +408,22 @@ describe.each(applications)("a request to %s", (_, start) => {
   })
 
   // RFC 6749 §5.1
-  it("that logs in or registers gets an answer that is not to be stored", async () => {
-    const person = {
-      username: "ada",
-      email: "ada@example.test",
-      firstName: "A",
-      lastName: "L",
-      password: "Engine-1822!",
-    }
+  it("that registers or logs in gets an answer that is not to be stored", async () => {
+    const { gateOptions } = await openShop()
+    const gate = createGate({ ...gateOptions, onEvent: () => undefined })
+    const application = await start(gate)
+    const username = `bob-${_.toLowerCase()}`
+    const names = { username, email: `${username}@example.test`, firstName: "B", lastName: "L" }
+    const body = JSON.stringify({ ...names, password: "Engine-1822!" })
     for (const [path, status] of [
-      ["/login", 200],
       ["/register", 201],
+      ["/login", 200],
     ] as const) {
-      const body = JSON.stringify({ ...person, username: `ada-${path.length}-${_.toLowerCase()}` })
       const fields = ["Content-Type: application/json", `Content-Length: ${body.length}`]
       const answer = await send(application.url, [`POST ${path} HTTP/1.1`, ...fields], body)
       expect([path, answer.status, answer.headers.get("cache-control")]).toEqual([path, status, "no-store"])
     }
+    await application.close()
+    gate.close()
   })
 })
