@@ -4,12 +4,13 @@ import { defineConfig } from "vitest/config"
 
 const source = join(import.meta.dirname, "src")
 
-// They need a database, the built package or minutes, or wait for time-outs; `npm run test:fast` goes without them.
+// They need a database, the built package or many seconds, or wait for time-outs; `npm run test:fast` goes without them.
 const slow = [
   "test/examples/**",
   "test/faults/{key-flood,never-closed,outages}.test.ts",
   "test/fuzz/**",
   "test/keycloak/recheck-outages.test.ts",
+  "test/security/adapters.test.ts",
   "test/testing/user-store-contract.test.ts",
   "test/types/**",
 ]
