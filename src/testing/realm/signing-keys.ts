@@ -36,14 +36,17 @@ export const signingAlgorithms: readonly string[] = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"],
 ]
 
-// Keycloak publishes one beside its signing keys. Nobody encrypts here, and an RSA key takes long to make: one for all realms.
-let encryption: Promise<Key> | undefined
+// Keycloak publishes one beside its signing keys. Nobody encrypts here, and an RSA key takes long to make: one is enough
+// for all realms of a process.
+let encryptionKey: Promise<Key> | undefined
 
 export function createSigningKeys(realm: string, algorithm: string): SigningKeys {
   let published: Promise<Key>[] = []
   const active = new Map<string, Promise<Key>>()
   const secret = randomBytes(64)
   const secretId = randomUUID()
+  encryptionKey ??= newKey("RSA-OAEP", "enc")
+  const encryption = encryptionKey
 
   function activate(name: string): Promise<Key> {
     const key = newKey(name, "sig")
@@ -87,7 +90,6 @@ export function createSigningKeys(realm: string, algorithm: string): SigningKeys
       return isGood ? body : null
     },
     async keySet() {
-      encryption ??= newKey("RSA-OAEP", "enc")
       return (await Promise.all([...published, encryption])).map(key => publicForm(key, realm))
     },
     async rotate(removeOld) {
