@@ -87,11 +87,14 @@ it("nobody stays while another is under way", async () => {
 it.each([
   ["RS256", "3072 bits", longRsa],
   ["ES256", "P-256", ec],
-] as const)("%s with %s takes the main thread too long, so it never stays", async (alg, _, { publicKey, privateKey }) => {
-  const key = await importAs(alg, publicKey)
-  await oneByOne(key, signatureOf(data.toString(), alg, privateKey), 20)
-  expect(where).toEqual(Array(20).fill("pool"))
-})
+] as const)(
+  "%s with %s takes the main thread too long, so it never stays",
+  async (alg, _, { publicKey, privateKey }) => {
+    const key = await importAs(alg, publicKey)
+    await oneByOne(key, signatureOf(data.toString(), alg, privateKey), 20)
+    expect(where).toEqual(Array(20).fill("pool"))
+  },
+)
 
 it("a wrong signature is refused in either place", async () => {
   const key = await importAs("RS256", rsa.publicKey)
