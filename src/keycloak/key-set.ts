@@ -7,10 +7,10 @@ export interface KeySet {
   /** Whether this very key is still published, as far as is known without asking anybody; for the path of every request. */
   readonly publishes: (key: Jwk) => boolean
   /**
-   * The signing keys of this id; none when Keycloak does not publish it. A keystore that serves two algorithms (RS256 and
-   * PS256) is published once for each, under one id.
+   * The signing keys of this id for this algorithm; none when Keycloak does not publish any. A keystore that serves two
+   * algorithms (RS256 and PS256) is published once for each, under one id.
    */
-  readonly find: (kid: string) => Promise<readonly Jwk[]>
+  readonly find: (kid: string, alg: string) => Promise<readonly Jwk[]>
   /** Fetches the keys now. */
   readonly load: () => Promise<void>
 }
@@ -29,11 +29,15 @@ const lookupsPerCooldown = 5
 // one that Keycloak signs with since a moment ago.
 const keptForRepeated = 2
 const maxRefusedIds = 10_000
+// The part of their age after which keys are fetched anew in the background, so that no request waits for it, nor for a
+// Keycloak that hangs.
+const aheadFactor = 0.9
 // How long the last good keys outlive their age while Keycloak can't be reached.
 const outageFactor = 6
 
 /**
- * The realm's keys: fetched when first needed, replaced as a whole, looked at again for an unknown id.
+ * The realm's keys: fetched when first needed and ahead of their age, replaced as a whole, looked at again for an unknown
+ * id and for an algorithm that is new to an id.
  *
  * A key that Keycloak has removed is gone after `maxAgeSeconds` at most, or six times that while Keycloak is down.
  */
@@ -70,23 +74,29 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
     return loading
   }
 
+  /** What it meets, `load` keeps in `failure`. */
+  function loadAhead(): void {
+    if (failure === null || now() - failure.at > retryMs) void load().catch(() => undefined)
+  }
+
   async function keepFresh(): Promise<void> {
     if (loadedAt === null) return load()
-    if (now() - loadedAt <= maxAge) return
-    // `load` keeps what it met in `failure`. Once Keycloak is known to be down, verified people go on with the last good
-    // keys, and nobody waits for another time-out.
-    if (failure === null) await load().catch(() => undefined)
-    else if (now() - failure.at > retryMs) void load().catch(() => undefined)
-    if (failure !== null && now() - loadedAt > maxAge * outageFactor) throw failure.error
+    const age = now() - loadedAt
+    if (age > maxAge * aheadFactor) loadAhead()
+    if (age <= maxAge) return
+    // Once Keycloak is known to be down, verified people go on with the last good keys, and nobody waits for another
+    // time-out.
+    if (failure === null) await loading?.catch(() => undefined)
+    if (failure !== null && age > maxAge * outageFactor) throw failure.error
   }
 
   /** Whether the shared budget has a look-up for this id. Failed fetches don't count, so that an outage uses up none. */
-  function mayLookAgain(kid: string): boolean {
+  function mayLookAgain(wanted: string): boolean {
     lookups = lookups.filter(at => now() - at < cooldown)
-    const budget = refused.has(kid) ? lookupsPerCooldown : lookupsPerCooldown - keptForRepeated
+    const budget = refused.has(wanted) ? lookupsPerCooldown : lookupsPerCooldown - keptForRepeated
     if (failure !== null || lookups.length < budget) return true
     if (refused.size >= maxRefusedIds) refused.clear()
-    refused.add(kid)
+    refused.add(wanted)
     return false
   }
 
@@ -102,21 +112,27 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
     await load()
   }
 
-  const withId = (kid: string) => [...keys].filter(key => key.kid === kid)
+  const published = (kid: string, alg: string) =>
+    [...keys].filter(key => key.kid === kid && (key.alg === undefined || key.alg === alg))
 
   return {
     load,
-    publishes: key => loadedAt !== null && now() - loadedAt <= maxAge && keys.has(key),
-    async find(kid) {
+    publishes(key) {
+      if (loadedAt === null) return false
+      const age = now() - loadedAt
+      if (age > maxAge * aheadFactor) loadAhead()
+      return age <= maxAge && keys.has(key)
+    },
+    async find(kid, alg) {
       await keepFresh()
-      const known = withId(kid)
+      const known = published(kid, alg)
       if (known.length > 0) return known
-      if (lookingAgain === null && !mayLookAgain(kid)) return []
+      if (lookingAgain === null && !mayLookAgain(`${alg} ${kid}`)) return []
       lookingAgain ??= lookAgain().finally(() => {
         lookingAgain = null
       })
       await lookingAgain
-      return withId(kid)
+      return published(kid, alg)
     },
   }
 }

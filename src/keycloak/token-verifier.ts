@@ -20,6 +20,7 @@ interface Header {
 
 /** A header that came with a good signature, and the key that proved it. */
 interface ProvenHeader extends Header {
+  readonly encoded: string
   readonly jwk: Jwk
   readonly key: SignatureKey
 }
@@ -39,6 +40,8 @@ const headerTypes = [undefined, "jwt", "at+jwt", "application/at+jwt"]
 export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifierOptions): VerifyToken {
   /** Only headers of proven tokens are remembered, so that a flood of forged ones can't push them out. */
   const proven = new Map<string, ProvenHeader>()
+  /** Nearly always that of the next token too, which need not be hashed then. */
+  let latest: ProvenHeader | undefined
   const imported = new WeakMap<Jwk, Map<string, SignatureKey | null>>()
 
   async function importOnce(jwk: Jwk, alg: string): Promise<SignatureKey | null> {
@@ -50,21 +53,27 @@ export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifie
   }
 
   async function keyFor({ alg, kid }: Header): Promise<{ readonly jwk: Jwk; readonly key: SignatureKey }> {
-    for (const jwk of await keySet.find(kid)) {
+    for (const jwk of await keySet.find(kid, alg)) {
       const key = await importOnce(jwk, alg)
       if (key !== null) return { jwk, key }
     }
     throw invalidToken("key", "Refused a token signed with a key that the realm does not publish for this algorithm.")
   }
 
-  function remember(encodedHeader: string, header: ProvenHeader): void {
+  function remember(header: ProvenHeader): void {
     if (proven.size >= maxRememberedHeaders) proven.clear()
-    proven.set(encodedHeader, header)
+    proven.set(header.encoded, header)
+    latest = header
+  }
+
+  function recall(encodedHeader: string): ProvenHeader | undefined {
+    if (latest?.encoded !== encodedHeader) latest = proven.get(encodedHeader)
+    return latest
   }
 
   return async token => {
     const { encodedHeader, payload, signed, signature } = splitToken(token)
-    const before = proven.get(encodedHeader)
+    const before = recall(encodedHeader)
     const header = before ?? checkHeader(readHeader(encodedHeader), algorithms)
     // Before any key is looked for: another realm's token must not cause a request.
     checkIssuer(payload.iss, issuer)
@@ -72,7 +81,7 @@ export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifie
     if (!(await key.verifies(signed, signature))) {
       throw invalidToken("signature", "Refused a token whose signature does not match.")
     }
-    if (jwk !== before?.jwk) remember(encodedHeader, { ...header, jwk, key })
+    if (jwk !== before?.jwk) remember({ ...header, encoded: encodedHeader, jwk, key })
     return { payload, key: jwk }
   }
 }

@@ -19,6 +19,9 @@ interface World {
   /** What fetching throws, if anything. */
   failure: Error | null
   status: number
+  /** Fetching waits for \`release\`. */
+  hangs: boolean
+  release: () => void
   /** Seconds at which it fetched. */
   readonly fetchedAt: number[]
   readonly requests: unknown[][]
@@ -40,12 +43,21 @@ afterEach(() => {
 })
 
 function makeWorld(maxAgeSeconds = 600, cooldownSeconds = 10): World {
-  const made: Omit<World, "set"> = { keys: [rsa("a")], failure: null, status: 200, fetchedAt: [], requests: [] }
+  const made: Omit<World, "set"> = {
+    keys: [rsa("a")],
+    failure: null,
+    status: 200,
+    hangs: false,
+    release: () => undefined,
+    fetchedAt: [],
+    requests: [],
+  }
   const transport = {
     async fetch(...request: unknown[]) {
       made.requests.push(request)
       made.fetchedAt.push(seconds())
       await Promise.resolve()
+      if (made.hangs) await new Promise<void>(resolve => Object.assign(made, { release: resolve }))
       if (made.failure !== null) throw made.failure
       return new Response(JSON.stringify({ keys: made.keys }), { status: made.status })
     },
@@ -54,9 +66,9 @@ function makeWorld(maxAgeSeconds = 600, cooldownSeconds = 10): World {
   return Object.assign(made, { set })
 }
 
-/** The only key of this id, or null. */
+/** The only key of this id for RS256, or null. */
 async function find(kid: string): Promise<Jwk | null> {
-  const keys = await world.set.find(kid)
+  const keys = await world.set.find(kid, "RS256")
   expect(keys.length).toBeLessThan(2)
   return keys[0] ?? null
 }
@@ -82,35 +94,99 @@ describe("createKeySet", () => {
     const key = (await find("a")) as Jwk
     expect(world.set.publishes(key)).toBe(true)
     expect(world.set.publishes({ ...key })).toBe(false)
+    world.failure = down()
     await pass(600)
     expect(world.set.publishes(key)).toBe(true)
     await pass(0.001)
     expect(world.set.publishes(key)).toBe(false)
-    expect(world.fetchedAt).toEqual([0])
   })
 
-  it("fetches again when its keys are older than their age, not before, and then replaces all of them", async () => {
+  it("fetches again when its keys are older than their age, and then replaces all of them", async () => {
     const key = (await find("a")) as Jwk
     world.keys = [rsa("b")]
-    await pass(600)
-    expect(await find("a")).toEqual(rsa("a"))
+    await pass(600.001)
     expect(world.fetchedAt).toEqual([0])
-    await pass(0.001)
     expect(await findLater("a")).toBeNull()
     expect(world.set.publishes(key)).toBe(false)
     expect(await find("b")).toEqual(rsa("b"))
     expect(world.fetchedAt).toEqual([0, 600.001, 600.001])
   })
 
-  it("finds every key of an id: a keystore that serves two algorithms is published once for each", async () => {
-    const both = [rsa("a", { alg: "RS256" }), rsa("a", { alg: "PS256" })]
-    world.keys = [...both, rsa("b")]
-    const keys = await world.set.find("a")
-    expect(keys).toEqual(both)
-    expect(keys.map(world.set.publishes)).toEqual([true, true])
+  it.each<[string, (key: Jwk) => unknown]>([
+    ["is looked for", key => find(key.kid)],
+    ["was remembered", key => expect(world.set.publishes(key)).toBe(true)],
+  ])("fetches ahead of their age when a key %s then, and nobody waits for it", async (_, ask) => {
+    const key = (await find("a")) as Jwk
+    await pass(540)
+    await ask(key)
+    expect(world.fetchedAt).toEqual([0])
+    await pass(0.001)
+    world.hangs = true
+    await Promise.all([ask(key), ask(key)])
+    await pass(59.999)
+    await ask(key)
+    expect(world.fetchedAt).toEqual([0, 540.001])
+    await pass(0.001)
+    const tooLate = find("a")
+    world.hangs = false
+    world.release()
+    expect(await tooLate).toBe(key)
+    expect(world.fetchedAt).toEqual([0, 540.001])
+    await pass(500)
+    await ask(key)
+    expect(world.fetchedAt).toEqual([0, 540.001])
+  })
+
+  it("asks ahead no more than every half second while that fails, and goes on", async () => {
+    const key = (await find("a")) as Jwk
+    await pass(540.001)
+    world.failure = down()
+    for (let count = 0; count < 8; count++) {
+      expect(world.set.publishes(key)).toBe(true)
+      await pass(0.25)
+    }
+    expect(world.fetchedAt).toEqual([0, 540.001, 540.751, 541.501])
+    world.failure = null
+    await pass(0.25)
+    expect(world.set.publishes(key)).toBe(true)
+    await pass(599)
+    expect(world.set.publishes(key)).toBe(true)
+  })
+
+  it("finds the key of an id for an algorithm: a keystore that serves two is published once for each", async () => {
+    const [forRs, forPs] = [rsa("a", { alg: "RS256" }), rsa("a", { alg: "PS256" })]
+    world.keys = [forRs, forPs, rsa("b")]
+    const keys = await world.set.find("a", "PS256")
+    expect(keys).toEqual([forPs])
+    expect(await world.set.find("a", "RS256")).toEqual([forRs])
     await world.set.load()
-    expect(await world.set.find("a")).toEqual(keys)
-    expect(keys.map(world.set.publishes)).toEqual([true, true])
+    expect((await world.set.find("a", "PS256"))[0]).toBe(keys[0])
+    expect(keys.map(world.set.publishes)).toEqual([true])
+  })
+
+  it("finds every key of an id that names no algorithm, beside the one that names it", async () => {
+    const both = [rsa("a"), rsa("a", { alg: "PS256" })]
+    world.keys = both
+    expect(await world.set.find("a", "PS256")).toEqual(both)
+    expect(await world.set.find("a", "RS256")).toEqual([rsa("a")])
+    expect(world.fetchedAt).toEqual([0])
+  })
+
+  it("looks again at once for an algorithm that is new to a known id, within the budget for unknown ids", async () => {
+    const forRs = rsa("a", { alg: "RS256" })
+    world.keys = [forRs]
+    expect(await find("a")).toEqual(forRs)
+    const forPs = rsa("a", { alg: "PS256" })
+    world.keys = [forRs, forPs]
+    expect(await world.set.find("a", "PS256")).toEqual([forPs])
+    expect(world.fetchedAt).toEqual([0, 0])
+    for (const alg of ["RS384", "RS512", "PS384", "PS512"]) {
+      const found = world.set.find("a", alg)
+      await pass(1)
+      expect(await found).toEqual([])
+    }
+    expect(world.fetchedAt.length).toBe(4)
+    expect(await find("a")).toEqual(forRs)
   })
 
   it("keeps the object of a key whose text has not changed, and no other", async () => {

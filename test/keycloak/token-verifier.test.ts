@@ -233,6 +233,19 @@ describe("createTokenVerifier", () => {
     }
   })
 
+  it("looks once for the key that takes the place of the one that proved a header", async () => {
+    let published = await jwkOf("EdDSA")
+    const find = vi.fn(async () => [published])
+    const keySet = { load: async () => undefined, publishes: (jwk: Jwk) => jwk === published, find }
+    const verify = createTokenVerifier({ keySet, issuer, algorithms })
+    const token = await tokenOf("EdDSA")
+    for (let round = 1; round <= 3; round++) {
+      for (let count = 0; count < 3; count++) expect((await verify(token)).key).toBe(published)
+      expect(find).toHaveBeenCalledTimes(round)
+      published = { ...published }
+    }
+  })
+
   describe("reads a header", () => {
     /** How often headers were checked, told by who asked the list of algorithms. */
     async function countingVerifier() {
