@@ -1,6 +1,6 @@
 import { withAdapterPort } from "./bearer/adapter-port.js"
 import type { Claims } from "./bearer/claims.js"
-import { assertBearerToken, onlyHeader, readBearer } from "./bearer/credentials.js"
+import { onlyHeader, readBearer, refusalOf } from "./bearer/credentials.js"
 import { type Principal, toPrincipal, withUser } from "./bearer/principal.js"
 import type { PrincipalCache } from "./bearer/principal-cache.js"
 import { withChallenge } from "./bearer/refusal.js"
@@ -65,32 +65,29 @@ export interface VerifyBearerSteps<User> {
 export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): VerifyBearer<User | null> {
   const { realm, maxTokenBytes, verifyToken, parseClaims, verified, refuseEnded, syncUser } = steps
 
-  async function verify(header: string): Promise<Principal<null> | null> {
-    const token = readBearer(header, maxTokenBytes)
-    if (token === null) return null
-    try {
-      const { payload, key } = await verifyToken(token)
-      const claims = parseClaims(payload)
-      const principal = toPrincipal(claims, token)
-      if (key !== null) verified.add(header, principal, claims, key)
-      return principal
-    } catch (error) {
-      assertBearerToken(token)
-      throw error
-    }
-  }
-
   async function verifyBearer(authorization: Authorization, ...requirements: [] | [unknown]) {
+    let unproven: string | null = null
     try {
       steps.assertOpen()
       const guard = requirements.length === 0 ? null : parseRequirements(requirements[0])
       const header = onlyHeader(authorization)
-      const principal = header === null ? null : (verified.find(header) ?? (await verify(header)))
-      if (principal === null) return absent(guard !== null)
+      if (header === null) return absent(guard !== null)
+      let principal = verified.find(header)
+      if (principal === null) {
+        const token = readBearer(header, maxTokenBytes)
+        if (token === null) return absent(guard !== null)
+        unproven = token
+        const { payload, key } = await verifyToken(token)
+        const claims = parseClaims(payload)
+        unproven = null
+        principal = toPrincipal(claims, token)
+        if (key !== null) verified.add(header, principal, claims, key)
+      }
       if (refuseEnded !== null) refuseEnded(principal.claims, principal.token)
       if (guard !== null) assertAllowed(principal, guard)
       return syncUser === null ? principal : withUser(principal, await syncUser(principal))
-    } catch (error) {
+    } catch (thrown) {
+      const error = unproven === null ? thrown : refusalOf(unproven, thrown)
       steps.report(error)
       throw withChallenge(error, realm)
     }

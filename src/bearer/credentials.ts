@@ -27,9 +27,10 @@ export function onlyHeader(authorization: unknown): string | null {
  */
 export function readBearer(header: string, maxTokenBytes: number): string | null {
   if (header === "") return null
-  const name = scheme.exec(header)?.[0]
+  // Nearly everybody spells it like this.
+  const name = header.startsWith("Bearer ") ? "Bearer" : scheme.exec(header)?.[0]
   if (name === undefined) throw malformed("it does not start with an authentication scheme")
-  if (name.toLowerCase() !== "bearer") return null
+  if (name !== "Bearer" && name.toLowerCase() !== "bearer") return null
   if (header[name.length] !== " ") throw malformed("`Bearer` must be followed by one blank and the token")
   if (header.length - name.length - 1 > maxTokenBytes) {
     throw invalidToken("malformed", `Refused a token of more than ${maxTokenBytes} bytes (\`maxTokenBytes\`).`)
@@ -38,13 +39,12 @@ export function readBearer(header: string, maxTokenBytes: number): string | null
 }
 
 /**
- * Whether what follows `Bearer ` is one single token at all. A signed JWT is, so this is only asked about what turned out
- * to be none: a character that no token has makes the request malformed (400), anything else is a bad token (401).
- *
- * @throws {GateError} `invalid_request`
+ * The error behind a token that was refused with this one. A signed JWT has no characters that no token has, so this is
+ * only asked about what turned out to be none: with such characters the request is malformed (400), otherwise the token
+ * is bad (401).
  */
-export function assertBearerToken(token: string): void {
-  if (!bearerToken.test(token)) throw malformed("what follows `Bearer ` is not one single token")
+export function refusalOf(token: string, error: unknown): unknown {
+  return bearerToken.test(token) ? error : malformed("what follows `Bearer ` is not one single token")
 }
 
 function malformed(why: string): GateError {

@@ -1,16 +1,19 @@
 import { describe, expect, it } from "vitest"
-import { assertBearerToken, onlyHeader, readBearer } from "../../src/bearer/credentials.js"
+import { onlyHeader, readBearer, refusalOf } from "../../src/bearer/credentials.js"
 
 const limit = 12_288
+const whatTheVerifierSaid = new Error()
 
 function tokenIn(authorization: unknown): string | null {
   const header = onlyHeader(authorization)
   const token = header === null ? null : readBearer(header, limit)
-  if (token !== null) assertBearerToken(token)
+  if (token === null) return null
+  const refusal = refusalOf(token, whatTheVerifierSaid)
+  if (refusal !== whatTheVerifierSaid) throw refusal
   return token
 }
 
-describe("onlyHeader, readBearer and assertBearerToken", () => {
+describe("onlyHeader, readBearer and refusalOf", () => {
   it.each([
     ["no header", undefined],
     ["null", null],
