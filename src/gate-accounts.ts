@@ -8,10 +8,10 @@ import {
 } from "./disable-account.js"
 import type { Report } from "./events.js"
 import { createAccountCalls } from "./keycloak/account-calls.js"
+import type { AdminApi } from "./keycloak/admin-api.js"
 import { createAdminClient } from "./keycloak/admin-client.js"
 import type { KeycloakClock } from "./keycloak/keycloak-clock.js"
 import type { Realm } from "./keycloak/realm.js"
-import type { ServiceToken } from "./keycloak/service-token.js"
 import { subjectOf } from "./keycloak/session-subject.js"
 import type { Transport } from "./keycloak/transport.js"
 import type { LoginWithPassword } from "./login-with-password.js"
@@ -47,7 +47,7 @@ export interface AccountParts<User> {
   readonly settings: Settings<User>
   readonly realm: Realm
   readonly transport: Transport
-  readonly serviceToken: ServiceToken
+  readonly adminApi: AdminApi
   readonly clock: KeycloakClock
   readonly sync: UserSync<User> | null
   readonly loginWithPassword: LoginWithPassword
@@ -61,11 +61,10 @@ export interface AccountParts<User> {
  * since most processes only verify.
  */
 export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerbs<User | null> & { close(): void } {
-  const { settings, realm, clock, sync, report, now } = parts
-  const { clientId, admin, userStore } = settings
+  const { settings, realm, transport, adminApi, clock, sync, report, now } = parts
+  const { userStore } = settings
   const { issuer } = realm
-  const adminClient = { ...parts, clientId: admin?.clientId ?? clientId }
-  const accounts = createAdminClient(adminClient)
+  const accounts = createAdminClient({ realm, transport, api: adminApi })
   const { endSessions } = accounts
   const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
   async function undo(subject: string): Promise<void> {
@@ -73,7 +72,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
     await removeUser({ issuer, subject })
   }
   const creation = createAccountCreation({ accounts, undo, now, report })
-  const life = createAccountCalls({ ...adminClient, mailClientId: clientId })
+  const life = createAccountCalls({ api: adminApi, clock, mailClientId: settings.clientId })
   const changeAccount = createAccountChange(life)
 
   return {

@@ -6,6 +6,7 @@ import { isGateError } from "./errors.js"
 import { createReport } from "./events.js"
 import type { AccountVerbs } from "./gate-accounts.js"
 import { createAccountListing } from "./keycloak/account-listing.js"
+import { createAdminApi } from "./keycloak/admin-api.js"
 import { secretNeeded } from "./keycloak/client-authentication.js"
 import { createIntrospect, createIntrospection } from "./keycloak/introspection.js"
 import { createKeySet, type Jwk } from "./keycloak/key-set.js"
@@ -113,7 +114,12 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     if (!canRegister) throw secretNeeded("Registering people and managing their accounts")
     return adminTokens.clientCredentialsGrant()
   })
-  const serviceToken = createServiceToken(serviceGrant, now)
+  const adminApi = createAdminApi({
+    realm,
+    clientId: admin?.clientId ?? clientId,
+    transport,
+    serviceToken: createServiceToken(serviceGrant, now),
+  })
 
   function reportRefusal(error: unknown): void {
     if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
@@ -157,7 +163,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
           settings,
           realm,
           transport,
-          serviceToken,
+          adminApi,
           clock,
           sync,
           loginWithPassword,
@@ -186,7 +192,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     issuer: realm.issuer,
     store: userStore as UserStore<User>,
     saveListed: sync.saveListed,
-    listing: createAccountListing({ realm, clientId: admin?.clientId ?? clientId, transport, serviceToken, clock }),
+    listing: createAccountListing(adminApi, clock),
   }
   const usesByDefault: readonly Use[] =
     clientSecret === null ? ["verifyBearer"] : ["verifyBearer", "loginWithPassword", "registerUser"]

@@ -1,66 +1,26 @@
 import { GateError, isGateError } from "../errors.js"
 import type { AccountLife, Mail, MailOutcome, StoredAccount } from "../user/account-life.js"
-import { type AdminClientOptions, isKeycloaks, rejection, takenField } from "./admin-client.js"
+import type { AdminAnswer, AdminApi } from "./admin-api.js"
 import type { KeycloakClock } from "./keycloak-clock.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
-import { unavailable } from "./transport.js"
 
-export interface AccountCallsOptions extends AdminClientOptions {
+export interface AccountCallsOptions {
+  readonly api: AdminApi
   readonly clock: KeycloakClock
   /** Whose redirect URIs a link in a mail may lead to. */
   readonly mailClientId: string
-}
-
-/** What Keycloak answered, an error of its own included. */
-interface Answer {
-  readonly status: number
-  readonly data: unknown
 }
 
 /**
  * The Admin API's calls on one account. Not through the admin client, which tells neither a 204 from a 200 of a proxy nor
  * Keycloak's 404 for an account from anybody else's.
  */
-export function createAccountCalls(options: AccountCallsOptions): AccountLife {
-  const { realm, clientId, mailClientId, transport, serviceToken, clock } = options
-  const base = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
-
-  async function ask(method: string, path: string, body?: unknown): Promise<Answer> {
-    const token = await serviceToken.get()
-    const answer = await send(token, method, path, body)
-    if (answer.status !== 401) return answer
-    serviceToken.forget(token)
-    return send(await serviceToken.get(), method, path, body)
-  }
-
-  async function send(token: string, method: string, path: string, body: unknown): Promise<Answer> {
-    const response = await transport.fetch(`${base}${path}`, {
-      method,
-      headers: { accept: "application/json", "content-type": "application/json", authorization: `Bearer ${token}` },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    return { status: response.status, data: parsed(await response.text()) }
-  }
-
-  /** The error behind an answer that is none of those that were asked for. */
-  function problem({ status, data }: Answer): GateError {
-    if (status < 400 || !isKeycloaks(data))
-      return unavailable(
-        base,
-        `its Admin API answered ${status}, and not as Keycloak does; a proxy may stand before it`,
-      )
-    if (status === 400) return rejection(data)
-    if (status === 403) return lacksManageUsers(clientId)
-    if (status === 409) {
-      return new GateError("user_exists", "An account with this username or e-mail exists.", {
-        field: takenField(data),
-      })
-    }
-    return refused(`Keycloak's Admin API answered ${status} to the service account "${clientId}"`)
-  }
+export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOptions): AccountLife {
+  const { ask } = api
+  const problem = (answer: AdminAnswer) => api.refusal(answer, lacksManageUsers)
 
   /** True for the 204 of a write, false where there is no such account. */
-  function isDone(answer: Answer): boolean {
+  function isDone(answer: AdminAnswer): boolean {
     if (isAbsent(answer)) return false
     if (answer.status !== 204) throw problem(answer)
     return true
@@ -68,7 +28,7 @@ export function createAccountCalls(options: AccountCallsOptions): AccountLife {
 
   /** Before the question: whatever was issued until now is older than the answer. */
   async function keycloakTime(): Promise<Date> {
-    await serviceToken.get()
+    await api.serviceToken.get()
     return new Date(clock.atLatest())
   }
 
@@ -84,7 +44,7 @@ export function createAccountCalls(options: AccountCallsOptions): AccountLife {
   }
 
   /** Why Keycloak sends no mail, where that is the account's state. */
-  function mailOutcome({ status, data }: Answer): MailOutcome | null {
+  function mailOutcome({ status, data }: AdminAnswer): MailOutcome | null {
     const { errorMessage } = (data ?? {}) as { errorMessage?: unknown }
     if (status !== 400) return null
     if (errorMessage === "User is disabled") return "disabled"
@@ -138,16 +98,7 @@ function pathOf(id: string): string {
   return `/users/${encodeURIComponent(id)}`
 }
 
-function parsed(text: string): unknown {
-  try {
-    return text === "" ? null : JSON.parse(text)
-  } catch {
-    // Something else than Keycloak speaks: what is no object has none of the expected members.
-    return text
-  }
-}
-
-function isAbsent({ status, data }: Answer): boolean {
+function isAbsent({ status, data }: AdminAnswer): boolean {
   if (status !== 404 || typeof data !== "object" || data === null) return false
   return "error" in data && data.error === "User not found"
 }

@@ -1,16 +1,15 @@
 import type KeycloakAdminClient from "@keycloak/keycloak-admin-client"
-import { type FieldProblem, GateError, isGateError } from "../errors.js"
+import { type GateError, isGateError } from "../errors.js"
 import type { Accounts } from "../user/accounts.js"
+import { type AdminAnswer, type AdminApi, isKeycloaks, isUndecided } from "./admin-api.js"
 import type { Realm } from "./realm.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
-import type { ServiceToken } from "./service-token.js"
-import { retryAfter, type Transport, unavailable, unreachable, wasNeverSent } from "./transport.js"
+import { type Transport, unavailable, unreachable, wasNeverSent } from "./transport.js"
 
 export interface AdminClientOptions {
   readonly realm: Realm
-  readonly clientId: string
   readonly transport: Transport
-  readonly serviceToken: ServiceToken
+  readonly api: AdminApi
 }
 
 /** What the admin client's own type leaves out: the clients (by UUID) that hold offline sessions. */
@@ -20,21 +19,21 @@ interface Consent {
 }
 
 /** Accounts through Keycloak's Admin API; the service account's role `manage-users` covers every call. */
-export function createAdminClient({ realm, clientId, transport, serviceToken }: AdminClientOptions): Accounts {
-  const url = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
+export function createAdminClient({ realm, transport, api }: AdminClientOptions): Accounts {
+  const { url, serviceToken } = api
 
-  /** One call with a time limit of its own; a token that Keycloak does not take is renewed once. */
+  /** One call with a time limit of its own. */
   async function call<Result>(work: (client: KeycloakAdminClient) => Promise<Result>): Promise<Result> {
-    const token = await serviceToken.get()
-    try {
-      return await attempt(token, work)
-    } catch (error) {
-      if (answerStatus(error) !== 401) throw translate(error)
-      serviceToken.forget(token)
-      return attempt(await serviceToken.get(), work).catch((again: unknown) => {
-        throw translate(again)
-      })
-    }
+    const outcome = await serviceToken.use(
+      token =>
+        attempt(token, work).then(
+          result => ({ result }),
+          (error: unknown) => ({ error }),
+        ),
+      outcome => "error" in outcome && networkAnswer(outcome.error)?.status === 401,
+    )
+    if ("error" in outcome) throw translate(outcome.error)
+    return outcome.result
   }
 
   async function attempt<Result>(
@@ -103,26 +102,7 @@ export function createAdminClient({ realm, clientId, transport, serviceToken }: 
   function translate(error: unknown): unknown {
     if (isGateError(error)) return error
     const answer = networkAnswer(error)
-    if (answer === null) return unreachable(url, error)
-    const { status, data } = answer
-    if (status === 429 || status >= 500) {
-      return unavailable(url, whyServerError(status, data), retryAfter(answer.headers))
-    }
-    if (!isKeycloaks(data)) return unavailable(url, `its Admin API answered ${status} without Keycloak's error format`)
-    if (status === 409) {
-      const field = takenField(data)
-      return new GateError("user_exists", "An account with this username or e-mail exists.", { field })
-    }
-    if (isUndecided(data)) return unavailable(url, "it answered that it could not create the account, and not why")
-    if (status === 400) return rejection(data)
-    if (status === 403) return lacksManageUsers(clientId)
-    if (status === 401) {
-      return refused(
-        `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another ` +
-          "host name than the one that issued the token?",
-      )
-    }
-    return refused(`Keycloak's Admin API answered ${status} to the service account "${clientId}"`)
+    return answer === null ? unreachable(url, error) : api.refusal(answer, lacksManageUsers)
   }
 
   return {
@@ -218,7 +198,7 @@ function isRequiredOfUsers({ required }: { required?: { roles?: string[]; scopes
 }
 
 /** Keycloak's answer in an error of the admin client, told by its shape: the client does not name its error class. */
-function networkAnswer(error: unknown): { status: number; headers: Headers; data: unknown } | null {
+function networkAnswer(error: unknown): AdminAnswer | null {
   const { response, responseData } = (error ?? {}) as { response?: unknown; responseData?: unknown }
   return response instanceof Response
     ? { status: response.status, headers: response.headers, data: responseData }
@@ -242,15 +222,6 @@ function goneHasNone(error: unknown): [] {
   return []
 }
 
-/** Whether an answer's body has the form of Keycloak's errors. */
-export function isKeycloaks(data: unknown): boolean {
-  return typeof data === "object" && data !== null && ["error", "errorMessage", "errors"].some(name => name in data)
-}
-
-function answerStatus(error: unknown): number | null {
-  return networkAnswer(error)?.status ?? null
-}
-
 /**
  * A create whose failure proves nothing: reset or timed out on the way, answered by something before Keycloak, or by
  * Keycloak's own 500, which a database that failed during the commit causes too.
@@ -260,47 +231,4 @@ function mayHaveWorked(error: unknown): boolean {
   if (answer === null) return !wasNeverSent(error)
   if (answer.status === 429) return false
   return answer.status >= 500 || !isKeycloaks(answer.data) || isUndecided(answer.data)
-}
-
-/** What some of the losers of a race for one name get (26.7.4): a 400, from which only a second create learns more. */
-function isUndecided(data: unknown): boolean {
-  return (data as { errorMessage?: unknown } | null)?.errorMessage === "Could not create user"
-}
-
-export function takenField(data: unknown): string | null {
-  const message = String((data as { errorMessage?: unknown } | null)?.errorMessage)
-  if (/same username$/.test(message)) return "username"
-  return /same email$/.test(message) ? "email" : null
-}
-
-/** The 400s of Keycloak in their three shapes, without the values that they echo. */
-export function rejection(data: unknown): GateError {
-  const { field, errorMessage, params, errors, error } = (data ?? {}) as Record<string, unknown>
-  const listed = Array.isArray(errors) ? errors : typeof field === "string" ? [{ field, errorMessage, params }] : []
-  const fields: FieldProblem[] = listed.map(one => ({
-    field: String(one?.field),
-    rule: String(one?.errorMessage),
-    // Keycloak sends the field's name and, for some rules, what the person typed; numbers are the rule's own.
-    params: Array.isArray(one?.params) ? one.params.filter((param: unknown) => typeof param === "number") : [],
-  }))
-  // The password policy has a shape of its own and names the first rule that was broken.
-  if (fields.length === 0 && typeof error === "string" && /^invalidPassword/.test(error)) {
-    fields.push({ field: "password", rule: error, params: [] })
-  }
-  if (fields.length === 0 && errorMessage === "User name is missing") {
-    fields.push({ field: "username", rule: "required", params: [] })
-  }
-  if (fields.length === 0)
-    return refused(
-      "Keycloak's Admin API does not understand the account that was sent; is it older than this library supports?",
-    )
-  const named = fields.map(one => `\`${one.field}\` (${one.rule})`).join(", ")
-  return new GateError("registration_rejected", `Keycloak's rules refuse the registration: ${named}.`, { fields })
-}
-
-function whyServerError(status: number, data: unknown): string {
-  const { errorMessage } = (data ?? {}) as { errorMessage?: unknown }
-  return typeof errorMessage === "string" && /^failed to send/i.test(errorMessage)
-    ? `it can't send its mail (${status}); see Realm settings → Email, and Keycloak's log`
-    : `its Admin API answered ${status}`
 }

@@ -1,8 +1,11 @@
 /** The token of the service account that registers people, shared and renewed ahead of its end. */
 export interface ServiceToken {
   readonly get: () => Promise<string>
-  /** Forgets a token that Keycloak did not take, so that the next `get` asks for another. */
-  readonly forget: (token: string) => void
+  /** Asks with the token, and once more with another one where Keycloak does not take it, say after a restart. */
+  readonly use: <Answer>(
+    ask: (token: string) => Promise<Answer>,
+    isRefused: (answer: Answer) => boolean,
+  ) => Promise<Answer>
 }
 
 interface Granted {
@@ -14,7 +17,7 @@ export function createServiceToken(grant: () => Promise<Granted>, now: () => num
   let current: { token: string; renewAt: number } | null = null
   let asking: Promise<string> | null = null
 
-  async function ask(): Promise<string> {
+  async function renew(): Promise<string> {
     const askedAt = now()
     const { accessToken, expiresInSeconds } = await grant()
     // A fifth of its life ahead: a token must not die on its way to Keycloak.
@@ -22,16 +25,22 @@ export function createServiceToken(grant: () => Promise<Granted>, now: () => num
     return accessToken
   }
 
+  async function get(): Promise<string> {
+    if (current !== null && now() < current.renewAt) return current.token
+    asking ??= renew().finally(() => {
+      asking = null
+    })
+    return asking
+  }
+
   return {
-    async get() {
-      if (current !== null && now() < current.renewAt) return current.token
-      asking ??= ask().finally(() => {
-        asking = null
-      })
-      return asking
-    },
-    forget(token) {
+    get,
+    async use(ask, isRefused) {
+      const token = await get()
+      const answer = await ask(token)
+      if (!isRefused(answer)) return answer
       if (current?.token === token) current = null
+      return ask(await get())
     },
   }
 }

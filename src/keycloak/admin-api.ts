@@ -1,0 +1,140 @@
+import { type FieldProblem, GateError } from "../errors.js"
+import type { Realm } from "./realm.js"
+import { answerOf, refused } from "./refused-us.js"
+import type { ServiceToken } from "./service-token.js"
+import { retryAfter, type Transport, unavailable } from "./transport.js"
+
+/** What the Admin API answered, an error of its own included. */
+export interface AdminAnswer {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed, or the text of what is no JSON; null for none. */
+  readonly data: unknown
+}
+
+/** Keycloak's Admin API of one realm, as its service account asks it. */
+export interface AdminApi {
+  readonly url: string
+  readonly clientId: string
+  readonly serviceToken: ServiceToken
+  /** `path` is what follows the address of the realm; whoever makes it encodes what is in it. */
+  readonly ask: (method: string, path: string, body?: unknown) => Promise<AdminAnswer>
+  /** The error behind an answer that is none of those that were asked for; `lacksRole` is that behind a 403. */
+  readonly refusal: (answer: AdminAnswer, lacksRole: (clientId: string) => GateError) => GateError
+}
+
+export interface AdminApiOptions {
+  readonly realm: Realm
+  readonly clientId: string
+  readonly transport: Transport
+  readonly serviceToken: ServiceToken
+}
+
+export function createAdminApi({ realm, clientId, transport, serviceToken }: AdminApiOptions): AdminApi {
+  const url = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
+
+  async function send(token: string, method: string, path: string, body: unknown): Promise<AdminAnswer> {
+    const response = await transport.fetch(`${url}${path}`, {
+      method,
+      headers: { accept: "application/json", "content-type": "application/json", authorization: `Bearer ${token}` },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, headers: response.headers, data: parsed(await response.text()) }
+  }
+
+  return {
+    url,
+    clientId,
+    serviceToken,
+    ask: (method, path, body) =>
+      serviceToken.use(
+        token => send(token, method, path, body),
+        ({ status }) => status === 401,
+      ),
+    refusal({ status, headers, data }, lacksRole) {
+      if (status === 429 || status >= 500) {
+        return unavailable(url, whyServerError(status, data), retryAfter(headers))
+      }
+      if (status < 400 || !isKeycloaks(data)) {
+        return unavailable(
+          url,
+          `its Admin API answered ${status}, and not as Keycloak does; a proxy may stand before it`,
+        )
+      }
+      if (status === 409) {
+        const field = takenField(data)
+        return new GateError("user_exists", "An account with this username or e-mail exists.", { field })
+      }
+      if (isUndecided(data)) return unavailable(url, "it answered that it could not create the account, and not why")
+      if (status === 400) return rejection(data)
+      if (status === 403) return lacksRole(clientId)
+      if (status === 401) {
+        return refused(
+          `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another ` +
+            "host name than the one that issued the token?",
+        )
+      }
+      return refused(
+        `Keycloak's Admin API does not do what the service account "${clientId}" asks`,
+        answerOf(status, data),
+      )
+    },
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return text === "" ? null : JSON.parse(text)
+  } catch {
+    // Something else than Keycloak speaks: what is no object has none of the expected members.
+    return text
+  }
+}
+
+/** Whether an answer's body has the form of Keycloak's errors. */
+export function isKeycloaks(data: unknown): boolean {
+  return typeof data === "object" && data !== null && ["error", "errorMessage", "errors"].some(name => name in data)
+}
+
+/** What some of the losers of a race for one name get (26.7.4): a 400, from which only a second create learns more. */
+export function isUndecided(data: unknown): boolean {
+  return (data as { errorMessage?: unknown } | null)?.errorMessage === "Could not create user"
+}
+
+function takenField(data: unknown): string | null {
+  const message = String((data as { errorMessage?: unknown } | null)?.errorMessage)
+  if (/same username$/.test(message)) return "username"
+  return /same email$/.test(message) ? "email" : null
+}
+
+/** The 400s of Keycloak in their three shapes, without the values that they echo. */
+function rejection(data: unknown): GateError {
+  const { field, errorMessage, params, errors, error } = (data ?? {}) as Record<string, unknown>
+  const listed = Array.isArray(errors) ? errors : typeof field === "string" ? [{ field, errorMessage, params }] : []
+  const fields: FieldProblem[] = listed.map(one => ({
+    field: String(one?.field),
+    rule: String(one?.errorMessage),
+    // Keycloak sends the field's name and, for some rules, what the person typed; numbers are the rule's own.
+    params: Array.isArray(one?.params) ? one.params.filter((param: unknown) => typeof param === "number") : [],
+  }))
+  // The password policy has a shape of its own and names the first rule that was broken.
+  if (fields.length === 0 && typeof error === "string" && /^invalidPassword/.test(error)) {
+    fields.push({ field: "password", rule: error, params: [] })
+  }
+  if (fields.length === 0 && errorMessage === "User name is missing") {
+    fields.push({ field: "username", rule: "required", params: [] })
+  }
+  if (fields.length === 0)
+    return refused(
+      "Keycloak's Admin API does not understand the account that was sent; is it older than this library supports?",
+    )
+  const named = fields.map(one => `\`${one.field}\` (${one.rule})`).join(", ")
+  return new GateError("registration_rejected", `Keycloak's rules refuse the registration: ${named}.`, { fields })
+}
+
+function whyServerError(status: number, data: unknown): string {
+  const { errorMessage } = (data ?? {}) as { errorMessage?: unknown }
+  return typeof errorMessage === "string" && /^failed to send/i.test(errorMessage)
+    ? `it can't send its mail (${status}); see Realm settings → Email, and Keycloak's log`
+    : `its Admin API answered ${status}`
+}
