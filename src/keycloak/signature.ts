@@ -144,8 +144,8 @@ function check(
 /**
  * Whether checks come one at a time, as far as the thread pool has seen.
  *
- * A check here holds up the main thread, so nobody could see that others wait. Hence one in sixteen goes to the thread
- * pool, and only if it meets no other there, the next fifteen stay.
+ * A check here holds up the main thread, so nobody could see that others wait. Hence one in sixty-four goes to the
+ * thread pool, and only if it meets no other there, the next 63 stay.
  */
 function createShortCut() {
   let underWay = 0
@@ -160,7 +160,7 @@ function createShortCut() {
     },
     handedBack(): void {
       underWay--
-      if (underWay === 0 && !hasMet) left = 15
+      if (underWay === 0 && !hasMet) left = 63
     },
   }
 }

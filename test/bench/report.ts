@@ -11,7 +11,7 @@ import { raw } from "./verification.ts"
 export function report(run: Measurements, runs: readonly Measurements[], command: string): string {
   return `Measured on ${run.date} by \`${command}\`: Node ${run.node}, ${run.machine}, everything on one machine. Microseconds are processor time of the main thread, which decides how many requests one Node process serves: medians of rounds in which everybody takes turns, each in a process of its own; the lowest and the highest round in brackets. Tokens have Keycloak's shape (1.3 kB with RS256), and each comes as a new string, as from a request. Who is measured holds the keys, and checks signature, algorithm, issuer, audience and expiry: that it refuses tokens in which one of them is wrong is tried first. The base, ${raw}, has everything about the token prepared.
 
-**A token that nobody remembers.** Node's thread pool checks our signatures: that takes work off the main thread when several requests are under way. What that alone takes is in the second row, and nobody who uses it can take less. An RSA signature that comes alone is cheaper to check at once, and we do so, but for one in sixteen.
+**A token that nobody remembers.** Node's thread pool checks our signatures: that takes work off the main thread when several requests are under way. What that alone takes is in the second row, and nobody who uses it can take less. An RSA signature that comes alone is cheaper to check at once, and we do so, but for one in 64.
 
 ${columnsTable(run.cold, run.cold[0])}
 **A token that was verified before:**
