@@ -152,7 +152,7 @@ function createShortCut() {
   let hasMet = false
   let left = 0
   return {
-    isOpen: () => left > 0 && left-- > 0,
+    isOpen: () => left-- > 0,
     handedOver(): void {
       left = 0
       hasMet = underWay > 0
@@ -160,7 +160,7 @@ function createShortCut() {
     },
     handedBack(): void {
       underWay--
-      if (underWay === 0 && !hasMet) left = 63
+      if (!hasMet) left = 63
     },
   }
 }

@@ -22,6 +22,7 @@ describe("onlyHeader, readBearer and refusalOf", () => {
     ["another scheme", "Basic YWRhOnB3"],
     ["a scheme that only starts like Bearer", "BearerX abc"],
     ["the scheme JWT", "JWT abc.def.ghi"],
+    ["another scheme, and Bearer behind it", "Basic Bearer "],
   ])("finds no credentials in %s", (_, authorization) => {
     expect(tokenIn(authorization)).toBeNull()
   })

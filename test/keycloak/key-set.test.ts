@@ -409,13 +409,20 @@ describe("createKeySet", () => {
       await pass(0.001)
       await find("a")
       expect(world.fetchedAt).toEqual([0, 601, 601.501])
+      await pass(0.501)
+      world.hangs = true
+      await find("a") // waits for nobody
+      expect(world.fetchedAt.length).toBe(4)
+      world.hangs = false
+      world.release()
+      await pass(0)
       world.failure = null
       world.keys = [rsa("a"), rsa("b")]
       await pass(1)
       await find("a") // starts the try that heals it
       await pass(0)
       expect(await find("b")).toEqual(rsa("b"))
-      expect(world.fetchedAt.length).toBe(4)
+      expect(world.fetchedAt.length).toBe(5)
       await pass(600)
       expect(await find("a")).toEqual(rsa("a"))
     })
