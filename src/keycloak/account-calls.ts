@@ -1,6 +1,6 @@
 import { GateError, isGateError } from "../errors.js"
 import type { AccountLife, Mail, MailOutcome, StoredAccount } from "../user/account-life.js"
-import type { AdminAnswer, AdminApi } from "./admin-api.js"
+import { type AdminAnswer, type AdminApi, isAbsent } from "./admin-api.js"
 import type { KeycloakClock } from "./keycloak-clock.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
 
@@ -96,11 +96,6 @@ function pathOf(id: string): string {
   // These would address the collection of all accounts, the realm itself or its settings.
   if (["", ".", "..", "count", "profile"].includes(id)) throw new TypeError("no id of an account")
   return `/users/${encodeURIComponent(id)}`
-}
-
-function isAbsent({ status, data }: AdminAnswer): boolean {
-  if (status !== 404 || typeof data !== "object" || data === null) return false
-  return "error" in data && data.error === "User not found"
 }
 
 function toAccount(data: unknown, asOf: Date): StoredAccount | null {

@@ -1,9 +1,8 @@
 import type { GateError } from "../errors.js"
 import type { AccountListing, ListedAccount } from "../user/account-listing.js"
-import type { AdminApi } from "./admin-api.js"
+import { type AdminApi, isAbsent } from "./admin-api.js"
 import type { KeycloakClock } from "./keycloak-clock.js"
-import { answerOf, refused } from "./refused-us.js"
-import { unavailable } from "./transport.js"
+import { refused } from "./refused-us.js"
 
 // Keycloak refuses a request line above 4096 bytes.
 const longestQuery = 3000
@@ -21,26 +20,21 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
 
   async function readAccounts(path: string): Promise<{ asOf: Date; accounts: readonly ListedAccount[] }> {
     const { asOf, data } = await getOrThrow(path)
-    if (!Array.isArray(data)) throw notKeycloak()
+    if (!Array.isArray(data)) throw api.notKeycloak()
     return { asOf, accounts: data.map(toAccount) }
   }
 
   function toAccount(entry: unknown): ListedAccount {
     const { id, username, email, emailVerified, firstName, lastName } = (entry ?? {}) as Record<string, unknown>
-    if (typeof id !== "string" || id === "") throw notKeycloak()
+    if (typeof id !== "string" || id === "") throw api.notKeycloak()
     const texts = { username: text(username), email: text(email), firstName: text(firstName), lastName: text(lastName) }
     return { id, ...texts, emailVerified: emailVerified === true }
-  }
-
-  function notKeycloak(): GateError {
-    return unavailable(api.url, "its Admin API answered something else than Keycloak does; a proxy may stand before it")
   }
 
   async function isGone(subject: string): Promise<boolean> {
     const answer = await api.ask("GET", `/users/${encodeURIComponent(subject)}`)
     if (answer.status === 200) return false
-    // Only these words: a realm that is not there answers 404 too, and so does whatever stands before a Keycloak.
-    if (answer.status === 404 && answerOf(answer.status, answer.data).error === "User not found") return true
+    if (isAbsent(answer)) return true
     throw api.refusal(answer, lacksViewUsers)
   }
 
@@ -49,7 +43,7 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
       readAccounts(`?first=${first}&max=${max}&briefRepresentation=true${since(createdAfter)}`),
     async countAccounts(createdAfter) {
       const { data } = await getOrThrow(`/count?briefRepresentation=true${since(createdAfter)}`)
-      if (typeof data !== "number") throw notKeycloak()
+      if (typeof data !== "number") throw api.notKeycloak()
       return data
     },
     async assertMaySee() {

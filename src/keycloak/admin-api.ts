@@ -21,6 +21,8 @@ export interface AdminApi {
   readonly ask: (method: string, path: string, body?: unknown) => Promise<AdminAnswer>
   /** The error behind an answer that is none of those that were asked for; `lacksRole` is that behind a 403. */
   readonly refusal: (answer: AdminAnswer, lacksRole: (clientId: string) => GateError) => GateError
+  /** The error behind a good status with what Keycloak does not send, be it a proxy's HTML. */
+  readonly notKeycloak: () => GateError
 }
 
 export interface AdminApiOptions {
@@ -79,6 +81,8 @@ export function createAdminApi({ realm, clientId, transport, serviceToken }: Adm
         answerOf(status, data),
       )
     },
+    notKeycloak: () =>
+      unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it"),
   }
 }
 
@@ -94,6 +98,11 @@ function parsed(text: string): unknown {
 /** Whether an answer's body has the form of Keycloak's errors. */
 export function isKeycloaks(data: unknown): boolean {
   return typeof data === "object" && data !== null && ["error", "errorMessage", "errors"].some(name => name in data)
+}
+
+/** Keycloak's 404 for an account, in these words alone: a realm that is not there answers 404 too, and so may a proxy. */
+export function isAbsent({ status, data }: AdminAnswer): boolean {
+  return status === 404 && answerOf(status, data).error === "User not found"
 }
 
 /** What some of the losers of a race for one name get (26.7.4): a 400, from which only a second create learns more. */

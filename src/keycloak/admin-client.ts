@@ -1,10 +1,10 @@
 import type KeycloakAdminClient from "@keycloak/keycloak-admin-client"
-import { type GateError, isGateError } from "../errors.js"
+import { isGateError } from "../errors.js"
 import type { Accounts } from "../user/accounts.js"
 import { type AdminAnswer, type AdminApi, isKeycloaks, isUndecided } from "./admin-api.js"
 import type { Realm } from "./realm.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
-import { type Transport, unavailable, unreachable, wasNeverSent } from "./transport.js"
+import { type Transport, unreachable, wasNeverSent } from "./transport.js"
 
 export interface AdminClientOptions {
   readonly realm: Realm
@@ -20,7 +20,7 @@ interface Consent {
 
 /** Accounts through Keycloak's Admin API; the service account's role `manage-users` covers every call. */
 export function createAdminClient({ realm, transport, api }: AdminClientOptions): Accounts {
-  const { url, serviceToken } = api
+  const { url, serviceToken, notKeycloak } = api
 
   /** One call with a time limit of its own. */
   async function call<Result>(work: (client: KeycloakAdminClient) => Promise<Result>): Promise<Result> {
@@ -50,11 +50,6 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
       client.registerTokenProvider({ getAccessToken: async () => token })
       return work(client)
     })
-  }
-
-  // The admin client returns whatever a 200 holds, be it a proxy's HTML.
-  function notKeycloak(): GateError {
-    return unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it")
   }
 
   /** A call whose answer has no body, where Keycloak answers it. */
