@@ -1,6 +1,6 @@
 import { withAdapterPort } from "./bearer/adapter-port.js"
 import type { Claims } from "./bearer/claims.js"
-import { onlyHeader, readBearer, refusalOf } from "./bearer/credentials.js"
+import { onlyHeader, readBearer, whyRefused } from "./bearer/credentials.js"
 import { type Principal, toPrincipal, withUser } from "./bearer/principal.js"
 import type { PrincipalCache } from "./bearer/principal-cache.js"
 import { withChallenge } from "./bearer/refusal.js"
@@ -87,7 +87,7 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
       if (guard !== null) assertAllowed(principal, guard)
       return syncUser === null ? principal : withUser(principal, await syncUser(principal))
     } catch (thrown) {
-      const error = unproven === null ? thrown : refusalOf(unproven, thrown)
+      const error = unproven === null ? thrown : whyRefused(unproven, thrown)
       steps.report(error)
       throw withChallenge(error, realm)
     }

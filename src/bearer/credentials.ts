@@ -43,7 +43,7 @@ export function readBearer(header: string, maxTokenBytes: number): string | null
  * only asked about what turned out to be none: with such characters the request is malformed (400), otherwise the token
  * is bad (401).
  */
-export function refusalOf(token: string, error: unknown): unknown {
+export function whyRefused(token: string, error: unknown): unknown {
   return bearerToken.test(token) ? error : malformed("what follows `Bearer ` is not one single token")
 }
 

@@ -79,15 +79,21 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
     if (failure === null || now() - failure.at > retryMs) void load().catch(() => undefined)
   }
 
-  async function keepFresh(): Promise<void> {
-    if (loadedAt === null) return load()
+  /** Whether the keys are within their age; towards its end this starts to fetch the next ones. */
+  function areFresh(): boolean {
+    if (loadedAt === null) return false
     const age = now() - loadedAt
     if (age > maxAge * aheadFactor) loadAhead()
-    if (age <= maxAge) return
+    return age <= maxAge
+  }
+
+  async function keepFresh(): Promise<void> {
+    if (loadedAt === null) return load()
+    if (areFresh()) return
     // Once Keycloak is known to be down, verified people go on with the last good keys, and nobody waits for another
     // time-out.
     if (failure === null) await loading?.catch(() => undefined)
-    if (failure !== null && age > maxAge * outageFactor) throw failure.error
+    if (failure !== null && now() - loadedAt > maxAge * outageFactor) throw failure.error
   }
 
   /** Whether the shared budget has a look-up for this id. Failed fetches don't count, so that an outage uses up none. */
@@ -117,12 +123,7 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
 
   return {
     load,
-    publishes(key) {
-      if (loadedAt === null) return false
-      const age = now() - loadedAt
-      if (age > maxAge * aheadFactor) loadAhead()
-      return age <= maxAge && keys.has(key)
-    },
+    publishes: key => areFresh() && keys.has(key),
     async find(kid, alg) {
       await keepFresh()
       const known = published(kid, alg)

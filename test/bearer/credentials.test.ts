@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { onlyHeader, readBearer, refusalOf } from "../../src/bearer/credentials.js"
+import { onlyHeader, readBearer, whyRefused } from "../../src/bearer/credentials.js"
 
 const limit = 12_288
 const whatTheVerifierSaid = new Error()
@@ -8,12 +8,12 @@ function tokenIn(authorization: unknown): string | null {
   const header = onlyHeader(authorization)
   const token = header === null ? null : readBearer(header, limit)
   if (token === null) return null
-  const refusal = refusalOf(token, whatTheVerifierSaid)
+  const refusal = whyRefused(token, whatTheVerifierSaid)
   if (refusal !== whatTheVerifierSaid) throw refusal
   return token
 }
 
-describe("onlyHeader, readBearer and refusalOf", () => {
+describe("onlyHeader, readBearer and whyRefused", () => {
   it.each([
     ["no header", undefined],
     ["null", null],

@@ -19,7 +19,7 @@ interface World {
   /** What fetching throws, if anything. */
   failure: Error | null
   status: number
-  /** Fetching waits for \`release\`. */
+  /** Fetching waits for `release`. */
   hangs: boolean
   release: () => void
   /** Seconds at which it fetched. */
@@ -94,6 +94,7 @@ describe("createKeySet", () => {
     const key = (await find("a")) as Jwk
     expect(world.set.publishes(key)).toBe(true)
     expect(world.set.publishes({ ...key })).toBe(false)
+    expect(world.fetchedAt).toEqual([0])
     world.failure = down()
     await pass(600)
     expect(world.set.publishes(key)).toBe(true)
