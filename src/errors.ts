@@ -14,6 +14,7 @@ export type GateErrorCode =
   | "registration_rejected"
   | "keycloak_unavailable"
   | "keycloak_refused_us"
+  | "store_unavailable"
 
 /** Why a token was refused; for logs, never sent to the caller. */
 export type InvalidTokenReason =
@@ -29,6 +30,9 @@ export type InvalidTokenReason =
   | "bound"
   | "claims"
   | "revoked"
+
+/** Why Keycloak was not asked: the line of those who wait for a place was full, or the place came too late. */
+export type UnavailableReason = "overload"
 
 /** One field that was refused: `rule` is ours for malformed input and Keycloak's own key for its rules. */
 export interface FieldProblem {
@@ -48,18 +52,18 @@ export interface RequiredAccess {
 }
 
 export interface GateErrorDetails {
-  readonly reason?: InvalidTokenReason
+  readonly reason?: InvalidTokenReason | UnavailableReason
   readonly fields?: readonly FieldProblem[]
   readonly field?: string | null
   readonly required?: RequiredAccess
-  readonly retryAfterSeconds?: number | undefined
+  readonly retryAfterSeconds?: number | null | undefined
   readonly cursor?: string
   readonly cause?: unknown
 }
 
 const statusOf: Readonly<Record<GateErrorCode, number>> = {
   config_invalid: 500,
-  closed: 500,
+  closed: 503,
   credentials_missing: 401,
   invalid_request: 400,
   invalid_token: 401,
@@ -72,6 +76,7 @@ const statusOf: Readonly<Record<GateErrorCode, number>> = {
   registration_rejected: 422,
   keycloak_unavailable: 503,
   keycloak_refused_us: 500,
+  store_unavailable: 503,
 }
 
 // A registered symbol, because an application that mixes CommonJS and ES modules loads this class twice.
@@ -93,10 +98,12 @@ export class GateError extends Error {
   readonly statusCode: number
   readonly expose: boolean
   readonly headers: Readonly<Record<string, string>>
-  declare readonly reason?: InvalidTokenReason
+  declare readonly reason?: InvalidTokenReason | UnavailableReason
   declare readonly fields?: readonly FieldProblem[]
   declare readonly field?: string | null
   declare readonly required?: RequiredAccess
+  /** What Keycloak asked for, or null. */
+  readonly retryAfterSeconds: number | null
   /** Where `syncUsers` goes on. */
   declare readonly cursor?: string
 
@@ -106,7 +113,8 @@ export class GateError extends Error {
     this.status = statusOf[code]
     this.statusCode = this.status
     this.expose = false
-    this.headers = details.retryAfterSeconds === undefined ? {} : { "Retry-After": String(details.retryAfterSeconds) }
+    this.retryAfterSeconds = details.retryAfterSeconds ?? null
+    this.headers = this.retryAfterSeconds === null ? {} : { "Retry-After": String(this.retryAfterSeconds) }
     if (details.reason !== undefined) this.reason = details.reason
     if (details.fields !== undefined) this.fields = details.fields
     if (details.field !== undefined) this.field = details.field

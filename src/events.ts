@@ -1,5 +1,8 @@
 import type { GateError } from "./errors.js"
 
+/** What Keycloak is asked. */
+export type Endpoint = "discovery" | "keys" | "token" | "introspection" | "userinfo" | "logout" | "admin"
+
 /** What `onEvent` hears; `error.message` says what happened, why, and the mend, and holds no secret. */
 export type GateEvent =
   | { readonly type: "refusal"; readonly error: GateError }
@@ -9,6 +12,24 @@ export type GateEvent =
   | { readonly type: "registration_settled"; readonly outcome: "removed" | "absent" | "kept" }
   /** `recheckSeconds`: Keycloak can't be asked about sessions, so the last verdicts stay; told once, when that begins. */
   | { readonly type: "recheck_failed"; readonly error: GateError }
+  /** Keycloak does not answer these; told once, when that begins. Refusals of requests for that reason are counted, not told. */
+  | {
+      readonly type: "keycloak_down"
+      readonly endpoints: readonly Endpoint[]
+      readonly since: Date
+      readonly error: GateError
+    }
+  /** It answers again; `refused` is how many calls had to be refused meanwhile. */
+  | { readonly type: "keycloak_up"; readonly downSince: Date; readonly downSeconds: number; readonly refused: number }
+  /** Keycloak's keys can't be renewed: tokens are verified with the last ones for that long, then nobody is let in. */
+  | {
+      readonly type: "keys_ageing"
+      readonly ageSeconds: number
+      readonly usableForSeconds: number
+      readonly error: GateError
+    }
+  /** A call of the user store did not settle in time; told once until one has settled again. */
+  | { readonly type: "store_slow"; readonly call: string; readonly error: GateError }
   /** An account exists, and the mail that `sendPasswordReset` was asked for did not go out: its caller must not know. */
   | { readonly type: "mail_not_sent"; readonly error: GateError }
 
@@ -24,7 +45,7 @@ const told = new Set<string>()
 export function createReport(onEvent: Report | null, issuer: string): Report {
   if (onEvent !== null) return event => quietly(onEvent, event)
   return event => {
-    if (event.type === "registration_settled") return
+    if (!("error" in event)) return
     const { code, reason, message } = event.error
     const kind = `${event.type} ${code} ${reason ?? ""} ${issuer}`
     if (!isSetUp(code, reason) || told.has(kind)) return

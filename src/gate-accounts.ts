@@ -13,7 +13,7 @@ import { createAdminClient } from "./keycloak/admin-client.js"
 import type { KeycloakClock } from "./keycloak/keycloak-clock.js"
 import type { Realm } from "./keycloak/realm.js"
 import { subjectOf } from "./keycloak/session-subject.js"
-import type { Transport } from "./keycloak/transport.js"
+import type { Share, Transport } from "./keycloak/transport.js"
 import type { LoginWithPassword } from "./login-with-password.js"
 import type { Logout } from "./logout.js"
 import { createLogoutEverywhere, type LogoutEverywhere } from "./logout-everywhere.js"
@@ -47,7 +47,7 @@ export interface AccountParts<User> {
   readonly settings: Settings<User>
   readonly realm: Realm
   readonly transport: Transport
-  readonly adminApi: AdminApi
+  readonly adminApi: (share: Share) => AdminApi
   readonly clock: KeycloakClock
   readonly sync: UserSync<User> | null
   readonly loginWithPassword: LoginWithPassword
@@ -64,15 +64,17 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
   const { settings, realm, transport, adminApi, clock, sync, report, now } = parts
   const { userStore } = settings
   const { issuer } = realm
-  const accounts = createAdminClient({ realm, transport, api: adminApi })
-  const { endSessions } = accounts
+  // Whoever is not logged in can register, ask for a mail and try a password.
+  const accounts = createAdminClient({ realm, transport, api: adminApi("anonymous") })
+  const { deleteAccount, endSessions } = createAdminClient({ realm, transport, api: adminApi("accounts") })
   const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
   async function undo(subject: string): Promise<void> {
     await accounts.deleteAccount(subject)
     await removeUser({ issuer, subject })
   }
   const creation = createAccountCreation({ accounts, undo, now, report })
-  const life = createAccountCalls({ api: adminApi, clock, mailClientId: settings.clientId })
+  const lifeIn = (share: Share) => createAccountCalls({ api: adminApi(share), clock, mailClientId: settings.clientId })
+  const life = lifeIn("accounts")
   const changeAccount = createAccountChange(life)
 
   return {
@@ -82,8 +84,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
       creation,
       saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
       removeUser,
-      // Half a minute by default, for databases that wait for a lock or a connection.
-      storeTimeoutMs: 6 * settings.timeoutMs,
+      storeTimeoutMs: settings.storeTimeoutMs,
       given: settings.registration,
       report,
       now,
@@ -100,17 +101,17 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
       login: parts.loginWithPassword,
       subjectOf,
       endSession: parts.endSession,
-      endSessions,
-      life,
+      endSessions: accounts.endSessions,
+      life: lifeIn("anonymous"),
     }),
-    sendPasswordReset: createSendPasswordReset({ life, report }),
+    sendPasswordReset: createSendPasswordReset({ life: lifeIn("anonymous"), report }),
     sendEmailVerification: createSendEmailVerification(life.sendEmailVerification),
     disableAccount: createDisableAccount({ changeAccount, endSessions }),
     enableAccount: createEnableAccount(changeAccount),
     deleteAccount: createDeleteAccount({
       issuer,
       changeAccount,
-      deleteAccount: accounts.deleteAccount,
+      deleteAccount,
       removeUser: async identity => sync?.removeUser(identity, clock.atLatest()),
     }),
     close: creation.close,

@@ -19,7 +19,7 @@ import { createSessionEnd } from "./keycloak/session-end.js"
 import { createSetUpInspection } from "./keycloak/set-up.js"
 import { createTokenClient } from "./keycloak/token-client.js"
 import { createTokenVerifier, type VerifyToken } from "./keycloak/token-verifier.js"
-import { createTransport } from "./keycloak/transport.js"
+import { createTransport, type Share } from "./keycloak/transport.js"
 import { createUserinfo } from "./keycloak/userinfo.js"
 import { createLoginWithPassword, type LoginWithPassword } from "./login-with-password.js"
 import { createLogout, type Logout } from "./logout.js"
@@ -66,8 +66,9 @@ export function createGate(options: GateOptions<never> & { readonly userStore?: 
 export function createGate<User>(options: GateOptions<User>): Gate<User | null>
 export function createGate<User>(options: GateOptions<User>): Gate<User | null> {
   const settings = parseOptions<User>(options)
-  const { clientId, clientSecret, admin, userStore, audience, clockToleranceSeconds, mode } = settings
-  const now = Date.now
+  const { clientId, clientSecret, admin, userStore, audience, clockToleranceSeconds, mode, recheckSeconds } = settings
+  // Looked up at each call, so that fake clocks work: moments by the wall clock, intervals by one that is never set back.
+  const now = () => Date.now()
   const realm = createRealm(settings)
   const report = createReport(settings.onEvent, realm.issuer)
   const transport = createTransport(settings.timeoutMs)
@@ -81,7 +82,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const checkClaims = (payload: Readonly<Record<string, unknown>>) => parseClaims(payload, expected)
   const verifyLocally = createTokenVerifier({ ...settings, keySet, issuer: realm.issuer })
   const introspector = askerAt(realm.introspectionUrl)
-  const introspect = createIntrospect(introspector, transport)
+  const introspect = createIntrospect(introspector, transport, recheckSeconds === null ? "verification" : "background")
   const verified = createPrincipalCache({
     // Whoever wants Keycloak asked on every request wants no verdict of before.
     maxTokens: mode === "local" ? settings.maxCachedTokens : 0,
@@ -95,7 +96,6 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     userinfo: () =>
       createUserinfo({ ...settings, asker: askerAt(realm.userinfoUrl), transport, verifyLocally, checkClaims, now }),
   }
-  const { recheckSeconds } = settings
   const recheck =
     recheckSeconds === null
       ? null
@@ -114,12 +114,9 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     if (!canRegister) throw secretNeeded("Registering people and managing their accounts")
     return adminTokens.clientCredentialsGrant()
   })
-  const adminApi = createAdminApi({
-    realm,
-    clientId: admin?.clientId ?? clientId,
-    transport,
-    serviceToken: createServiceToken(serviceGrant, now),
-  })
+  const serviceToken = createServiceToken(serviceGrant, now)
+  const adminApi = (share: Share) =>
+    createAdminApi({ realm, clientId: admin?.clientId ?? clientId, transport, share, serviceToken })
 
   function reportRefusal(error: unknown): void {
     if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
@@ -192,7 +189,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     issuer: realm.issuer,
     store: userStore as UserStore<User>,
     saveListed: sync.saveListed,
-    listing: createAccountListing(adminApi, clock),
+    listing: createAccountListing(adminApi("background"), clock),
   }
   const usesByDefault: readonly Use[] =
     clientSecret === null ? ["verifyBearer"] : ["verifyBearer", "loginWithPassword", "registerUser"]

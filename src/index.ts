@@ -3,7 +3,14 @@ export type { Principal, ServicePrincipal, UserPrincipal } from "./bearer/princi
 export type { Refusal } from "./bearer/refusal.js"
 export type { Requirements } from "./bearer/requirements.js"
 export type { PasswordChange } from "./change-password.js"
-export type { FieldProblem, GateError, GateErrorCode, InvalidTokenReason, RequiredAccess } from "./errors.js"
+export type {
+  FieldProblem,
+  GateError,
+  GateErrorCode,
+  InvalidTokenReason,
+  RequiredAccess,
+  UnavailableReason,
+} from "./errors.js"
 export { isGateError } from "./errors.js"
 export type { GateEvent } from "./events.js"
 export type { Gate } from "./gate.js"

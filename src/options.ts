@@ -59,6 +59,13 @@ export interface GateOptions<User> {
   /** Milliseconds that Keycloak has for an answer, connecting and body included; default 5000. */
   readonly timeoutMs?: number | undefined
   /**
+   * How many requests to Keycloak may be under way at once; default 64. Verification, what anonymous callers cause, and
+   * calls about accounts have that many places each, so that none of them takes another's.
+   */
+  readonly maxConcurrentRequests?: number | undefined
+  /** Milliseconds that one call of the user store may take; default six times `timeoutMs`. */
+  readonly storeTimeoutMs?: number | undefined
+  /**
    * Seconds after which Keycloak's keys are fetched again (600), and seconds that a small budget of look-ups for unknown
    * key ids lasts (10); fractions are allowed.
    */
@@ -117,6 +124,8 @@ export interface Settings<User> {
   readonly algorithms: readonly string[]
   readonly clockToleranceSeconds: number
   readonly timeoutMs: number
+  readonly maxConcurrentRequests: number
+  readonly storeTimeoutMs: number
   readonly maxAgeSeconds: number
   readonly cooldownSeconds: number
   readonly maxTokenBytes: number
@@ -151,6 +160,7 @@ export function parseOptions<User>(options: unknown): Settings<User> {
   const serverUrl = given.url("serverUrl", allowInsecureHttp) ?? problemUrl
   const internalUrl = given.has("internalUrl") ? (given.url("internalUrl", allowInsecureHttp) ?? problemUrl) : serverUrl
   const clientId = given.text("clientId", "the Client ID column in Keycloak, not the UUID in the address bar") ?? ""
+  const timeoutMs = given.number("timeoutMs", 5000, 1, 600_000)
   const keySet = given.object("keySet")
   const cache = given.value("verifiedTokenCache") === false ? null : given.object("verifiedTokenCache")
   const admin = given.object("admin")
@@ -169,7 +179,10 @@ export function parseOptions<User>(options: unknown): Settings<User> {
     ...given.verification("verification"),
     algorithms: given.algorithms("algorithms"),
     clockToleranceSeconds: given.number("clockToleranceSeconds", 5, 0, 300),
-    timeoutMs: given.number("timeoutMs", 5000, 1, 600_000),
+    timeoutMs,
+    maxConcurrentRequests: Math.floor(given.number("maxConcurrentRequests", 64, 1, 10_000)),
+    // Half a minute by default, for databases that wait for a lock or a connection.
+    storeTimeoutMs: given.number("storeTimeoutMs", 6 * timeoutMs, 1, 3_600_000),
     maxAgeSeconds: keySet.number("maxAgeSeconds", 600, 0.001, 86_400),
     cooldownSeconds: keySet.number("cooldownSeconds", 10, 0.001, 3600),
     maxTokenBytes: given.number("maxTokenBytes", 12_288, 256, 1_048_576),

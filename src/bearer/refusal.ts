@@ -25,6 +25,7 @@ const descriptions: Readonly<Record<GateErrorCode, string>> = {
   registration_rejected: "The account or its password does not meet the rules.",
   keycloak_unavailable: "The login service cannot be reached; try again later.",
   keycloak_refused_us: "The login service does not accept this application.",
+  store_unavailable: "The application's own data cannot be reached; try again later.",
 }
 
 /** The one HTTP table: the answer to an error of ours, or `null` for an error that is not ours. */

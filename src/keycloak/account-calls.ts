@@ -83,11 +83,10 @@ export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOpt
 /** An outage that may be one of the mail server alone: Keycloak's answer is a 500 either way. */
 function mailProblem(error: unknown): unknown {
   if (!isGateError(error) || error.code !== "keycloak_unavailable") return error
-  const seconds = error.headers["Retry-After"]
   return new GateError(
     "keycloak_unavailable",
     `${error.message} If only mails fail, Keycloak can't send them: Realm settings → Email → Test connection.`,
-    { retryAfterSeconds: seconds === undefined ? undefined : Number(seconds), cause: error },
+    { retryAfterSeconds: error.retryAfterSeconds, cause: error },
   )
 }
 

@@ -2,7 +2,7 @@ import { type FieldProblem, GateError } from "../errors.js"
 import type { Realm } from "./realm.js"
 import { answerOf, refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
-import { retryAfter, type Transport, unavailable } from "./transport.js"
+import { retryAfter, type Share, type Transport, unavailable } from "./transport.js"
 
 /** What the Admin API answered, an error of its own included. */
 export interface AdminAnswer {
@@ -16,6 +16,7 @@ export interface AdminAnswer {
 export interface AdminApi {
   readonly url: string
   readonly clientId: string
+  readonly share: Share
   readonly serviceToken: ServiceToken
   /** `path` is what follows the address of the realm; whoever makes it encodes what is in it. */
   readonly ask: (method: string, path: string, body?: unknown) => Promise<AdminAnswer>
@@ -29,24 +30,31 @@ export interface AdminApiOptions {
   readonly realm: Realm
   readonly clientId: string
   readonly transport: Transport
+  /** Whose places its requests take. */
+  readonly share: Share
   readonly serviceToken: ServiceToken
 }
 
-export function createAdminApi({ realm, clientId, transport, serviceToken }: AdminApiOptions): AdminApi {
+export function createAdminApi({ realm, clientId, transport, share, serviceToken }: AdminApiOptions): AdminApi {
   const url = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
 
   async function send(token: string, method: string, path: string, body: unknown): Promise<AdminAnswer> {
-    const response = await transport.fetch(`${url}${path}`, {
-      method,
-      headers: { accept: "application/json", "content-type": "application/json", authorization: `Bearer ${token}` },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
+    const response = await transport.fetch(
+      `${url}${path}`,
+      { endpoint: "admin", share, isRepeatable: method === "GET" },
+      {
+        method,
+        headers: { accept: "application/json", "content-type": "application/json", authorization: `Bearer ${token}` },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      },
+    )
     return { status: response.status, headers: response.headers, data: parsed(await response.text()) }
   }
 
   return {
     url,
     clientId,
+    share,
     serviceToken,
     ask: (method, path, body) =>
       serviceToken.use(

@@ -42,7 +42,8 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
   ): Promise<Result> {
     // 7 MB and 100 ms: only an application that registers people pays for it, at its first registration.
     const { default: KeycloakAdminClient } = await import("@keycloak/keycloak-admin-client")
-    return transport.bounded(url, signal => {
+    // The admin client makes questions and changes alike, so none is repeated for it.
+    return transport.bounded(url, { endpoint: "admin", share: api.share, isRepeatable: false }, signal => {
       // A client per call, since it takes an abort signal for its whole life only (26.7.4).
       const requestOptions: RequestInit = { redirect: "error", signal }
       const client = new KeycloakAdminClient({ baseUrl: realm.baseUrl, realmName: realm.name, requestOptions })

@@ -5,7 +5,7 @@ import { clientForm, secretNeeded } from "./client-authentication.js"
 import { readHeader, splitToken } from "./compact-token.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
-import { readJson, type Transport, unavailable } from "./transport.js"
+import { type Call, readJson, type Share, type Transport, unavailable } from "./transport.js"
 
 /** Keycloak's answer about a token; nothing in it but `active` may be read unless that is true. */
 export type Introspect = (token: string) => Promise<Readonly<Record<string, unknown>> & { readonly active: boolean }>
@@ -16,9 +16,14 @@ export type Introspect = (token: string) => Promise<Readonly<Record<string, unkn
  * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us`
  * @see RFC 7662 §2
  */
-export function createIntrospect(asker: Asker, transport: Transport): Introspect {
+export function createIntrospect(asker: Asker, transport: Transport, share: Share): Introspect {
+  const call: Call = { endpoint: "introspection", share, isRepeatable: true }
   return async token => {
-    const response = await transport.fetch(asker.url, clientForm(asker, { token, token_type_hint: "access_token" }))
+    const response = await transport.fetch(
+      asker.url,
+      call,
+      clientForm(asker, { token, token_type_hint: "access_token" }),
+    )
     const answer = await readJson(asker.url, response)
     if (response.status !== 200) throw refusedUs(asker, answerOf(response.status, answer))
     const { active } = answer

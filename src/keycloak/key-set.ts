@@ -1,4 +1,4 @@
-import { readJson, type Transport, unavailable } from "./transport.js"
+import { type Call, readJson, type Transport, unavailable } from "./transport.js"
 
 /** One public key as Keycloak publishes it (RFC 7517); the same object as long as its text stays the same. */
 export type Jwk = Readonly<Record<string, unknown>> & { readonly kid: string; readonly kty: string }
@@ -138,8 +138,10 @@ export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSecon
   }
 }
 
+const call: Call = { endpoint: "keys", share: "own", isRepeatable: true }
+
 async function fetchKeys(transport: Transport, certsUrl: string, before: ReadonlySet<Jwk>): Promise<ReadonlySet<Jwk>> {
-  const response = await transport.fetch(certsUrl, { headers: { accept: "application/json" } })
+  const response = await transport.fetch(certsUrl, call, { headers: { accept: "application/json" } })
   if (response.status !== 200) {
     throw unavailable(
       certsUrl,

@@ -1,12 +1,15 @@
 import { clientForm } from "./client-authentication.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import { sessionRefusal } from "./token-client.js"
-import { readJson, type Transport, unavailable } from "./transport.js"
+import { type Call, readJson, type Transport, unavailable } from "./transport.js"
+
+// A second logout of a session that has ended is answered like the first.
+const call: Call = { endpoint: "logout", share: "anonymous", isRepeatable: true }
 
 /** Keycloak's logout by refresh token: 204, also for a session that has ended already. */
 export function createSessionEnd(asker: Asker, transport: Transport): (refreshToken: string) => Promise<void> {
   return async refreshToken => {
-    const response = await transport.fetch(asker.url, clientForm(asker, { refresh_token: refreshToken }))
+    const response = await transport.fetch(asker.url, call, clientForm(asker, { refresh_token: refreshToken }))
     if (response.status === 204) return
     if (response.ok)
       throw unavailable(asker.url, `it answered ${response.status} to a logout, where Keycloak answers 204`)

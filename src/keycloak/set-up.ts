@@ -6,7 +6,7 @@ import type { KeySet } from "./key-set.js"
 import type { Realm } from "./realm.js"
 import { type Asker, answerOf, lacksManageUsers, refused, refusedUs } from "./refused-us.js"
 import type { TokenClient } from "./token-client.js"
-import { readJson, type Transport, unavailable } from "./transport.js"
+import { type Call, readJson, type Transport, unavailable } from "./transport.js"
 
 export interface SetUpOptions {
   readonly realm: Realm
@@ -39,8 +39,10 @@ export function createSetUpInspection(options: SetUpOptions): InspectSetUp {
   }
 }
 
+const call: Call = { endpoint: "discovery", share: "own", isRepeatable: true }
+
 async function inspectServer({ realm, transport, client }: SetUpOptions): Promise<void> {
-  const response = await transport.fetch(realm.discoveryUrl, { headers: { accept: "application/json" } })
+  const response = await transport.fetch(realm.discoveryUrl, call, { headers: { accept: "application/json" } })
   const body = await readJson(realm.discoveryUrl, response)
   if (response.status !== 200)
     throw refusedUs({ ...client.asker, url: realm.discoveryUrl }, answerOf(response.status, body))

@@ -4,7 +4,7 @@ import { invalidFields } from "../fields.js"
 import type { Session } from "../login-with-password.js"
 import type { Realm } from "./realm.js"
 import { type Asker, answerOf, type KeycloakAnswer, refused, refusedUs } from "./refused-us.js"
-import { type Transport, unavailable, unreachable } from "./transport.js"
+import { type Call, type Transport, unavailable, unreachable } from "./transport.js"
 
 /** Keycloak's token endpoint for one client. */
 export interface TokenClient {
@@ -28,12 +28,16 @@ const idTokenAlgorithms = [
   "EdDSA",
 ]
 
+// Each login counts against Keycloak's lock, and a refresh token may be good for one use: neither is sent twice.
+const personsGrant: Call = { endpoint: "token", share: "anonymous", isRepeatable: false }
+const ownGrant: Call = { endpoint: "token", share: "own", isRepeatable: true }
+
 export function createTokenClient(options: TokenClientOptions): TokenClient {
   const { realm, clientId, clientSecret, transport, revealAccountState } = options
   const asker: Asker = { url: realm.tokenUrl, realm: realm.name, clientId, clientSecret }
-  let configured: oauth.Configuration | null = null
+  const configured = new Map<Call, oauth.Configuration>()
 
-  function configure(client: OpenidClient): oauth.Configuration {
+  function configure(client: OpenidClient, call: Call): oauth.Configuration {
     const configuration = new client.Configuration(
       {
         issuer: realm.issuer,
@@ -44,13 +48,16 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       undefined,
       clientSecret === null ? client.None() : client.ClientSecretBasic(clientSecret),
     )
-    configuration[client.customFetch] = transport.fetch as oauth.CustomFetch
+    configuration[client.customFetch] = ((url, init) =>
+      transport.fetch(url, call, init as RequestInit)) as oauth.CustomFetch
     // Whether plain http may be used is decided once, with the options.
     client.allowInsecureRequests(configuration)
+    configured.set(call, configuration)
     return configuration
   }
 
   async function grant(
+    call: Call,
     type: string,
     parameters: Readonly<Record<string, string>>,
     refusal: (answer: KeycloakAnswer) => GateError | null,
@@ -58,8 +65,8 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     // 10 ms: only an application that asks for tokens pays for it, once.
     const client = await import("openid-client")
     try {
-      configured ??= configure(client)
-      return await client.genericGrantRequest(configured, type, { ...parameters })
+      const configuration = configured.get(call) ?? configure(client, call)
+      return await client.genericGrantRequest(configuration, type, { ...parameters })
     } catch (error) {
       throw translate(error, client, asker, refusal)
     }
@@ -67,15 +74,17 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
 
   return {
     async passwordGrant(parameters) {
-      const answer = await grant("password", parameters, answer => loginRefusal(answer, revealAccountState))
+      const answer = await grant(personsGrant, "password", parameters, answer =>
+        loginRefusal(answer, revealAccountState),
+      )
       return toSession(clientId, answer)
     },
     async refreshGrant(refreshToken) {
-      const answer = await grant("refresh_token", { refresh_token: refreshToken }, sessionRefusal)
+      const answer = await grant(personsGrant, "refresh_token", { refresh_token: refreshToken }, sessionRefusal)
       return toSession(clientId, answer)
     },
     async clientCredentialsGrant() {
-      const { access_token, expires_in } = await grant("client_credentials", {}, () => null)
+      const { access_token, expires_in } = await grant(ownGrant, "client_credentials", {}, () => null)
       return { accessToken: access_token, expiresInSeconds: expires_in ?? 60 }
     },
   }

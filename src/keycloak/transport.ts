@@ -1,4 +1,5 @@
 import { GateError, isGateError } from "../errors.js"
+import type { Endpoint } from "../events.js"
 
 /** Requests to Keycloak that end in bounded time, read a bounded body, and follow no redirect. */
 export interface Transport {
@@ -6,12 +7,26 @@ export interface Transport {
    * `fetch` with the whole body read; a 429, a 5xx, a redirect or no answer in time is `keycloak_unavailable`.
    * Answers below 500 are the caller's to read.
    */
-  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>
+  readonly fetch: (url: string, call: Call, init?: RequestInit) => Promise<Response>
   /** Runs work of a client that brings its own fetch, under the same time limit. */
-  readonly bounded: <Result>(url: string, work: (signal: AbortSignal) => Promise<Result>) => Promise<Result>
+  readonly bounded: <Result>(url: string, call: Call, work: (signal: AbortSignal) => Promise<Result>) => Promise<Result>
   /** @throws {GateError} `closed` after `close()` */
   readonly assertOpen: () => void
   readonly close: () => void
+}
+
+/**
+ * Whose places a request takes, so that no kind of caller can take another's: verification of tokens, what an anonymous
+ * caller causes (login, refresh, registration, password reset), the application's calls about accounts, and work beside
+ * the requests. `"own"`: what all of them share (keys, service token), which waits for nobody.
+ */
+export type Share = "verification" | "anonymous" | "accounts" | "background" | "own"
+
+export interface Call {
+  readonly endpoint: Endpoint
+  readonly share: Share
+  /** A question without side effects: it may be sent once more. */
+  readonly isRepeatable: boolean
 }
 
 const maxBodyBytes = 1_048_576
@@ -24,7 +39,11 @@ export function createTransport(timeoutMs: number): Transport {
     if (isClosed) throw closedError()
   }
 
-  async function bounded<Result>(url: string, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  async function bounded<Result>(
+    url: string,
+    _call: Call,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
     assertOpen()
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort(timedOut(url, timeoutMs)), timeoutMs)
@@ -45,8 +64,8 @@ export function createTransport(timeoutMs: number): Transport {
   return {
     bounded,
     assertOpen,
-    fetch: (url, init) =>
-      bounded(url, async signal => {
+    fetch: (url, call, init) =>
+      bounded(url, call, async signal => {
         const response = await fetch(url, { ...init, redirect: "manual", signal }).catch((error: unknown) => {
           throw signal.aborted ? signal.reason : unreachable(url, error)
         })

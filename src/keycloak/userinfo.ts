@@ -2,7 +2,7 @@ import { invalidToken } from "../errors.js"
 import { createAskedOnce } from "./asked-once.js"
 import { type Asker, refused } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
-import { readJson, type Transport, unavailable } from "./transport.js"
+import { type Call, readJson, type Transport, unavailable } from "./transport.js"
 
 export interface UserinfoOptions {
   readonly asker: Asker
@@ -35,9 +35,11 @@ export function createUserinfo(options: UserinfoOptions): VerifyToken {
   }
 }
 
+const call: Call = { endpoint: "userinfo", share: "verification", isRepeatable: true }
+
 /** Whose token this is; an answer means that its session lives. */
 async function subjectOf(token: string, asker: Asker, transport: Transport): Promise<string> {
-  const response = await transport.fetch(asker.url, {
+  const response = await transport.fetch(asker.url, call, {
     headers: { authorization: `Bearer ${token}`, accept: "application/json" },
   })
   if (response.status === 200) {

@@ -4,7 +4,7 @@ import { GateError, type GateErrorCode, isGateError } from "../../src/errors.js"
 
 const table: [GateErrorCode, number, string | null][] = [
   ["config_invalid", 500, null],
-  ["closed", 500, null],
+  ["closed", 503, null],
   ["credentials_missing", 401, 'Bearer realm="shop"'],
   ["invalid_request", 400, 'error="invalid_request"'],
   ["invalid_token", 401, 'error="invalid_token"'],
@@ -17,6 +17,7 @@ const table: [GateErrorCode, number, string | null][] = [
   ["registration_rejected", 422, null],
   ["keycloak_unavailable", 503, null],
   ["keycloak_refused_us", 500, null],
+  ["store_unavailable", 503, null],
 ]
 
 describe("refusalFor", () => {

@@ -277,12 +277,12 @@ export function adapterContract(name: string, startApplication: StartApplication
         expect(await client.get("/editor", header)).toMatchObject({ status: 403 })
       })
 
-      it("answers 500 after the gate was closed", async () => {
+      it("answers 503 after the gate was closed", async () => {
         const gate = makeGate()
         const client = await start({ gate })
         gate.close()
         expect(await client.get("/open", `Bearer ${await mint()}`)).toMatchObject({
-          status: 500,
+          status: 503,
           body: { error: "closed" },
         })
       })
@@ -325,11 +325,11 @@ export function adapterContract(name: string, startApplication: StartApplication
           expect(await client.get("/editor", header)).toMatchObject({ status: 403 })
         })
 
-        it("answers 500 after the gate was closed", async () => {
+        it("answers 503 after the gate was closed", async () => {
           const { gate, header } = await startRemembering()
           const client = await start({ gate })
           gate.close()
-          expect(await client.get("/open", header)).toMatchObject({ status: 500, body: { error: "closed" } })
+          expect(await client.get("/open", header)).toMatchObject({ status: 503, body: { error: "closed" } })
         })
 
         it("asks a verifyBearer that the application has put in its place about every request", async () => {

@@ -50,7 +50,7 @@ describe("close()", () => {
       await expect.poll(() => realm.requests(at), { interval: 5, timeout: 20_000 }).toBeGreaterThan(0)
       const started = performance.now()
       gate.close()
-      expect(await inFlight).toMatchObject({ code: "closed", status: 500 })
+      expect(await inFlight).toMatchObject({ code: "closed", status: 503 })
       expect(performance.now() - started).toBeLessThan(500)
     },
     30_000,
@@ -58,7 +58,7 @@ describe("close()", () => {
 
   it.each(calls)("makes every later $verb fail with `closed`, and nothing is sent", async ({ call }) => {
     gate.close()
-    expect(await refusalOf(call())).toMatchObject({ code: "closed", status: 500 })
+    expect(await refusalOf(call())).toMatchObject({ code: "closed", status: 503 })
     expect(realm.requests()).toBe(0)
   })
 

@@ -87,7 +87,8 @@ describe("createKeySet", () => {
     expect(world.fetchedAt).toEqual([])
     const found = await Promise.all([find("a"), find("a"), find("a")])
     expect(found).toEqual([rsa("a"), rsa("a"), rsa("a")])
-    expect(world.requests).toEqual([[certsUrl, { headers: { accept: "application/json" } }]])
+    const call = { endpoint: "keys", share: "own", isRepeatable: true }
+    expect(world.requests).toEqual([[certsUrl, call, { headers: { accept: "application/json" } }]])
   })
 
   it("knows without a request that a key is published, and of none once that is too old", async () => {
