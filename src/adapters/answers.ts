@@ -1,4 +1,7 @@
+import type { IncomingHttpHeaders } from "node:http"
+import { adapterPortOf } from "../bearer/adapter-port.js"
 import type { PasswordChange } from "../change-password.js"
+import { GateError } from "../errors.js"
 import type { Gate } from "../gate.js"
 import type { PasswordCredentials, Session } from "../login-with-password.js"
 import type { MailOptions } from "../mail-options.js"
@@ -35,15 +38,15 @@ export interface Answer {
 }
 
 /**
- * Answers a parsed body, whatever that is; what rejects is for the framework.
+ * Answers a parsed body, whatever that is; what rejects is for the framework. `headers` are those that came with it.
  *
  * A body that is no object counts as an empty one, so that the answer names every missing field. Only named fields are
  * read: no `scope`, which could ask for a session that never ends, and nothing else that Keycloak would take.
  */
-export type AnswerBody = (body: unknown) => Promise<Answer>
+export type AnswerRequest<Request> = (body: unknown, request: Request, headers?: IncomingHttpHeaders) => Promise<Answer>
 
-/** The same, for an answer that also needs the framework's request. */
-export type AnswerRequest<Request> = (body: unknown, request: Request) => Promise<Answer>
+/** The same, for an answer that needs nothing else of the framework's request. */
+export type AnswerBody = (body: unknown, request?: unknown, headers?: IncomingHttpHeaders) => Promise<Answer>
 
 // RFC 6749 §5.1: answers with tokens are not to be stored; those about a person better not either.
 const noStore = { "Cache-Control": "no-store" }
@@ -57,7 +60,7 @@ export function registerAnswer<Request>(
   const attributeNames = parseAttributes(options?.attributes ?? [])
   const readExtra = options?.extra
   if (readExtra !== undefined && typeof readExtra !== "function") throw wrong("`extra` is a function of the request")
-  return answering(mount, async (body: unknown, request: Request) => {
+  return answering(mount, "registerHandler", async (body, request: Request) => {
     const attributes = pick(body, attributeNames)
     // Not yet a registration: registerUser checks every field, as it does for any caller.
     const registration = { ...pick(body, nameFields), attributes } as unknown as Registration
@@ -67,20 +70,20 @@ export function registerAnswer<Request>(
 }
 
 export function loginAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
-  return answering(createMount(gate, options), async (body: unknown) => {
+  return answering(createMount(gate, options), "loginHandler", async body => {
     const credentials = pick(body, ["username", "password", "otp"]) as unknown as PasswordCredentials
     return sessionAnswer(await gate.loginWithPassword(credentials))
   })
 }
 
 export function refreshAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
-  return answering(createMount(gate, options), async (body: unknown) => {
+  return answering(createMount(gate, options), "refreshHandler", async body => {
     return sessionAnswer(await gate.refreshSession(refreshTokenIn(body)))
   })
 }
 
 export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
-  return answering(createMount(gate, options), async (body: unknown) => {
+  return answering(createMount(gate, options), "logoutHandler", async body => {
     await gate.logout(refreshTokenIn(body))
     return { status: 204, headers: {}, body: undefined }
   })
@@ -94,14 +97,14 @@ export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetH
   if (lifespanSeconds !== undefined && !(Number.isSafeInteger(lifespanSeconds) && lifespanSeconds > 0)) {
     throw wrong("`lifespanSeconds` is a whole number of seconds")
   }
-  return answering(mount, async (body: unknown) => {
+  return answering(mount, "passwordResetHandler", async body => {
     await gate.sendPasswordReset(pick(body, ["email"]).email as string, { redirectUri, lifespanSeconds })
     return { status: 202, headers: noStore, body: { accepted: true } }
   })
 }
 
 export function changePasswordAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerRequest<Carrier> {
-  return answering(createMount(gate, options), async (body: unknown, carrier: Carrier) => {
+  return answering(createMount(gate, options), "changePasswordHandler", async (body, carrier: Carrier) => {
     const subject = readOwnSubject(carrier)
     const change = pick(body, ["currentPassword", "newPassword", "otp", ...(subject === null ? ["username"] : [])])
     const whose = subject === null ? {} : { subject }
@@ -110,19 +113,42 @@ export function changePasswordAnswer(gate: Gate<unknown>, options: AdapterOption
   })
 }
 
-function answering<Parameters extends unknown[]>(
+function answering<Request>(
   mount: Mount<unknown>,
-  answer: (...parameters: Parameters) => Promise<Answer>,
-): (...parameters: Parameters) => Promise<Answer> {
-  return async (...parameters) => {
+  handler: string,
+  answer: (body: unknown, request: Request) => Promise<Answer>,
+): AnswerRequest<Request> {
+  return async (body, request, headers = {}) => {
+    if (isUnparsed(body, headers)) adapterPortOf(mount.gate.verifyBearer).report(withoutParser(handler))
     try {
-      return await answer(...parameters)
+      return await answer(body, request)
     } catch (error) {
       const refusal = answerOf(mount, error)
       if (refusal === null) throw error
       return refusal
     }
   }
+}
+
+/**
+ * Whether JSON came and nobody has parsed it. A caller who sends something else, or nothing, looks alike but for the
+ * headers, and is no reason to tell the programmer anything.
+ */
+function isUnparsed(body: unknown, headers: IncomingHttpHeaders): boolean {
+  if (!/^application\/json(; ?charset=[\w-]+)?$/i.test(headers["content-type"] ?? "")) return false
+  const length = Number(headers["content-length"] ?? 0)
+  // The text of a JSON string has lost its quotes.
+  if (typeof body === "string") return body !== "" && Buffer.byteLength(body) === length
+  if (body !== undefined && !(body instanceof Uint8Array)) return false
+  return length > 0 || headers["transfer-encoding"] !== undefined
+}
+
+function withoutParser(handler: string): GateError {
+  return new GateError(
+    "config_invalid",
+    `${handler} got a JSON body that nobody had parsed, so it sees no fields. Mount a parser ahead of it: express.json() on ` +
+      "Express, bodyParser() on Koa; Fastify has its own, so give it no other for application/json.",
+  )
 }
 
 /** RFC 6749 §5.1's names, and Keycloak's for the refresh token's life. */

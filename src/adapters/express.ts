@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Request } from "express"
 import type { Principal } from "../bearer/principal.js"
-import { parseRequirements, type Requirements } from "../bearer/requirements.js"
+import type { Requirements } from "../bearer/requirements.js"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
 import {
@@ -20,10 +20,10 @@ import {
   type AdapterOptions,
   admit,
   answerTo,
+  createGuard,
   createMount,
   type PrincipalOf,
   readPrincipal,
-  requirePrincipal,
   type WithPrincipal,
 } from "./request.js"
 
@@ -74,8 +74,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  * app.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
  */
 export function requireUser(requirements: Requirements = {}): Middleware {
-  const guard = parseRequirements(requirements)
-  return middleware(request => void requirePrincipal(request, guard, "requireUser"))
+  return middleware(createGuard(requirements))
 }
 
 /**
@@ -144,7 +143,7 @@ function handler(answer: AnswerRequest<Request>): Middleware {
   return async (request, response, next) => {
     try {
       const { body } = request as Request
-      send(response, await answer(body, request as Request))
+      send(response, await answer(body, request as Request, request.headers))
     } catch (error) {
       next(error)
     }

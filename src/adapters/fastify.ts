@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifyRequest } from "fastify"
 import fastifyPlugin from "fastify-plugin"
 import type { Principal } from "../bearer/principal.js"
 import { refusalFor } from "../bearer/refusal.js"
-import { parseRequirements, type Requirements } from "../bearer/requirements.js"
+import type { Requirements } from "../bearer/requirements.js"
 import { GateError, isGateError } from "../errors.js"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
@@ -22,10 +22,10 @@ import {
   type AdapterOptions,
   admit,
   answerTo,
+  createGuard,
   createMount,
   type PrincipalOf,
   readPrincipal,
-  requirePrincipal,
   type WithPrincipal,
   wrong,
 } from "./request.js"
@@ -96,8 +96,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  * app.get("/editor", { onRequest: requireUser({ clientRoles: { "shop-api": ["editor"] } }) }, handler)
  */
 export function requireUser(requirements: Requirements = {}): Hook {
-  const guard = parseRequirements(requirements)
-  return hook(request => void requirePrincipal(request, guard, "requireUser"))
+  return hook(createGuard(requirements))
 }
 
 /**
@@ -106,7 +105,13 @@ export function requireUser(requirements: Requirements = {}): Hook {
  * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
  * kind; `config_invalid` without `authenticate`
  */
-export const principalOf: PrincipalOf<WithPrincipal> = readPrincipal as PrincipalOf<WithPrincipal>
+export const principalOf: PrincipalOf<WithPrincipal> = ((request, kind?: "user" | "service") => {
+  try {
+    return readPrincipal(request, kind)
+  } catch (error) {
+    throw publicError(error)
+  }
+}) as PrincipalOf<WithPrincipal>
 
 /** Handler that registers the person in the JSON body. */
 export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions<FastifyRequest> = {}): Handler {
@@ -168,7 +173,8 @@ function hook<Request extends object>(step: (request: Request) => Promise<void> 
 function handler(answer: AnswerRequest<FastifyRequest>): Handler {
   return async (request, reply) => {
     try {
-      return send(reply, await answer(request.body, request as FastifyRequest))
+      const { body, headers } = request as FastifyRequest
+      return send(reply, await answer(body, request as FastifyRequest, headers))
     } catch (error) {
       throw publicError(error)
     }

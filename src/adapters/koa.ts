@@ -1,6 +1,6 @@
 import type { Middleware, ParameterizedContext } from "koa"
 import type { Principal } from "../bearer/principal.js"
-import { parseRequirements, type Requirements } from "../bearer/requirements.js"
+import type { Requirements } from "../bearer/requirements.js"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
 import {
@@ -19,10 +19,10 @@ import {
   type AdapterOptions,
   admit,
   answerTo,
+  createGuard,
   createMount,
   type PrincipalOf,
   readPrincipal,
-  requirePrincipal,
 } from "./request.js"
 
 export type { AdapterOptions, PasswordResetHandlerOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
@@ -65,8 +65,8 @@ export function authenticate(
  * router.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
  */
 export function requireUser(requirements: Requirements = {}): Middleware<object, object> {
-  const guard = parseRequirements(requirements)
-  return middleware(ctx => void requirePrincipal(ctx.state, guard, "requireUser"))
+  const guard = createGuard(requirements)
+  return middleware(ctx => guard(ctx.state))
 }
 
 /**
@@ -118,7 +118,7 @@ export function passwordResetHandler(
  */
 export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
   const answer = changePasswordAnswer(gate, options)
-  return handler((body, { state }) => answer(body, state))
+  return handler((body, { state }, headers) => answer(body, state, headers))
 }
 
 /** Goes on at once after a step that does not have to wait, so that a guard costs no promise. */
@@ -142,7 +142,7 @@ function middleware(step: (ctx: Context) => Promise<void> | void): Middleware<ob
 function handler(answer: AnswerRequest<ParsedContext>): Middleware<object, object> {
   return async ctx => {
     const parsed = ctx as ParsedContext
-    send(ctx, await answer(parsed.request.body, parsed))
+    send(ctx, await answer(parsed.request.body, parsed, ctx.headers))
   }
 }
 

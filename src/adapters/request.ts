@@ -1,8 +1,9 @@
 import { adapterPortOf } from "../bearer/adapter-port.js"
 import type { Principal, ServicePrincipal, UserPrincipal } from "../bearer/principal.js"
+import { isPrincipal } from "../bearer/principal-brand.js"
 import { type Refusal, refusalFor, withChallenge } from "../bearer/refusal.js"
-import { assertAllowed, type Guard, parseRequirements } from "../bearer/requirements.js"
-import { GateError, isGateError } from "../errors.js"
+import { assertAllowed, type Guard, parseRequirements, type Requirements } from "../bearer/requirements.js"
+import { GateError } from "../errors.js"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
 import type { Authorization } from "../verify-bearer.js"
@@ -119,15 +120,39 @@ function authorizationOf(message: Message): Authorization {
 }
 
 /**
+ * What `requireUser` does: lets a request pass or throws.
+ *
+ * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
+ */
+export function createGuard(requirements: Requirements): (carrier: Carrier) => void {
+  const guard = parseRequirements(requirements)
+  let isTold = false
+  return carrier => {
+    // Where no gate stands, no `onEvent` hears of it. Once for each guard: every request would tell the same.
+    if ((carrier as Marked)[mountKey] === undefined && !isTold) {
+      isTold = true
+      process.emitWarning(withoutAuthenticate("requireUser"), { type: "KeycloakGateWarning", code: "config_invalid" })
+    }
+    requirePrincipal(carrier, guard, "requireUser")
+  }
+}
+
+function withoutAuthenticate(asker: string): string {
+  return `${asker} ran without authenticate before it: mount \`authenticate(gate)\` ahead of it, in the same scope.`
+}
+
+/**
  * The principal that `authenticate` left on a request, if the guard lets it pass.
  *
  * @throws {GateError} `config_invalid`, `credentials_missing` or `insufficient_scope`
  */
-export function requirePrincipal(carrier: Carrier, guard: Guard, asker: string): Principal<RegisteredUser> {
+function requirePrincipal(carrier: Carrier, guard: Guard, asker: string): Principal<RegisteredUser> {
   const { principal = null, [mountKey]: mount } = carrier as Marked
-  if (mount === undefined) throw new GateError("config_invalid", `${asker} ran without authenticate before it.`)
+  if (mount === undefined) throw new GateError("config_invalid", withoutAuthenticate(asker))
   try {
     if (principal === null) throw new GateError("credentials_missing", `${asker} met a request without credentials.`)
+    // By what it is, not by its shape: anything in the process can put an object there.
+    if (!isPrincipal(principal)) throw new GateError("config_invalid", `${asker} ${foreignPrincipal}`)
     assertAllowed(principal, guard)
     return principal
   } catch (error) {
@@ -135,6 +160,10 @@ export function requirePrincipal(carrier: Carrier, guard: Guard, asker: string):
     throw withChallenge(error, mount.gate.realm)
   }
 }
+
+const foreignPrincipal =
+  "met a principal that no gate made: something put it there, or copied one (`{ ...req.principal }`, JSON). Leave what " +
+  "`authenticate` sets as it is, and keep what you add in a place of its own. In tests, use keycloak-gate/testing."
 
 const anybody: Guard = parseRequirements({ kind: "any" })
 
@@ -159,11 +188,7 @@ export function readOwnSubject(carrier: Carrier): string | null {
 /** The answer to an error met on a request, or `null` where the framework is to have the error. */
 export function answerTo(error: unknown, carrier: Carrier): Refusal | null {
   const { [mountKey]: mount } = carrier as Marked
-  if (mount !== undefined) return answerOf(mount, error)
-  // No gate, so no log to read: this one answer tells the programmer itself.
-  const refusal = refusalFor(error)
-  if (refusal === null || !isGateError(error)) return null
-  return { ...refusal, body: { error: error.code, error_description: error.message } }
+  return mount === undefined ? refusalFor(error) : answerOf(mount, error)
 }
 
 /** The same where the gate is at hand. */

@@ -1,4 +1,5 @@
 import { type Claims, freezeDeep } from "./claims.js"
+import { knowPrincipals } from "./principal-brand.js"
 
 interface PrincipalBase {
   readonly issuer: string
@@ -90,6 +91,10 @@ class VerifiedPrincipal {
   declare readonly scopes: readonly string[]
   declare readonly groups: readonly string[]
   readonly #source: Source
+
+  static {
+    knowPrincipals(value => #source in value)
+  }
 
   constructor(members: Members, source: Source, user: unknown) {
     this.kind = members.kind

@@ -1,4 +1,4 @@
-import express, { type ErrorRequestHandler, type Express, type Request } from "express"
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from "express"
 import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
@@ -11,7 +11,7 @@ import {
   registerHandler,
   requireUser,
 } from "../../src/adapters/express.js"
-import { createGate, type Gate, memoryUserStore } from "../../src/index.js"
+import { createGate, type Gate, type GateEvent, memoryUserStore } from "../../src/index.js"
 import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
 import { openShop } from "../support/shop.ts"
@@ -30,9 +30,10 @@ describe("Express alone", () => {
     for (const one of open.splice(0).reverse()) await one.close()
   })
 
-  function makeGate(clientId = "shop-api"): Gate<unknown> {
+  function makeGate(clientId = "shop-api", events: GateEvent[] = []): Gate<unknown> {
     const userStore = memoryUserStore()
-    const gate = createGate({ serverUrl: realm.url, realm: "shop", clientId, userStore, onEvent: () => {} })
+    const onEvent = (event: GateEvent) => void events.push(event)
+    const gate = createGate({ serverUrl: realm.url, realm: "shop", clientId, userStore, onEvent })
     open.push(gate)
     return gate
   }
@@ -96,14 +97,62 @@ describe("Express alone", () => {
     expect(errors).toMatchObject([{ code: "invalid_token" }])
   })
 
-  it("answers with every missing field where no body parser is mounted", async () => {
-    const client = await start(express().post("/login", loginHandler(makeGate())))
+  it.each([
+    ["no body parser is mounted", express.Router()],
+    ["a parser leaves bytes", express.raw({ type: "*/*" })],
+    ["a parser leaves text", express.text({ type: "*/*" })],
+  ])("names the missing fields where %s, and tells the log of the parser", async (_, parser) => {
+    const events: GateEvent[] = []
+    const client = await start(
+      express()
+        .use(parser)
+        .post("/login", loginHandler(makeGate("shop-api", events))),
+    )
     const answer = await client.send("POST", "/login", { json: { username: "ada", password: "p" } })
     expect(answer).toMatchObject({ status: 400, body: { fields: [{ field: "username" }, { field: "password" }] } })
+    expect(events).toMatchObject([{ error: { code: "config_invalid" } }, { error: { code: "invalid_request" } }])
+    expect(String((events[0] as { error: Error }).error.message)).toContain("express.json()")
+  })
+
+  it("tells the log of no missing parser where the caller sends no JSON, whatever it says it is", async () => {
+    const events: GateEvent[] = []
+    const app = express().use(express.json({ strict: false }), express.text())
+    const client = await start(app.post("/login", loginHandler(makeGate("shop-api", events))))
+    const bodies = [
+      {},
+      { text: "username=ada" },
+      { form: "username=ada" },
+      { json: "{}" },
+      { json: null },
+      { raw: '""' },
+    ]
+    for (const body of bodies) expect(await client.send("POST", "/login", body)).toMatchObject({ status: 400 })
+    expect(events.map(event => "error" in event && event.error.code)).toEqual(Array(6).fill("invalid_request"))
+  })
+
+  it("lets nobody in where a guard is mounted and not made", async () => {
+    const app = express()
+    app.get("/guard", requireUser as unknown as RequestHandler, (_, response) => void response.end("in"))
+    app.get("/gate", authenticate as unknown as RequestHandler, (_, response) => void response.end("in"))
+    app.post("/login", loginHandler as unknown as RequestHandler)
+    const onError: ErrorRequestHandler = (error, _request, response, _next) => void response.status(500).end(error.code)
+    const client = await start(app.use(onError))
+    for (const path of ["/guard", "/gate"]) {
+      expect(await client.get(path)).toMatchObject({ status: 500, text: "config_invalid" })
+    }
+    expect(await client.send("POST", "/login", { json: {} })).toMatchObject({ status: 500, text: "config_invalid" })
   })
 })
 
-function createApplication({ gate, onError, routes, strayRoutes, handlers, onApplicationError }: Setup): Express {
+function createApplication({
+  gate,
+  onError,
+  routes,
+  replacePrincipal,
+  strayRoutes,
+  handlers,
+  onApplicationError,
+}: Setup): Express {
   const app = express()
   // Keeps Express's own handler from printing stacks.
   app.set("env", "test")
@@ -111,6 +160,12 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
   addRoutes(app, strayRoutes)
   if (handlers) app.post("/stray/password", changePasswordHandler(gate, { onError }))
   app.use(authenticate(gate, { onError }))
+  if (replacePrincipal !== undefined) {
+    app.use((request, _response, next) => {
+      if (request.principal !== null) Object.assign(request, { principal: replacePrincipal(request.principal) })
+      next()
+    })
+  }
   addRoutes(app, routes)
   if (handlers) {
     app.post(

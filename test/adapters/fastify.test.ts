@@ -14,7 +14,7 @@ import {
   registerHandler,
   requireUser,
 } from "../../src/adapters/fastify.js"
-import { createGate, type Gate, isGateError, memoryUserStore } from "../../src/index.js"
+import { createGate, type Gate, type GateEvent, isGateError, memoryUserStore } from "../../src/index.js"
 import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, type Route, type Setup } from "../contracts/adapter.js"
 import { openShop } from "../support/shop.ts"
@@ -33,9 +33,10 @@ describe("Fastify alone", () => {
     for (const one of open.splice(0).reverse()) await one.close()
   })
 
-  function makeGate(clientId = "shop-api"): Gate<unknown> {
+  function makeGate(clientId = "shop-api", events: GateEvent[] = []): Gate<unknown> {
     const userStore = memoryUserStore()
-    const gate = createGate({ serverUrl: realm.url, realm: "shop", clientId, userStore, onEvent: () => {} })
+    const onEvent = (event: GateEvent) => void events.push(event)
+    const gate = createGate({ serverUrl: realm.url, realm: "shop", clientId, userStore, onEvent })
     open.push(gate)
     return gate
   }
@@ -176,10 +177,56 @@ describe("Fastify alone", () => {
     ])
     expect(isGateError(errors[0])).toBe(true)
   })
+
+  it("tells the caller a constant sentence where principalOf finds nobody, with Fastify's own error handler", async () => {
+    const app = makeApp()
+    app.get("/stray", subjectOf)
+    app.register(async scope => {
+      await scope.register(authenticate(makeGate()))
+      scope.get("/open", subjectOf)
+    })
+    const stray = await app.inject({ url: "/stray" })
+    expect([stray.statusCode, stray.json().code]).toEqual([500, "config_invalid"])
+    expect((await app.inject({ url: "/open" })).json()).toMatchObject({ statusCode: 401, code: "credentials_missing" })
+    for (const url of ["/stray", "/open"]) {
+      expect((await app.inject({ url })).body).not.toMatch(/principalOf|authenticate\b|mount|stack/)
+    }
+  })
+
+  it("names the missing fields where another parser takes the JSON, and tells the log of Fastify's own", async () => {
+    const events: GateEvent[] = []
+    const app = makeApp()
+    app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, bytes, done) => done(null, bytes))
+    app.post("/login", loginHandler(makeGate("shop-api", events)))
+    const answer = await app.inject({ method: "POST", url: "/login", payload: { username: "ada", password: "p" } })
+    expect(answer.json().fields).toMatchObject([{ field: "username" }, { field: "password" }])
+    expect(events).toMatchObject([{ error: { code: "config_invalid" } }, { error: { code: "invalid_request" } }])
+    expect(String((events[0] as { error: Error }).error.message)).toContain("Fastify has its own")
+  })
+
+  it("tells the log of no missing parser where the caller sends no JSON object", async () => {
+    const events: GateEvent[] = []
+    const app = makeApp()
+    app.post("/login", loginHandler(makeGate("shop-api", events)))
+    const post = (payload: string, type: string) =>
+      app.inject({ method: "POST", url: "/login", payload, headers: { "content-type": type } })
+    expect((await app.inject({ method: "POST", url: "/login" })).statusCode).toBe(400)
+    expect((await post("username=ada", "text/plain")).statusCode).toBe(400)
+    for (const json of ['"{}"', '"\\u007b\\u007d"', "null", "[]"]) {
+      expect((await post(json, "application/json")).statusCode).toBe(400)
+    }
+    expect(events.map(event => "error" in event && event.error.code)).toEqual(Array(6).fill("invalid_request"))
+  })
+
+  it("lets nobody in where a guard is mounted and not made", async () => {
+    const app = makeApp()
+    app.get("/", { onRequest: requireUser as never }, async () => "in")
+    expect(await app.inject({ url: "/" })).toMatchObject({ statusCode: 500 })
+  })
 })
 
 async function createApplication(setup: Setup): Promise<FastifyInstance> {
-  const { gate, onError, routes, strayRoutes, handlers, onApplicationError } = setup
+  const { gate, onError, routes, replacePrincipal, strayRoutes, handlers, onApplicationError } = setup
   const app = fastify()
   app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, form, done) => {
     done(null, Object.fromEntries(new URLSearchParams(String(form))))
@@ -194,6 +241,11 @@ async function createApplication(setup: Setup): Promise<FastifyInstance> {
   if (handlers) app.post("/stray/password", changePasswordHandler(gate, { onError }))
   await app.register(async scope => {
     await scope.register(authenticate(gate, { onError }))
+    if (replacePrincipal !== undefined) {
+      scope.addHook("onRequest", async request => {
+        if (request.principal !== null) Object.assign(request, { principal: replacePrincipal(request.principal) })
+      })
+    }
     addRoutes(scope, routes)
     if (!handlers) return
     scope.post(

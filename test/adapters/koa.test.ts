@@ -1,7 +1,7 @@
 import { bodyParser } from "@koa/bodyparser"
 import Router from "@koa/router"
 import Koa from "koa"
-import { afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import {
   authenticate,
   changePasswordHandler,
@@ -14,7 +14,7 @@ import {
   registerHandler,
   requireUser,
 } from "../../src/adapters/koa.js"
-import { createGate, type Gate, memoryUserStore } from "../../src/index.js"
+import { createGate, type Gate, type GateEvent, memoryUserStore } from "../../src/index.js"
 import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
 import { openShop } from "../support/shop.ts"
@@ -33,10 +33,10 @@ describe("Koa alone", () => {
     for (const one of open.splice(0).reverse()) await one.close()
   })
 
-  function makeGate(): Gate<unknown> {
+  function makeGate(events: GateEvent[] = []): Gate<unknown> {
     const userStore = memoryUserStore()
     const options = { serverUrl: realm.url, realm: "shop", clientId: "shop-api", userStore }
-    const gate = createGate({ ...options, onEvent: () => {} })
+    const gate = createGate({ ...options, onEvent: event => void events.push(event) })
     open.push(gate)
     return gate
   }
@@ -72,7 +72,9 @@ describe("Koa alone", () => {
       return next()
     })
     const client = await start(app.use(requireUser()).use(ctx => void ctx.set("X-In", "yes")))
+    const warn = vi.spyOn(process, "emitWarning").mockReturnValue()
     expect(await client.get("/", `Bearer ${await realm.issueToken("ada")}`)).toMatchObject({ status: 500 })
+    warn.mockRestore()
   })
 
   it("throws a refusal when the answer has begun already", async () => {
@@ -90,14 +92,45 @@ describe("Koa alone", () => {
     expect(errors).toMatchObject([{ code: "invalid_token" }])
   })
 
-  it("answers with every missing field where no body parser is mounted", async () => {
-    const client = await start(new Koa().use(loginHandler(makeGate())))
+  it("names the missing fields where no body parser is mounted, and tells the log of the parser", async () => {
+    const events: GateEvent[] = []
+    const client = await start(new Koa().use(loginHandler(makeGate(events))))
     const answer = await client.send("POST", "/", { json: { username: "ada", password: "p" } })
     expect(answer).toMatchObject({ status: 400, body: { fields: [{ field: "username" }, { field: "password" }] } })
+    expect(events).toMatchObject([{ error: { code: "config_invalid" } }, { error: { code: "invalid_request" } }])
+    expect(String((events[0] as { error: Error }).error.message)).toContain("bodyParser()")
+  })
+
+  it("tells the log of no missing parser where the caller sends no JSON", async () => {
+    const events: GateEvent[] = []
+    const app = new Koa()
+    app.use(bodyParser()).use(loginHandler(makeGate(events)))
+    const client = await start(app)
+    for (const body of [{}, { text: "username=ada" }, { form: "a=b" }, { raw: "[]" }]) {
+      expect(await client.send("POST", "/", body)).toMatchObject({ status: 400 })
+    }
+    expect(events.map(event => "error" in event && event.error.code)).toEqual(Array(4).fill("invalid_request"))
+  })
+
+  it("lets nobody in where a guard is mounted and not made", async () => {
+    for (const notMade of [requireUser, authenticate, loginHandler]) {
+      const app = new Koa()
+      app.use((ctx, next) => (notMade as unknown as Koa.Middleware)(ctx, next)).use(ctx => void ctx.set("X-In", "yes"))
+      const answer = await (await start(app)).get("/")
+      expect([answer.status, answer.headers["x-in"]]).toEqual([500, undefined])
+    }
   })
 })
 
-function createApplication({ gate, onError, routes, strayRoutes, handlers, onApplicationError }: Setup): Koa {
+function createApplication({
+  gate,
+  onError,
+  routes,
+  replacePrincipal,
+  strayRoutes,
+  handlers,
+  onApplicationError,
+}: Setup): Koa {
   const app = new Koa()
   app.silent = true
   if (onApplicationError !== null) {
@@ -115,6 +148,12 @@ function createApplication({ gate, onError, routes, strayRoutes, handlers, onApp
   app.use(routesOf(strayRoutes).routes())
   if (handlers) app.use(new Router().post("/stray/password", changePasswordHandler(gate, { onError })).routes())
   app.use(authenticate(gate, { onError }))
+  if (replacePrincipal !== undefined) {
+    app.use(async ({ state }, next) => {
+      if (state.principal !== null) state.principal = replacePrincipal(state.principal)
+      await next()
+    })
+  }
   app.use(routesOf(routes).routes())
   if (!handlers) return app
   const accounts = new Router()

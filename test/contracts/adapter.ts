@@ -29,6 +29,8 @@ export interface Setup {
   readonly onError?: "pass" | undefined
   /** Routes (GET and POST) behind `authenticate`; bodies are parsed, forms and any JSON value too. */
   readonly routes: readonly Route[]
+  /** What stands between `authenticate` and the routes makes of the principal; absent: nothing stands there. */
+  readonly replacePrincipal?: ((principal: Principal<unknown>) => unknown) | undefined
   /** Routes that `authenticate` does not reach. */
   readonly strayRoutes: readonly Route[]
   /**
@@ -91,6 +93,35 @@ function refuses(attempt: () => unknown): boolean {
   } catch (error) {
     return error instanceof TypeError
   }
+}
+
+/** A principal's members, as anything in the process could write them. */
+const pretended = {
+  kind: "user",
+  issuer: "https://sso.example.test/realms/shop",
+  subject: "s-eve",
+  username: "eve",
+  realmRoles: ["admin"],
+  clientRoles: { "shop-api": ["editor"] },
+  scopes: ["orders:read"],
+  groups: [],
+}
+const forgeries: readonly (readonly [string, (principal: Principal<unknown>) => unknown])[] = [
+  ["an object like one", () => pretended],
+  ["a copy with one member more", principal => ({ ...principal, isAdmin: true })],
+  ["a copy with all hidden members", principal => copyOf(principal)],
+  ["a copy by way of JSON", principal => JSON.parse(JSON.stringify(principal))],
+  ["a structured clone", principal => structuredClone({ ...principal, user: null })],
+  ["an object that inherits from one", principal => Object.create(principal)],
+  ["a proxy of one", principal => new Proxy(principal, {})],
+  ["text", () => "ada"],
+  ["true", () => true],
+  ["a list with one in it", principal => [principal]],
+  ["a function", principal => Object.assign(() => undefined, { kind: principal.kind })],
+]
+
+function copyOf(principal: object): object {
+  return Object.create(Object.getPrototypeOf(principal), Object.getOwnPropertyDescriptors(principal))
 }
 
 /** Everything that is the same for every adapter; the adapter's own test adds what is peculiar to its framework. */
@@ -400,11 +431,67 @@ export function adapterContract(name: string, startApplication: StartApplication
         expect(await client.get("/service", `Bearer ${await mint()}`)).toMatchObject({ status: 403 })
       })
 
-      it("is a 500 that says so where authenticate did not run", async () => {
+      it("is a 500 with a constant sentence where authenticate did not run, and tells the log why, once", async () => {
+        const warn = vi.spyOn(process, "emitWarning").mockReturnValue()
         const client = await start()
-        const answer = await client.get("/stray", `Bearer ${await mint()}`)
-        expect(answer).toMatchObject({ status: 500, body: { error: "config_invalid" } })
-        expect(answer.body.error_description).toContain("without authenticate")
+        for (let visit = 1; visit <= 2; visit++) {
+          const answer = await client.get("/stray", `Bearer ${await mint()}`)
+          expect(answer).toMatchObject({ status: 500, body: { error: "config_invalid" } })
+          expect(answer.text).not.toMatch(/requireUser|authenticate\b|mount|stack/)
+        }
+        const options = { type: "KeycloakGateWarning", code: "config_invalid" }
+        expect(warn.mock.calls).toEqual([[expect.stringContaining("authenticate(gate)"), options]])
+        warn.mockRestore()
+      })
+
+      it.each(forgeries)("lets nobody in for %s in the principal's place", async (_, forge) => {
+        const client = await start({ replacePrincipal: forge })
+        const header = `Bearer ${await mint({ resource_access: { "shop-api": { roles: ["editor"] } } })}`
+        for (const path of ["/me", "/editor", "/either"]) {
+          const answer = await client.get(path, header)
+          expect(answer).toMatchObject({ status: 500, body: { error: "config_invalid" } })
+          expect(answer.text).not.toMatch(/principal|copied/)
+        }
+        const heard = events.map(event => event.type === "refusal" && event.error.message)
+        expect(heard).toEqual(Array(3).fill(expect.stringContaining("`{ ...req.principal }`")))
+        await client.get("/open-as-user", header)
+        expect(applicationErrors).toEqual([expect.objectContaining({ code: "config_invalid" })])
+      })
+
+      it("lets nobody in for a principal that every object inherits", async () => {
+        const client = await start()
+        const value = { ...pretended, user: {} }
+        Object.defineProperty(Object.prototype, "principal", { value, writable: true, configurable: true })
+        const warn = vi.spyOn(process, "emitWarning").mockReturnValue()
+        try {
+          expect(await client.get("/me")).toMatchObject({ status: 401 })
+          expect(await client.get("/stray")).toMatchObject({ status: 500 })
+        } finally {
+          Reflect.deleteProperty(Object.prototype, "principal")
+          warn.mockRestore()
+        }
+      })
+
+      it("changes no password for a principal that no gate made", async () => {
+        const changed = vi.fn(async () => undefined)
+        const client = await start({
+          gate: { ...makeGate(), changePassword: changed },
+          replacePrincipal: principal => ({ ...principal, subject: "s-eve" }),
+        })
+        const headers = ["Authorization", `Bearer ${await mint()}`]
+        const json = { username: "eve", currentPassword: "p", newPassword: "q" }
+        expect(await client.send("POST", "/password", { headers, json })).toMatchObject({ status: 500 })
+        expect(changed).not.toHaveBeenCalled()
+      })
+
+      it("lets in whom a gate of another copy of this library let in", async () => {
+        vi.resetModules()
+        const other: typeof import("../../src/index.js") = await import("../../src/index.js")
+        expect(other.createGate).not.toBe(createGate)
+        const gate = other.createGate({ ...realm.gateOptions, userStore: memoryUserStore(), onEvent: () => undefined })
+        open.push(gate)
+        const client = await start({ gate: gate as unknown as Gate<unknown> })
+        expect(await client.get("/me", `Bearer ${await mint()}`)).toMatchObject({ status: 200 })
       })
 
       it.each([
