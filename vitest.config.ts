@@ -20,7 +20,7 @@ const pure = [
   "test/*.test.ts",
   "test/{bearer,user}/**/*.test.ts",
   "test/adapters/{answers,request}.test.ts",
-  "test/keycloak/{asked-once,compact-token,duplicate-members,key-set,keycloak-clock,recheck,signature}.test.ts",
+  "test/keycloak/{asked-once,compact-token,duplicate-members,key-set,keycloak-clock,recheck,service-token,signature}.test.ts",
   "test/keycloak/token-verifier.test.ts",
 ]
 

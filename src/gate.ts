@@ -69,6 +69,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const { clientId, clientSecret, admin, userStore, audience, clockToleranceSeconds, mode, recheckSeconds } = settings
   // Looked up at each call, so that fake clocks work: moments by the wall clock, intervals by one that is never set back.
   const now = () => Date.now()
+  const elapsed = () => performance.now()
   const realm = createRealm(settings)
   const report = createReport(settings.onEvent, realm.issuer)
   const transport = createTransport(settings.timeoutMs)
@@ -114,7 +115,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     if (!canRegister) throw secretNeeded("Registering people and managing their accounts")
     return adminTokens.clientCredentialsGrant()
   })
-  const serviceToken = createServiceToken(serviceGrant, now)
+  const serviceToken = createServiceToken(serviceGrant, elapsed)
   const adminApi = (share: Share) =>
     createAdminApi({ realm, clientId: admin?.clientId ?? clientId, transport, share, serviceToken })
 
