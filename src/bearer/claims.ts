@@ -151,7 +151,7 @@ function checkSubject({ sub, azp }: Readonly<Record<string, unknown>>): void {
 }
 
 /** A claim for the log: JSON without control characters, cut at 200, so that a token can't write log lines. */
-function printable(value: unknown): string {
+export function printable(value: unknown): string {
   const members = Array.isArray(value) ? value : [value]
   // Nested too deep, JSON.stringify throws; and nobody has vouched for this value yet.
   const isFlat = members.every(one => typeof one !== "object" || one === null)

@@ -1,4 +1,5 @@
-import { type Claims, freezeDeep } from "./claims.js"
+import { type GateError, invalidToken } from "../errors.js"
+import { type Claims, freezeDeep, printable } from "./claims.js"
 import { knowPrincipals } from "./principal-brand.js"
 
 interface PrincipalBase {
@@ -38,7 +39,11 @@ export interface ServicePrincipal extends PrincipalBase {
 /** Who asks: frozen, made from a verified token only. */
 export type Principal<User> = UserPrincipal<User> | ServicePrincipal
 
-/** Who asks, from verified claims and without the row, which the last step adds. */
+/**
+ * Who asks, from verified claims and without the row, which the last step adds.
+ *
+ * @throws {GateError} `invalid_token` with reason `claims` when it can't be told whether a person or a client asks
+ */
 export function toPrincipal(claims: Claims, token: string): Principal<null> {
   const members: Members = {
     kind: isService(claims) ? "service" : "user",
@@ -144,21 +149,51 @@ function member(read: (source: Source) => unknown): PropertyDescriptor & ThisTyp
 }
 
 /**
- * A client's own token has no session. Its username alone proves nothing, since anybody could register
- * `service-account-x` (Keycloak 26.7.4 accepts it); but whoever logs in has a session, and no second account can have
- * the name of an existing service account. The name is needed for clients of an imported realm: Keycloak does not give
- * them the scope `service_account`, and their tokens carry no `client_id`.
+ * Whether a client acts on its own. Its token has no session, unless the client has "Use refresh tokens for client
+ * credentials grant" on. Then only what Keycloak notes of such a login tells it from a person: `client_id`, `clientHost`,
+ * `clientAddress`.
+ *
+ * The username proves nothing beside a session, since anybody could register `service-account-x` (Keycloak 26.7.4 accepts
+ * it). Without a session it does, since no second account can have the name of an existing service account. It is needed
+ * there: clients of an imported realm may lack the scope `service_account`, and their tokens carry no notes.
+ *
+ * @throws {GateError} `invalid_token` with reason `claims` where a person and a client would look alike
  */
-function isService({ sid, client_id, azp, preferred_username }: Claims): boolean {
-  if (sid !== undefined) return false
-  return (
-    typeof client_id === "string" ||
-    (typeof azp === "string" && preferred_username === `service-account-${azp.toLowerCase()}`)
+function isService({ sid, client_id, azp, preferred_username, clientHost, clientAddress }: Claims): boolean {
+  if (sid === undefined) {
+    if (isFilled(client_id)) return true
+    // A client's own lightweight token has nothing but `azp` and `sub` to say who asks.
+    if (isFilled(azp) && !isFilled(preferred_username))
+      throw personOrClient(azp, "no session, no `client_id` and no username")
+    return isNamedAfter(azp, preferred_username)
+  }
+  if (isFilled(clientHost) || isFilled(clientAddress)) return true
+  if (isFilled(client_id)) return isNamedAfter(client_id, preferred_username)
+  if (isNamedAfter(azp, preferred_username))
+    throw personOrClient(azp, "a session, no `client_id`, and the username of the client's service account")
+  return false
+}
+
+function isNamedAfter(client: unknown, username: unknown): boolean {
+  return isFilled(client) && username === `service-account-${client.toLowerCase()}`
+}
+
+function personOrClient(azp: unknown, has: string): GateError {
+  const client = printable(azp).slice(1, -1)
+  return invalidToken(
+    "claims",
+    `Refused a token that does not tell whether a person or a client asks: it has ${has}. If a client asked for itself: Clients ` +
+      `→ ${client} → Client scopes → Add client scope → service_account (Default); its lightweight tokens need ` +
+      '`verification: "introspection"`. If a person did: give the client the scope `profile`, or the account another username.',
   )
 }
 
+function isFilled(claim: unknown): claim is string {
+  return typeof claim === "string" && claim !== ""
+}
+
 function textOrNull(claim: unknown): string | null {
-  return typeof claim === "string" && claim !== "" ? claim : null
+  return isFilled(claim) ? claim : null
 }
 
 // A list of strings is frozen and not copied. A hostile or mistaken mapper can put anything here: what is no list of

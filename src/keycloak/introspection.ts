@@ -84,12 +84,19 @@ export function createIntrospection({ asker, introspect, expected, cacheSeconds 
   }
 }
 
-/** Introspection adds a `client_id` to every answer; in a token it is the mark of a client that acts on its own. */
+/**
+ * Introspection adds a `client_id` to every answer; in a token it is the mark of a client that acts on its own. The other
+ * marks count wherever they stand: a lightweight token lacks them, and the answer lacks what no session keeps (26.7.4).
+ */
 function claimsOf(
   { client_id: _, ...claims }: Readonly<Record<string, unknown>>,
-  { client_id }: Readonly<Record<string, unknown>>,
+  { client_id, sid, clientHost, clientAddress }: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  return client_id === undefined ? claims : { ...claims, client_id }
+  return { ...present({ sid, clientHost, clientAddress }), ...claims, ...present({ client_id }) }
+}
+
+function present(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined))
 }
 
 // Since 26.6.2 a token is inactive to every client that its `aud` does not name, the one that asked for it included.

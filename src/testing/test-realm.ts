@@ -3,6 +3,7 @@ import type { SentMail } from "./admin/account-mail.js"
 import { defaultRealm } from "./default-realm.js"
 import { answerCall } from "./endpoints.js"
 import { issuerOf, tokenContext } from "./protocol/token-context.js"
+import { ownLogin } from "./protocol/token-endpoint.js"
 import { accessClaims, signAccessToken } from "./protocol/tokens.js"
 import type { Client } from "./realm/clients.js"
 import type { RealmFile } from "./realm/realm-file.js"
@@ -169,9 +170,10 @@ async function issueToken(
   const client = realm.clients.get(clientId)
   if (client === undefined) throw new GateError("config_invalid", `issueToken: the realm has no client "${clientId}".`)
   const isService = account.serviceAccountOf !== null
-  const session = isService ? null : realm.sessions.start(account, clientId, false)
-  const notes = isService ? { client_id: clientId, clientHost: "127.0.0.1", clientAddress: "127.0.0.1" } : {}
-  const context = tokenContext({ realm, issuer, client, account, session, notes }, isService ? null : asked.scope)
+  const login = isService
+    ? ownLogin(realm, client, account)
+    : { account, session: realm.sessions.start(account, clientId, false), notes: {} }
+  const context = tokenContext({ realm, issuer, client, ...login }, isService ? null : asked.scope)
   const own = accessClaims(context, isService ? "cc" : "ro")
   if (Object.keys(claims).length > 0) realm.claimsGiven.set(String(claims.jti ?? own.jti), claims)
   return signAccessToken(context, { ...own, ...claims })

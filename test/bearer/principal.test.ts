@@ -2,6 +2,7 @@ import { inspect } from "node:util"
 import { describe, expect, it } from "vitest"
 import type { Claims } from "../../src/bearer/claims.js"
 import { toPrincipal, withUser } from "../../src/bearer/principal.js"
+import type { GateError } from "../../src/errors.js"
 
 const claims = (more: Record<string, unknown> = {}) =>
   ({
@@ -13,21 +14,6 @@ const claims = (more: Record<string, unknown> = {}) =>
   }) as unknown as Claims
 
 describe("toPrincipal", () => {
-  it("tells a service by client_id without sid, never by its name", () => {
-    expect(toPrincipal(claims({ preferred_username: "service-account-evil" }), "t").kind).toBe("user")
-    expect(toPrincipal(claims({ client_id: "cron" }), "t").kind).toBe("user")
-    expect(toPrincipal(claims({ client_id: "cron", sid: undefined }), "t").kind).toBe("service")
-    expect(
-      toPrincipal(claims({ azp: "cron", sid: undefined, preferred_username: "service-account-evil" }), "t").kind,
-    ).toBe("user")
-  })
-
-  it("tells the service account of an imported client, whose tokens have no client_id", () => {
-    const imported = { azp: "Cron", sid: undefined, preferred_username: "service-account-cron" }
-    expect(toPrincipal(claims(imported), "t").kind).toBe("service")
-    expect(toPrincipal(claims({ ...imported, sid: "x" }), "t").kind).toBe("user")
-  })
-
   it.each([
     ["a string", "admin"],
     ["null", null],
@@ -84,6 +70,102 @@ describe("toPrincipal", () => {
   it("takes an e-mail as verified only for the boolean true", () => {
     expect(toPrincipal(claims({ email_verified: "true" }), "t").emailVerified).toBe(false)
     expect(toPrincipal(claims({ email_verified: true }), "t").emailVerified).toBe(true)
+  })
+})
+
+describe("whether a person or a client asks", () => {
+  const cron = "service-account-cron"
+  const kindOf = (more: Record<string, unknown>): string => {
+    try {
+      return toPrincipal(claims({ azp: "Cron", ...more }), "t").kind
+    } catch (error) {
+      const { code, reason } = error as GateError
+      return `${code} ${reason}`
+    }
+  }
+  type Case = readonly [kind: string, claims: Record<string, unknown>]
+
+  // Keycloak 26.7.4: a client's own token has no session, and `client_id` with the scope `service_account`.
+  it.each<Case>([
+    ["service", { client_id: "Cron", preferred_username: cron }],
+    ["service", { client_id: "Cron", preferred_username: "ada" }],
+    ["service", { client_id: "Cron", preferred_username: undefined }],
+    ["service", { client_id: "Cron", azp: undefined }],
+    ["service", { client_id: "other", preferred_username: "service-account-other" }],
+    ["service", { preferred_username: cron }],
+    ["user", { preferred_username: "Service-Account-Cron" }],
+    ["user", { preferred_username: "service-account-Cron" }],
+    ["user", { preferred_username: "service-account-cronos" }],
+    ["user", { preferred_username: "service-account-" }],
+    ["user", { preferred_username: "ada" }],
+    ["user", { preferred_username: cron, azp: undefined }],
+    ["user", { preferred_username: cron, azp: ["Cron"] }],
+    ["user", { preferred_username: "service-account-", azp: "" }],
+    ["user", { preferred_username: "ada", client_id: "" }],
+    ["user", { preferred_username: "ada", client_id: 5 }],
+    ["user", { preferred_username: "ada", client_id: ["Cron"] }],
+    ["service", { preferred_username: cron, client_id: "" }],
+    ["user", { preferred_username: "ada", clientHost: "127.0.0.1" }],
+    // A lightweight token of a client: it has `sub`, and nothing that names anybody.
+    ["invalid_token claims", { preferred_username: undefined }],
+    ["invalid_token claims", { preferred_username: "" }],
+    ["invalid_token claims", { preferred_username: [cron] }],
+    ["user", { preferred_username: undefined, azp: undefined }],
+  ])("without a session: %s, by %o", (kind, more) => {
+    expect(kindOf({ sid: undefined, ...more })).toBe(kind)
+  })
+
+  // "Use refresh tokens for client credentials grant" gives a client's own token a session.
+  it.each<Case>([
+    ["service", { client_id: "Cron", preferred_username: cron, clientHost: "10.0.0.1", clientAddress: "10.0.0.1" }],
+    ["service", { client_id: "Cron", preferred_username: cron }],
+    ["service", { client_id: "CRON", preferred_username: cron }],
+    ["service", { client_id: "Cron", preferred_username: cron, azp: "exchanger" }],
+    ["service", { client_id: "Cron", preferred_username: cron, azp: undefined }],
+    ["service", { client_id: "Cron", clientHost: "10.0.0.1" }],
+    ["service", { client_id: "Cron", clientAddress: "::1", preferred_username: "renamed" }],
+    // What introspection tells of a lightweight token, without the `client_id` that is in each answer.
+    ["service", { clientHost: "10.0.0.1", preferred_username: cron }],
+    ["service", { clientAddress: "10.0.0.1", preferred_username: cron }],
+    ["user", { client_id: "Cron", preferred_username: "ada" }],
+    ["user", { client_id: "Cron", preferred_username: undefined }],
+    ["user", { client_id: "Cron", preferred_username: "service-account-Cron" }],
+    ["user", { client_id: "Cron", preferred_username: "service-account-cronos" }],
+    ["user", { client_id: "other", preferred_username: "service-account-evil" }],
+    ["user", { preferred_username: "ada" }],
+    ["user", { preferred_username: undefined }],
+    ["user", { preferred_username: ["service-account-cron"] }],
+    ["user", { preferred_username: "service-account-evil" }],
+    ["user", { preferred_username: "Service-Account-Cron" }],
+    ["user", { preferred_username: cron, azp: undefined }],
+    ["user", { preferred_username: cron, azp: { clientId: "Cron" } }],
+    ["user", { preferred_username: "service-account-", azp: "" }],
+    ["user", { preferred_username: "ada", clientHost: "", clientAddress: "" }],
+    ["user", { preferred_username: "ada", clientHost: 5, clientAddress: ["10.0.0.1"] }],
+    ["user", { preferred_username: "ada", clientHost: null, clientAddress: true }],
+    // An imported client without the scope `service_account`, and a person whom an administrator made, look alike.
+    ["invalid_token claims", { preferred_username: cron }],
+    ["invalid_token claims", { preferred_username: cron, azp: "cron" }],
+    ["invalid_token claims", { preferred_username: cron, client_id: "" }],
+    ["invalid_token claims", { preferred_username: cron, client_id: 5 }],
+    ["invalid_token claims", { preferred_username: cron, clientHost: "", clientAddress: null }],
+  ])("with a session: %s, by %o", (kind, more) => {
+    expect(kindOf(more)).toBe(kind)
+  })
+
+  // What is there and no text is no proof that nobody logged in.
+  it.each([null, "", 5, false, {}])("takes a sid of %o for a session", sid => {
+    expect(kindOf({ sid, client_id: "Cron", preferred_username: "ada" })).toBe("user")
+    expect(kindOf({ sid, preferred_username: cron })).toBe("invalid_token claims")
+  })
+
+  it("is told with the mend where both look alike, and shows no control characters of a client's name", () => {
+    const refused = (more: Record<string, unknown>) => () => toPrincipal(claims({ azp: "Cron", ...more }), "t")
+    expect(refused({ preferred_username: cron })).toThrow(
+      /Clients → Cron → Client scopes → Add client scope → service_acc/,
+    )
+    expect(refused({ sid: undefined })).toThrow(/`verification: "introspection"`/)
+    expect(refused({ sid: undefined, azp: "a\r\nb" })).toThrow(/Clients → a\\r\\nb →/)
   })
 })
 

@@ -92,6 +92,20 @@ describe('verification: "introspection"', () => {
     expect([await kindOf(person), await kindOf(service)]).toEqual(["user", "service"])
   })
 
+  it("takes what tells a person from a service from the token as well, should the answer lack it", async () => {
+    const verdictOf = async (claims: Claims) =>
+      gateWith()
+        .verifyBearer(bearer(await realm.mint(claims)), { kind: "any" })
+        .then(
+          ({ kind }) => kind,
+          ({ reason }) => reason,
+        )
+    introspectWith(({ sid: _sid, clientHost: _host, ...claims }) => claims)
+    expect(await verdictOf({ client_id: "shop-api" })).toBe("user")
+    expect(await verdictOf({ clientHost: "10.0.0.1" })).toBe("service")
+    expect(await verdictOf({ preferred_username: "service-account-shop-api" })).toBe("claims")
+  })
+
   it("takes a lightweight token, whose claims are in the answer alone", async () => {
     const principal = await gateWith().verifyBearer(bearer(await mintLightweight()), {})
     expect(principal).toMatchObject({ subject: edith.id, username: "edith", clientRoles: { "shop-api": ["editor"] } })

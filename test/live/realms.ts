@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { inject } from "vitest"
+import type { RealmHost } from "../contracts/realm/realm-client.ts"
 
 /** What a gate in front of a test realm needs. */
 export interface TestClient {
@@ -80,4 +81,14 @@ export async function changedShop(
   const answer = await adminFetch("POST", "/realms", realm)
   if (answer.status !== 201) throw new Error(`importing ${name}: ${answer.status} ${await answer.text()}`)
   return { serverUrl: inject("keycloak").url, realm: name, clientId: "shop-api", clientSecret: secret, timeoutMs }
+}
+
+export const realServer: RealmHost = {
+  async open(file) {
+    await adminFetch("DELETE", `/realms/${file.realm}`)
+    const answer = await adminFetch("POST", "/realms", file)
+    if (answer.status !== 201) throw new Error(`importing ${file.realm}: ${answer.status} ${await answer.text()}`)
+    const close = async () => void (await adminFetch("DELETE", `/realms/${file.realm}`))
+    return { url: inject("keycloak").url, realm: file.realm, close }
+  },
 }

@@ -315,16 +315,27 @@ describe("who asks", () => {
   const service = { client_id: "cron", azp: "cron", sid: undefined, preferred_username: "service-account-cron" }
 
   // measured on Keycloak 26.7.4: the name `service-account-x` can be registered by anybody
-  it("is a service by `client_id` without a session, never by a name that begins like a service account's", async () => {
+  it("is a service by what Keycloak notes of its login, never by a name that begins like a service account's", async () => {
     expect(await realm.accept(realm.sign({ claims: service }))).toMatchObject({ kind: "service", user: null })
-    const named = { preferred_username: "service-account-shop-web" }
+    const named = { preferred_username: "service-account-evil" }
     expect(await realm.accept(realm.sign({ claims: named }))).toMatchObject({ kind: "user" })
-    expect(await realm.accept(realm.sign({ claims: { ...named, client_id: "shop-web" } }))).toMatchObject({
-      kind: "user",
-    })
+    expect(await realm.accept(realm.sign({ claims: { ...named, client_id: "cron" } }))).toMatchObject({ kind: "user" })
   })
 
-  // the same: a guard is for people unless it says otherwise
+  // measured on Keycloak 26.7.4: "Use refresh tokens for client credentials grant" gives a client's own token a `sid`
+  it("is a service also with a session, and refused where it could be a person of that name", async () => {
+    const withSession = { ...service, sid: "s" }
+    const verdictOf = (claims: Record<string, unknown>) =>
+      realm.accept(realm.sign({ claims })).then(
+        ({ kind }) => kind,
+        ({ reason }) => reason,
+      )
+    expect(await verdictOf(withSession)).toBe("service")
+    expect(await verdictOf({ ...withSession, client_id: undefined, clientHost: "10.0.0.1" })).toBe("service")
+    expect(await verdictOf({ ...withSession, client_id: undefined })).toBe("claims")
+  })
+
+  // a guard is for people unless it says otherwise
   it("is refused as a service by a guard for people, and as a person by a guard for services", async () => {
     const header = `Bearer ${realm.sign({ claims: service })}`
     await expect(realm.gate.verifyBearer(header, {})).rejects.toMatchObject({ code: "insufficient_scope" })

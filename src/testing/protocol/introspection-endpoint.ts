@@ -54,8 +54,7 @@ function currentClaims(realm: RealmModel, issuer: string, presented: PresentedTo
     const audience = claims.typ === "ID" ? claims.aud : [claims.aud, client.clientId].flat()
     return { ...claims, aud: audience }
   }
-  const notes =
-    session === null ? { client_id: client.clientId, clientHost: "127.0.0.1", clientAddress: "127.0.0.1" } : {}
+  const notes = session?.notes ?? {}
   const context = tokenContext({ realm, issuer, client, account, session, notes }, String(claims.scope))
   const { aud: _aud, ...own } = Object.fromEntries(ownClaims.map(name => [name, claims[name]]))
   const mapped = mapClaims({ ...own }, "introspection", context)

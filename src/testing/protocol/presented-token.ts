@@ -7,7 +7,7 @@ export interface PresentedToken {
   readonly claims: Readonly<Record<string, unknown>>
   readonly client: Client
   readonly account: Account
-  /** Null for a client's own token. */
+  /** Null for a client's own token, unless it wants refresh tokens. */
   readonly session: Session | null
 }
 

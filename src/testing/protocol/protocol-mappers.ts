@@ -31,7 +31,7 @@ function isFor(target: Target, { type, config }: ProtocolMapper): boolean {
       return flag("id.token.claim")
     case "userinfo":
       return config["userinfo.token.claim"] === undefined
-        ? flag("id.token.claim") && type !== "oidc-usersessionmodel-note-mapper" && type !== "oidc-acr-mapper"
+        ? flag("id.token.claim") && type !== "oidc-acr-mapper"
         : flag("userinfo.token.claim")
     case "introspection":
       return config["introspection.token.claim"] === undefined

@@ -3,7 +3,7 @@ import { type Account, rolesOf } from "../realm/accounts.js"
 import type { Client, ClientScope } from "../realm/clients.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { expand, type Role } from "../realm/roles.js"
-import type { Session } from "../realm/sessions.js"
+import type { Notes, Session } from "../realm/sessions.js"
 
 /** What the claims of a token are made from. */
 export interface TokenContext {
@@ -11,13 +11,13 @@ export interface TokenContext {
   readonly issuer: string
   readonly client: Client
   readonly account: Account
-  /** Null for a client's own token. */
+  /** Null for a client's own token, unless it wants refresh tokens. */
   readonly session: Session | null
   readonly isOpenid: boolean
   readonly scopes: readonly ClientScope[]
   readonly roles: ReadonlySet<Role>
   /** What is remembered of the login itself, for mappers. */
-  readonly notes: Readonly<Record<string, string>>
+  readonly notes: Notes
 }
 
 export function issuerOf(origin: string, realm: RealmModel): string {

@@ -1,4 +1,5 @@
 import { type Answer, type Call, json, NotKnown, oauthError } from "../answer.js"
+import type { Account } from "../realm/accounts.js"
 import type { Client, ClientScope } from "../realm/clients.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import type { ClientSession, Session } from "../realm/sessions.js"
@@ -75,8 +76,9 @@ const grants: Readonly<Record<string, GrantHandler>> = {
     const reused = useOnce(realm, session, client, String(claims.jti))
     if (reused !== null) return reused
     session.lastRefreshAt = Math.floor(Date.now() / 1000)
-    const ingredients = { realm, issuer: issuerOf(call.origin, realm), client, account: session.account, session }
-    const granted = tokenContext({ ...ingredients, notes: {} }, String(claims.scope))
+    const { account, notes } = session
+    const ingredients = { realm, issuer: issuerOf(call.origin, realm), client, account, session, notes }
+    const granted = tokenContext(ingredients, String(claims.scope))
     return tokenAnswer(asked === null ? granted : narrowed(granted, asked), "rt", granted)
   },
 
@@ -92,10 +94,21 @@ const grants: Readonly<Record<string, GrantHandler>> = {
     const scope = form.get("scope")
     const invalid = invalidScopes(client, realm, scope)
     if (invalid !== null) return oauthError(400, "invalid_scope", `Invalid scopes: ${invalid}`)
-    const notes = { client_id: client.clientId, clientHost: "127.0.0.1", clientAddress: "127.0.0.1" }
-    const ingredients = { realm, issuer: issuerOf(call.origin, realm), client, account, session: null, notes }
+    const ingredients = { realm, issuer: issuerOf(call.origin, realm), client, ...ownLogin(realm, client, account) }
     return tokenAnswer(tokenContext(ingredients, scope), "cc")
   },
+}
+
+/** A client's login as itself has a session only where the client wants refresh tokens for it. */
+export function ownLogin(
+  realm: RealmModel,
+  client: Client,
+  account: Account,
+): Pick<TokenContext, "account" | "session" | "notes"> {
+  const notes = { client_id: client.clientId, clientHost: "127.0.0.1", clientAddress: "127.0.0.1" }
+  const hasSession = client.attributes["client_credentials.use_refresh_token"] === "true"
+  const session = hasSession ? realm.sessions.start(account, client.clientId, false, notes) : null
+  return { account, session, notes }
 }
 
 function lacksProof(client: Client): boolean {
@@ -118,7 +131,7 @@ async function tokenAnswer(context: TokenContext, type: Grant, granted: TokenCon
   const { session, client } = context
   const claims = accessClaims(context, type)
   const accessToken = await signAccessToken(context, claims)
-  const hasRefreshToken = session !== null && client.attributes["use.refresh.tokens"] !== "false"
+  const hasRefreshToken = session !== null && (type === "cc" || client.attributes["use.refresh.tokens"] !== "false")
   const refresh = hasRefreshToken ? refreshToken(granted, claims.aud) : null
   if (refresh !== null) remember(session?.clients.get(client.clientId), refresh.id)
   return json(200, {

@@ -23,7 +23,8 @@ export async function userinfoEndpoint(realm: RealmModel, call: Call): Promise<A
     return refusal(realm, 403, "insufficient_scope", "Missing openid scope")
   if (/^..lt/.test(String(claims.jti)))
     return refusal(realm, 401, "invalid_token", "Lightweight access token not allowed for userinfo endpoint")
-  const context = tokenContext({ realm, issuer, client, account, session, notes: {} }, String(claims.scope))
+  const notes = session?.notes ?? {}
+  const context = tokenContext({ realm, issuer, client, account, session, notes }, String(claims.scope))
   const body = mapClaims({ sub: account.id }, "userinfo", context)
   return json(200, body, { "cache-control": "no-store, no-cache" })
 }

@@ -146,12 +146,12 @@ export const clientAttributes: Members = {
   ...named(
     only("true", "false"),
     ...["client.use.lightweight.access.token.enabled", "access.token.header.type.rfc9068", "dpop.bound.access.tokens"],
-    ...["use.refresh.tokens"],
+    ...["use.refresh.tokens", "client_credentials.use_refresh_token"],
   ),
   ...named(text, "access.token.lifespan", "access.token.signed.response.alg", "id.token.signed.response.alg"),
   ...named(
     only("false"),
-    ...["client_credentials.use_refresh_token", "client.introspection.response.allow.jwt.claim.enabled"],
+    ...["client.introspection.response.allow.jwt.claim.enabled"],
     ...[
       "tls.client.certificate.bound.access.tokens",
       "token.response.type.bearer.lower-case",

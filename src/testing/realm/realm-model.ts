@@ -271,9 +271,13 @@ function importClients(
     defaultScopes: file.defaultDefaultClientScopes ?? defaultScopes,
     optionalScopes: file.defaultOptionalClientScopes ?? optionalScopes,
   }
+  const withAccount = new Set((file.users ?? []).map(({ serviceAccountClientId }) => serviceAccountClientId))
   const clients = new Map<string, Client>()
   for (const client of [...builtIn, ...listed]) {
-    const imported = importClient(client, scopes, byDefault, problems)
+    // Keycloak adds this scope where it makes the service account, and not where the file brings it.
+    const isAccountMade = client.serviceAccountsEnabled === true && !withAccount.has(client.clientId)
+    const ofAccount = isAccountMade ? ["service_account"] : []
+    const imported = importClient(client, scopes, byDefault, ofAccount, problems)
     clients.set(client.clientId, imported)
     for (const mapping of allScopeMappings(file)) {
       if (mapping.client !== client.clientId) continue
@@ -287,6 +291,7 @@ function importClient(
   file: ClientFile,
   scopes: ReadonlyMap<string, ClientScope>,
   byDefault: { readonly defaultScopes: readonly string[]; readonly optionalScopes: readonly string[] },
+  ofAccount: readonly string[],
   problems: string[],
 ): Client {
   const { clientId, attributes = {}, publicClient = false } = file
@@ -314,7 +319,7 @@ function importClient(
     notBefore: file.notBefore ?? 0,
     attributes,
     mappers: importMappers(`client ${clientId}`, file.protocolMappers, problems),
-    defaultScopes: named(file.defaultClientScopes ?? byDefault.defaultScopes),
+    defaultScopes: named([...new Set([...(file.defaultClientScopes ?? byDefault.defaultScopes), ...ofAccount])]),
     optionalScopes: named(file.optionalClientScopes ?? byDefault.optionalScopes),
     scopeRoles: new Set(),
   }

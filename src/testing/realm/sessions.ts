@@ -1,12 +1,16 @@
 import { randomBytes } from "node:crypto"
 import type { Account } from "./accounts.js"
 
-/** A login of a person, which tokens of one or several clients belong to. */
+export type Notes = Readonly<Record<string, string>>
+
+/** A login of a person, or of a client that wants refresh tokens; tokens of one or several clients belong to it. */
 export interface Session {
   readonly id: string
   readonly account: Account
   readonly startedAt: number
   readonly isOffline: boolean
+  /** What is remembered of the login itself, for mappers. */
+  readonly notes: Notes
   lastRefreshAt: number
   /** Per client: when it joined, and which refresh token may be used next under `revokeRefreshToken`. */
   readonly clients: Map<string, ClientSession>
@@ -18,7 +22,7 @@ export interface ClientSession {
 }
 
 export interface Sessions {
-  readonly start: (account: Account, clientId: string, isOffline: boolean) => Session
+  readonly start: (account: Account, clientId: string, isOffline: boolean, notes?: Notes) => Session
   readonly byId: (id: string) => Session | undefined
   readonly of: (account: Account) => readonly Session[]
   readonly end: (session: Session) => void
@@ -29,11 +33,11 @@ export function createSessions(): Sessions {
   const sessions = new Map<string, Session>()
   const of = (account: Account) => [...sessions.values()].filter(session => session.account === account)
   return {
-    start(account, clientId, isOffline) {
+    start(account, clientId, isOffline, notes = {}) {
       const id = randomBytes(18).toString("base64url")
       const startedAt = Math.floor(Date.now() / 1000)
       const clients = new Map([[clientId, { startedAt, lastRefreshToken: null }]])
-      const session: Session = { id, account, startedAt, isOffline, lastRefreshAt: startedAt, clients }
+      const session: Session = { id, account, startedAt, isOffline, notes, lastRefreshAt: startedAt, clients }
       sessions.set(id, session)
       return session
     },

@@ -2,7 +2,7 @@ import { createPublicKey, verify } from "node:crypto"
 import { beforeAll, describe, expect, it } from "vitest"
 import discovery from "./discovery.json" with { type: "json" }
 import type { OpenRealm } from "./open-realms.ts"
-import { claimsOf, client, headerOf, type RealmClient } from "./realm-client.ts"
+import { about, claimsOf, client, headerOf, type RealmClient } from "./realm-client.ts"
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const withUuid = (start: string) => expect.stringMatching(new RegExp(`^${start}[0-9a-f-]{36}$`))
@@ -42,6 +42,16 @@ export function describeTokens(open: OpenRealm): void {
           config: { "access.token.claim": "true", ...config },
         })
         const base = { enabled: true, secret: "gate-secret", directAccessGrantsEnabled: true }
+        const toGate = { "included.client.audience": "gate-app", "introspection.token.claim": "true" }
+        const ofItself = {
+          ...{ ...base, serviceAccountsEnabled: true },
+          protocolMappers: [mapper("to gate-app", "oidc-audience-mapper", toGate)],
+        }
+        const withSession = { "client_credentials.use_refresh_token": "true" }
+        const light = { "client.use.lightweight.access.token.enabled": "true" }
+        const scopes = ["basic", "profile", "email"]
+        const brought = { username: "service-account-gate-session-brought", enabled: true }
+        file.users.push({ ...brought, serviceAccountClientId: "gate-session-brought" })
         file.clients.push(
           { clientId: "gate-narrow", ...base, fullScopeAllowed: false },
           { clientId: "gate-eddsa", ...base, attributes: { "access.token.signed.response.alg": "EdDSA" } },
@@ -49,6 +59,16 @@ export function describeTokens(open: OpenRealm): void {
           { clientId: "gate-es512", ...base, attributes: { "access.token.signed.response.alg": "ES512" } },
           { clientId: "gate-norefresh", ...base, attributes: { "use.refresh.tokens": "false" } },
           { clientId: "gate-basicless", ...base, defaultClientScopes: ["profile", "email", "roles"] },
+          { clientId: "gate-own", ...ofItself },
+          { clientId: "Gate-Session", ...ofItself, attributes: withSession },
+          { clientId: "gate-session-scopes", ...ofItself, attributes: withSession, defaultClientScopes: scopes },
+          { clientId: "gate-session-brought", ...ofItself, attributes: withSession },
+          { clientId: "gate-session-light", ...ofItself, attributes: { ...withSession, ...light } },
+          {
+            clientId: "gate-session-once",
+            ...ofItself,
+            attributes: { ...withSession, "use.refresh.tokens": "false" },
+          },
           {
             clientId: "gate-mapped",
             ...base,
@@ -201,6 +221,82 @@ export function describeTokens(open: OpenRealm): void {
         resource_access: { "realm-management": { roles: ["manage-users"] } },
         preferred_username: "service-account-gate-app",
       })
+    })
+
+    const noted = (clientId: string) => ({ client_id: clientId, clientHost: "127.0.0.1", clientAddress: "127.0.0.1" })
+    const ofItself = async (clientId: string, scope = "openid") =>
+      (await realm.token({ grant_type: "client_credentials", scope }, client(clientId))).body
+
+    it.each(["Gate-Session", "gate-session-scopes"])(
+      "of a client itself have a session where it wants refresh tokens, and say so everywhere (%s)",
+      async id => {
+        const body = await ofItself(id)
+        expect(body).toMatchObject({
+          ...{ refresh_expires_in: about(1800), session_state: expect.any(String), refresh_token: expect.any(String) },
+        })
+        const username = `service-account-${id.toLowerCase()}`
+        const claims = claimsOf(body.access_token)
+        const told = { ...noted(id), preferred_username: username }
+        expect(claims).toMatchObject({ jti: withUuid("onrtcc:"), azp: id, sid: body.session_state, ...told })
+        expect(claimsOf(body.refresh_token)).toMatchObject({ typ: "Refresh", azp: id, sid: body.session_state })
+        expect((await realm.introspect(body.access_token)).body).toMatchObject({ active: true, username, ...told })
+        const info = await realm.userinfo({ authorization: `Bearer ${body.access_token}` })
+        expect(info.body).toEqual({ sub: claims.sub, email_verified: false, ...told })
+      },
+    )
+
+    it("of a client itself are refreshed into tokens of their session, which a logout ends", async () => {
+      const body = await ofItself("Gate-Session")
+      const refreshed = await realm.refresh(body.refresh_token, client("Gate-Session"))
+      expect(claimsOf(refreshed.body.access_token)).toMatchObject({
+        ...{ jti: withUuid("onrtrt:"), sid: body.session_state, ...noted("Gate-Session") },
+      })
+      const as = { client_id: "Gate-Session", client_secret: "gate-secret" }
+      expect((await realm.post("logout", { ...as, refresh_token: body.refresh_token })).status).toBe(204)
+      expect((await realm.introspect(body.access_token)).body).toEqual({ active: false })
+    })
+
+    it("of a client itself tell nothing of it without the scope service_account, which an import does not add", async () => {
+      const { access_token } = await ofItself("gate-session-brought")
+      const claims = claimsOf(access_token)
+      const username = "service-account-gate-session-brought"
+      expect(claims).toMatchObject({ sid: expect.any(String), preferred_username: username })
+      for (const name of ["client_id", "clientHost", "clientAddress"]) expect(claims).not.toHaveProperty(name)
+      const { body } = await realm.introspect(access_token)
+      expect(body).toMatchObject({ active: true, client_id: "gate-session-brought" })
+      for (const name of ["clientHost", "clientAddress"]) expect(body).not.toHaveProperty(name)
+    })
+
+    it("of a lightweight client itself tell of it in introspection alone", async () => {
+      const { access_token } = await ofItself("gate-session-light")
+      expect(Object.keys(claimsOf(access_token)).sort()).toEqual([
+        "azp",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "scope",
+        "sid",
+        "typ",
+      ])
+      expect((await realm.introspect(access_token)).body).toMatchObject({
+        ...{ active: true, sub: expect.any(String), sid: claimsOf(access_token).sid, ...noted("gate-session-light") },
+      })
+    })
+
+    it("of a client itself have one refresh token where its sessions use none", async () => {
+      const body = await ofItself("gate-session-once")
+      const refreshed = await realm.refresh(body.refresh_token, client("gate-session-once"))
+      expect(refreshed.status).toBe(200)
+      expect(refreshed.body).not.toHaveProperty("refresh_token")
+    })
+
+    it("of a client itself without a session leave nothing behind for introspection", async () => {
+      const { access_token } = (await realm.token({ grant_type: "client_credentials" }, client("gate-own"))).body
+      expect(claimsOf(access_token)).toMatchObject(noted("gate-own"))
+      const { body } = await realm.introspect(access_token)
+      expect(body).toMatchObject({ active: true, client_id: "gate-own" })
+      for (const name of ["sid", "clientHost", "clientAddress"]) expect(body).not.toHaveProperty(name)
     })
 
     it.each([
