@@ -25,8 +25,11 @@ import { createSetPassword, type SetPassword } from "./set-password.js"
 import { createUpdateAccount, type UpdateAccount } from "./update-account.js"
 import { createAccountChange } from "./user/change-account.js"
 import { createAccountCreation } from "./user/create-account.js"
+import { type Deadline, startDeadline } from "./user/deadline.js"
 import { createRulesCache } from "./user/registration-rules.js"
 import type { UserSync } from "./user/sync-user.js"
+import { tryAgain } from "./user/try-again.js"
+import { createTurns } from "./user/turns.js"
 import type { UserIdentity } from "./user/user-store.js"
 
 /** The verbs of a gate that need Keycloak's Admin API. */
@@ -47,13 +50,15 @@ export interface AccountParts<User> {
   readonly settings: Settings<User>
   readonly realm: Realm
   readonly transport: Transport
-  readonly adminApi: (share: Share) => AdminApi
+  readonly adminApi: (share: Share, deadline?: Deadline) => AdminApi
   readonly clock: KeycloakClock
   readonly sync: UserSync<User> | null
   readonly loginWithPassword: LoginWithPassword
   readonly endSession: Logout
   readonly report: Report
   readonly now: () => number
+  /** Milliseconds of a clock that is never set back. */
+  readonly elapsed: () => number
 }
 
 /**
@@ -61,21 +66,42 @@ export interface AccountParts<User> {
  * since most processes only verify.
  */
 export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerbs<User | null> & { close(): void } {
-  const { settings, realm, transport, adminApi, clock, sync, report, now } = parts
+  const { settings, realm, transport, adminApi, clock, sync, report, now, elapsed } = parts
   const { userStore } = settings
   const { issuer } = realm
   // Whoever is not logged in can register, ask for a mail and try a password.
   const accounts = createAdminClient({ realm, transport, api: adminApi("anonymous") })
-  const { deleteAccount, endSessions } = createAdminClient({ realm, transport, api: adminApi("accounts") })
   const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
   async function undo(subject: string): Promise<void> {
     await accounts.deleteAccount(subject)
     await removeUser({ issuer, subject })
   }
   const creation = createAccountCreation({ accounts, undo, now, report })
-  const lifeIn = (share: Share) => createAccountCalls({ api: adminApi(share), clock, mailClientId: settings.clientId })
-  const life = lifeIn("accounts")
-  const changeAccount = createAccountChange(life)
+  const inTurn = createTurns(settings.timeoutMs)
+  const rules = createRulesCache(accounts.readRules, now)
+
+  /** What one call of a verb may ask of Keycloak, with one limit for all of it. */
+  function callIn(share: Share) {
+    const deadline = startDeadline(settings.timeoutMs, elapsed)
+    const api = adminApi(share, deadline)
+    const life = createAccountCalls({ api, clock, mailClientId: settings.clientId })
+    const { deleteAccount, endSessions } = createAdminClient({ realm, transport, api })
+    return {
+      deadline,
+      life,
+      changeAccount: createAccountChange(life, inTurn),
+      deleteAccount: (id: string) => tryAgain(deadline, () => deleteAccount(id)),
+      endSessions: (id: string) => tryAgain(deadline, () => endSessions(id)),
+    }
+  }
+
+  /** A verb that is made for each of its calls, so that each has a limit of its own. */
+  function limited<Parameters extends unknown[], Result>(
+    share: Share,
+    verb: (call: ReturnType<typeof callIn>) => (...parameters: Parameters) => Promise<Result>,
+  ) {
+    return (...parameters: Parameters): Promise<Result> => verb(callIn(share))(...parameters)
+  }
 
   return {
     registerUser: createRegisterUser<User | null>({
@@ -89,31 +115,47 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
       report,
       now,
     }),
-    logoutEverywhere: createLogoutEverywhere(endSessions),
-    updateAccount: createUpdateAccount<User | null>({
-      issuer,
-      changeAccount,
-      readRules: createRulesCache(accounts.readRules, now).get,
-      saveUser: async profile => sync?.saveRegistered(profile, undefined) ?? null,
+    logoutEverywhere: limited("accounts", ({ endSessions }) => createLogoutEverywhere(endSessions)),
+    updateAccount: limited("accounts", ({ deadline, changeAccount }) =>
+      createUpdateAccount<User | null>({
+        issuer,
+        changeAccount,
+        readRules: () => deadline.within(rules.get()),
+        saveUser: async profile => sync?.saveRegistered(profile, undefined) ?? null,
+      }),
+    ),
+    setPassword: limited("accounts", ({ life, endSessions }) =>
+      createSetPassword({ setPassword: life.setPassword, endSessions }),
+    ),
+    changePassword: limited("anonymous", ({ life, endSessions }) =>
+      createChangePassword({
+        login: parts.loginWithPassword,
+        subjectOf,
+        endSession: parts.endSession,
+        endSessions,
+        life,
+      }),
+    ),
+    // The mail goes out after the call, with a limit of its own.
+    sendPasswordReset: createSendPasswordReset({
+      life: {
+        findByEmail: email => callIn("anonymous").life.findByEmail(email),
+        sendPasswordReset: (id, mail) => callIn("anonymous").life.sendPasswordReset(id, mail),
+      },
+      report,
     }),
-    setPassword: createSetPassword({ setPassword: life.setPassword, endSessions }),
-    changePassword: createChangePassword({
-      login: parts.loginWithPassword,
-      subjectOf,
-      endSession: parts.endSession,
-      endSessions: accounts.endSessions,
-      life: lifeIn("anonymous"),
-    }),
-    sendPasswordReset: createSendPasswordReset({ life: lifeIn("anonymous"), report }),
-    sendEmailVerification: createSendEmailVerification(life.sendEmailVerification),
-    disableAccount: createDisableAccount({ changeAccount, endSessions }),
-    enableAccount: createEnableAccount(changeAccount),
-    deleteAccount: createDeleteAccount({
-      issuer,
-      changeAccount,
-      deleteAccount,
-      removeUser: async identity => sync?.removeUser(identity, clock.atLatest()),
-    }),
+    sendEmailVerification: limited("accounts", ({ life }) => createSendEmailVerification(life.sendEmailVerification)),
+    disableAccount: limited("accounts", createDisableAccount),
+    enableAccount: limited("accounts", ({ changeAccount }) => createEnableAccount(changeAccount)),
+    deleteAccount: limited("accounts", ({ changeAccount }) =>
+      createDeleteAccount({
+        issuer,
+        changeAccount,
+        // The store's time counts for nobody: what comes after it has a limit of its own.
+        deleteAccount: subject => callIn("accounts").deleteAccount(subject),
+        removeUser: async identity => sync?.removeUser(identity, clock.atLatest()),
+      }),
+    ),
     close: creation.close,
   }
 }

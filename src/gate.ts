@@ -14,7 +14,7 @@ import { createKeycloakClock } from "./keycloak/keycloak-clock.js"
 import { createRealm } from "./keycloak/realm.js"
 import { createRecheck } from "./keycloak/recheck.js"
 import type { Asker } from "./keycloak/refused-us.js"
-import { createServiceToken } from "./keycloak/service-token.js"
+import { createServiceToken, serviceTokenWithin } from "./keycloak/service-token.js"
 import { createSessionEnd } from "./keycloak/session-end.js"
 import { createSetUpInspection } from "./keycloak/set-up.js"
 import { createTokenClient } from "./keycloak/token-client.js"
@@ -27,6 +27,7 @@ import { type GateOptions, parseOptions } from "./options.js"
 import { createReady, type ReadyOptions, type Use } from "./ready.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
 import { type SyncUsersSteps, syncUsersSteps } from "./sync-users.js"
+import type { Deadline } from "./user/deadline.js"
 import { createUserSync } from "./user/sync-user.js"
 import type { UserStore } from "./user/user-store.js"
 import { createVerifyBearer, type VerifyBearer } from "./verify-bearer.js"
@@ -116,8 +117,14 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     return adminTokens.clientCredentialsGrant()
   })
   const serviceToken = createServiceToken(serviceGrant, elapsed)
-  const adminApi = (share: Share) =>
-    createAdminApi({ realm, clientId: admin?.clientId ?? clientId, transport, share, serviceToken })
+  const adminApi = (share: Share, deadline?: Deadline) =>
+    createAdminApi({
+      realm,
+      clientId: admin?.clientId ?? clientId,
+      transport,
+      share,
+      serviceToken: deadline === undefined ? serviceToken : serviceTokenWithin(serviceToken, deadline),
+    })
 
   function reportRefusal(error: unknown): void {
     if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
@@ -168,6 +175,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
           endSession,
           report,
           now,
+          elapsed,
         }),
       )
       const verbs = await accountVerbs

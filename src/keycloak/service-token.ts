@@ -1,3 +1,5 @@
+import type { Deadline } from "../user/deadline.js"
+
 /** The token of the service account that registers people, shared and renewed ahead of its end. */
 export interface ServiceToken {
   readonly get: () => Promise<string>
@@ -48,6 +50,30 @@ export function createServiceToken(grant: () => Promise<Granted>, elapsed: () =>
       if (!isRefused(answer)) return answer
       if (current?.token === token) current = null
       return ask(await get())
+    },
+  }
+}
+
+/** For one call of a verb: nothing is asked with the token once the call's time is used up. */
+export function serviceTokenWithin({ get, use }: ServiceToken, deadline: Deadline): ServiceToken {
+  return {
+    async get() {
+      deadline.assertTime()
+      return get()
+    },
+    async use(ask, isRefused) {
+      deadline.assertTime()
+      return use(
+        async token => {
+          deadline.assertTime()
+          return ask(token)
+        },
+        answer => {
+          const isOver = isRefused(answer)
+          if (isOver) deadline.assertTime()
+          return isOver
+        },
+      )
     },
   }
 }
