@@ -94,9 +94,17 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   })
   const verifyToken: Readonly<Record<typeof mode, () => VerifyToken>> = {
     local: () => verifyLocally,
-    introspection: () => createIntrospection({ ...settings, asker: introspector, introspect, expected }),
+    introspection: () => createIntrospection({ ...settings, asker: introspector, introspect, expected, elapsed }),
     userinfo: () =>
-      createUserinfo({ ...settings, asker: askerAt(realm.userinfoUrl), transport, verifyLocally, checkClaims, now }),
+      createUserinfo({
+        ...settings,
+        asker: askerAt(realm.userinfoUrl),
+        transport,
+        verifyLocally,
+        checkClaims,
+        now,
+        elapsed,
+      }),
   }
   const recheck =
     recheckSeconds === null

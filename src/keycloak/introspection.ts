@@ -37,6 +37,9 @@ export interface IntrospectionOptions {
   readonly introspect: Introspect
   readonly expected: Expectations
   readonly cacheSeconds: number
+  readonly timeoutMs: number
+  /** Milliseconds of a clock that is never set back. */
+  readonly elapsed: () => number
 }
 
 // Clients of one realm that issue lightweight tokens; only Keycloak's own answers get in.
@@ -51,8 +54,9 @@ const maxKnownClients = 1000
  * @throws {GateError} `config_invalid` without a client secret; `keycloak_unavailable`; `keycloak_refused_us`
  * @see RFC 7662 §4
  */
-export function createIntrospection({ asker, introspect, expected, cacheSeconds }: IntrospectionOptions): VerifyToken {
-  const askOnce = createAskedOnce<Readonly<Record<string, unknown>>>({ cacheSeconds, now: expected.now })
+export function createIntrospection(options: IntrospectionOptions): VerifyToken {
+  const { asker, introspect, expected } = options
+  const askOnce = createAskedOnce<Readonly<Record<string, unknown>>>({ ...options, url: asker.url, now: expected.now })
   // Of those whose tokens hold no `aud`, although Keycloak knows one: lightweight tokens.
   const lightweightClients = new Set<unknown>()
 

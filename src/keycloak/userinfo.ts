@@ -10,7 +10,11 @@ export interface UserinfoOptions {
   readonly verifyLocally: VerifyToken
   readonly checkClaims: (payload: Readonly<Record<string, unknown>>) => unknown
   readonly cacheSeconds: number
+  readonly timeoutMs: number
+  /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Milliseconds of a clock that is never set back. */
+  readonly elapsed: () => number
 }
 
 /**
@@ -23,8 +27,8 @@ export interface UserinfoOptions {
  * @see OpenID Connect Core §5.3
  */
 export function createUserinfo(options: UserinfoOptions): VerifyToken {
-  const { asker, transport, verifyLocally, checkClaims, cacheSeconds, now } = options
-  const askOnce = createAskedOnce<string>({ cacheSeconds, now })
+  const { asker, transport, verifyLocally, checkClaims } = options
+  const askOnce = createAskedOnce<string>({ ...options, url: asker.url })
 
   return async token => {
     const { payload } = await verifyLocally(token)

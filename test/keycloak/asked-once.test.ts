@@ -1,118 +1,268 @@
-import { describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { createAskedOnce } from "../../src/keycloak/asked-once.js"
 
-/** A clock that stands, and questions whose answers come when the test lets them. */
-function setUp(cacheSeconds: number) {
-  const time = { now: 1_800_000_000_000 }
-  const pending: ((answer: string | Error) => void)[] = []
-  const askOnce = createAskedOnce<string>({ cacheSeconds, now: () => time.now })
-  let asked = 0
-  const late = 1_800_000_300
-  const ask = (token: string, exp: unknown = late) =>
-    askOnce(token, exp, () => {
-      asked += 1
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const timeoutMs = 1000
+const late = 1_800_000_300
+
+/** Questions whose answers come when the test lets them, on clocks that stand. */
+function setUp(cacheSeconds = 0) {
+  const time = { now: 1_800_000_000_000, elapsed: 5000 }
+  const askOnce = createAskedOnce<string>({
+    url: "https://sso.example.test/introspect",
+    cacheSeconds,
+    timeoutMs,
+    now: () => time.now,
+    elapsed: () => time.elapsed,
+  })
+  const sent: { readonly token: string; readonly settle: (outcome: string | Error) => void }[] = []
+
+  /** Settles to the answer or to the code of its failure; what can be sent at once is sent afterwards. */
+  async function ask(token = "token", exp: unknown = late) {
+    const outcome = askOnce(token, exp, async () => {
       return new Promise((resolve, reject) => {
-        pending.push(answer => (answer instanceof Error ? reject(answer) : resolve(answer)))
+        sent.push({ token, settle: answer => (answer instanceof Error ? reject(answer) : resolve(answer)) })
       })
-    })
-  function settleAll(outcome: string | Error): void {
-    for (const settle of pending.splice(0)) settle(outcome)
+    }).catch(error => error.code ?? error.message)
+    await flush()
+    return { outcome }
   }
-  async function answer(token: string, exp?: unknown): Promise<string> {
-    const question = ask(token, exp)
-    settleAll("yes")
-    return question
+  async function answer(index: number, outcome: string | Error = "yes"): Promise<void> {
+    sent[index]?.settle(outcome)
+    await flush()
   }
-  return {
-    time,
-    ask,
-    answer,
-    asked: () => asked,
-    settleAll,
+  async function askAndAnswer(token?: string, exp?: unknown): Promise<string> {
+    const before = sent.length
+    const { outcome } = await ask(token, exp)
+    if (sent.length > before) await answer(before)
+    return outcome
   }
+  function pass(milliseconds: number): Promise<unknown> {
+    time.now += milliseconds
+    time.elapsed += milliseconds
+    return vi.advanceTimersByTimeAsync(milliseconds)
+  }
+  return { time, askOnce, ask, answer, askAndAnswer, pass, sent: () => sent.length }
 }
 
-describe("createAskedOnce", () => {
-  it("asks once for many that wait for the same", async () => {
-    const { ask, settleAll, asked } = setUp(0)
-    const all = Array.from({ length: 100 }, () => ask("token"))
-    settleAll("yes")
-    expect(new Set(await Promise.all(all))).toEqual(new Set(["yes"]))
-    expect(asked()).toBe(1)
+const flush = () => vi.advanceTimersByTimeAsync(0)
+
+describe("a question about a token", () => {
+  it("is shared by all who ask before it is sent", async () => {
+    const { askOnce } = setUp()
+    const question = vi.fn(async () => "yes")
+    const all = await Promise.all(Array.from({ length: 100 }, () => askOnce("token", late, question)))
+    expect(new Set(all)).toEqual(new Set(["yes"]))
+    expect(question).toHaveBeenCalledOnce()
   })
 
-  it("asks about every token on its own, also about those that differ in their signature alone", async () => {
-    const { ask, settleAll, asked } = setUp(60)
-    const all = [ask("a.b.c"), ask("a.b.d"), ask("a.b.cd")]
-    settleAll("yes")
-    await Promise.all(all)
-    expect(asked()).toBe(3)
+  it("that was sent answers nobody who asks afterwards", async () => {
+    const { ask, answer, sent } = setUp()
+    const before = await ask()
+    const after = await ask()
+    await answer(0, "active")
+    await answer(1, "ended")
+    expect([await before.outcome, await after.outcome]).toEqual(["active", "ended"])
+    expect(sent()).toBe(2)
   })
 
-  it("shares a failure among those that wait, and asks again afterwards", async () => {
-    const { ask, answer, settleAll, asked } = setUp(60)
-    const both = [ask("token"), ask("token")]
-    settleAll(new Error("down"))
-    expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(["rejected", "rejected"])
-    expect(await answer("token")).toBe("yes")
-    expect(asked()).toBe(2)
+  it("waits while another is under way, and is shared by all who come meanwhile", async () => {
+    const { ask, answer, sent } = setUp()
+    const first = await ask()
+    const meanwhile = await Promise.all(Array.from({ length: 100 }, () => ask()))
+    expect(sent()).toBe(1)
+    await answer(0, "first")
+    expect(sent()).toBe(2)
+    const next = await ask()
+    await answer(1, "second")
+    await answer(2, "third")
+    expect(await first.outcome).toBe("first")
+    expect(new Set(await Promise.all(meanwhile.map(({ outcome }) => outcome)))).toEqual(new Set(["second"]))
+    expect(await next.outcome).toBe("third")
+    expect(sent()).toBe(3)
   })
 
-  it("asks again each time when nothing is to be remembered", async () => {
-    const { answer, asked } = setUp(0)
-    await answer("token")
-    await answer("token")
-    expect(asked()).toBe(2)
+  it("is sent a quarter of the time-out later when the one before it is not answered", async () => {
+    const { ask, answer, pass, sent } = setUp()
+    const [first, second] = [await ask(), await ask()]
+    await pass(timeoutMs / 4 - 1)
+    expect(sent()).toBe(1)
+    await pass(1)
+    expect(sent()).toBe(2)
+    await answer(1, "second")
+    expect(await second.outcome).toBe("second")
+    await answer(0, "first")
+    expect(await first.outcome).toBe("first")
+    expect(sent()).toBe(2)
   })
 
-  it("remembers an answer for the given time, counted from the question", async () => {
-    const { time, ask, answer, settleAll, asked } = setUp(10)
-    const slow = ask("token")
-    time.now += 6000
-    settleAll("yes")
-    await slow
-    time.now += 3999
-    await answer("token")
-    expect(asked()).toBe(1)
-    time.now += 1
-    await answer("token")
-    expect(asked()).toBe(2)
+  it("is answered or given up within one time-out, waiting included", async () => {
+    const { ask, pass, sent } = setUp()
+    await ask()
+    await pass(100)
+    const { outcome } = await ask()
+    let settled: string | null = null
+    void outcome.then(code => {
+      settled = code
+    })
+    await pass(timeoutMs - 1)
+    expect([settled, sent()]).toEqual([null, 2])
+    await pass(1)
+    expect(settled).toBe("keycloak_unavailable")
   })
 
-  it("never answers beyond exp", async () => {
-    const { time, answer, asked } = setUp(300)
+  it("is one of few under way, however many ask while Keycloak hangs", async () => {
+    const { ask, pass, sent } = setUp()
+    for (let asked = 0; asked < 100; asked++) {
+      await ask()
+      await pass(timeoutMs / 100)
+    }
+    expect(sent()).toBe(4)
+  })
+
+  it("leaves no timer behind", async () => {
+    const { ask, answer, pass } = setUp()
+    for (let asked = 0; asked < 3; asked++) await ask()
+    await answer(0)
+    await answer(1)
+    expect(vi.getTimerCount()).toBe(0)
+    const [, waiting] = [await ask(), await ask()]
+    await pass(timeoutMs)
+    expect(await waiting.outcome).toBe("keycloak_unavailable")
+    await answer(2)
+    await answer(3)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it("shares its failure with those who joined it, and with nobody else", async () => {
+    const { ask, answer } = setUp()
+    const first = await ask()
+    const both = [await ask(), await ask()]
+    await answer(0, new Error("reset"))
+    const last = await ask()
+    await answer(1, new Error("down"))
+    await answer(2, "yes")
+    expect(await first.outcome).toBe("reset")
+    expect(await Promise.all(both.map(({ outcome }) => outcome))).toEqual(["down", "down"])
+    expect(await last.outcome).toBe("yes")
+  })
+
+  it("is one of its own for tokens that differ in their signature alone", async () => {
+    const { ask, sent } = setUp(60)
+    for (const token of ["a.b.c", "a.b.d", "a.b.cd"]) await ask(token)
+    expect(sent()).toBe(3)
+  })
+
+  it("is put again each time when nothing is to be remembered", async () => {
+    const { askAndAnswer, sent } = setUp(0)
+    await askAndAnswer()
+    await askAndAnswer()
+    expect(sent()).toBe(2)
+  })
+})
+
+describe("an answer that is remembered for cacheSeconds", () => {
+  it("counts from the question", async () => {
+    const { ask, answer, askAndAnswer, pass, sent } = setUp(10)
+    await ask()
+    await pass(6000)
+    await answer(0)
+    await pass(3999)
+    await askAndAnswer()
+    expect(sent()).toBe(1)
+    await pass(1)
+    await askAndAnswer()
+    expect(sent()).toBe(2)
+  })
+
+  it("is for those too who ask while it is on its way, but for no longer", async () => {
+    const { ask, answer, pass, sent } = setUp(0.5)
+    const first = await ask()
+    await pass(499)
+    const joined = await ask()
+    await pass(1)
+    const after = await ask()
+    await answer(0, "active")
+    await answer(1, "ended")
+    expect(await Promise.all([first, joined, after].map(({ outcome }) => outcome))).toEqual([
+      "active",
+      "active",
+      "ended",
+    ])
+    expect(sent()).toBe(2)
+  })
+
+  it("is none that came too late to be remembered", async () => {
+    const { ask, answer, askAndAnswer, pass, sent } = setUp(0.5)
+    await ask()
+    await pass(500)
+    await answer(0)
+    await askAndAnswer()
+    expect(sent()).toBe(2)
+  })
+
+  it("is none beyond exp, by the clock of the wall", async () => {
+    const { time, askAndAnswer, sent } = setUp(300)
     const exp = time.now / 1000 + 2
-    await answer("token", exp)
+    await askAndAnswer("token", exp)
     time.now += 1999
-    await answer("token", exp)
-    expect(asked()).toBe(1)
+    await askAndAnswer("token", exp)
+    expect(sent()).toBe(1)
     time.now += 1
-    await answer("token", exp)
-    expect(asked()).toBe(2)
+    await askAndAnswer("token", exp)
+    expect(sent()).toBe(2)
   })
 
-  it.each(["1900000000", null, Number.NaN])("remembers nothing about a token whose exp is %s", async exp => {
-    const { answer, asked } = setUp(60)
-    await answer("token", exp)
-    await answer("token", exp)
-    expect(asked()).toBe(2)
-  })
-
-  it("asks again when the clock was set back", async () => {
-    const { time, answer, asked } = setUp(60)
-    await answer("token")
+  it("grows old by a clock that nobody sets", async () => {
+    const { time, askAndAnswer, sent } = setUp(60)
+    await askAndAnswer()
     time.now -= 3_600_000
-    await answer("token")
-    expect(asked()).toBe(2)
+    time.elapsed += 59_999
+    await askAndAnswer()
+    expect(sent()).toBe(1)
+    time.elapsed += 1
+    await askAndAnswer()
+    expect(sent()).toBe(2)
   })
 
-  it("remembers a bounded number of answers, the latest ones", async () => {
-    const { answer, asked } = setUp(60)
-    for (let index = 0; index <= 10_000; index++) await answer(`token ${index}`)
-    await answer("token 10000")
-    await answer("token 1")
-    expect(asked()).toBe(10_001)
-    await answer("token 0")
-    expect(asked()).toBe(10_002)
+  it("is none from a clock's future", async () => {
+    const { time, askAndAnswer, sent } = setUp(60)
+    await askAndAnswer()
+    time.elapsed -= 1
+    await askAndAnswer()
+    expect(sent()).toBe(2)
+  })
+
+  it.each(["1900000000", null, Number.NaN])("is none about a token whose exp is %s", async exp => {
+    const { askAndAnswer, sent } = setUp(60)
+    await askAndAnswer("token", exp)
+    await askAndAnswer("token", exp)
+    expect(sent()).toBe(2)
+  })
+
+  it("is no failure", async () => {
+    const { ask, answer, askAndAnswer, sent } = setUp(60)
+    await ask()
+    await answer(0, new Error("down"))
+    expect(await askAndAnswer()).toBe("yes")
+    expect(sent()).toBe(2)
+  })
+
+  it("is one of a bounded number, the latest ones", async () => {
+    const { askOnce } = setUp(60)
+    let asked = 0
+    const askAbout = (token: string) => askOnce(token, late, async () => String(asked++))
+    for (let index = 0; index <= 10_000; index++) await askAbout(`token ${index}`)
+    await askAbout("token 10000")
+    await askAbout("token 1")
+    expect(asked).toBe(10_001)
+    await askAbout("token 0")
+    expect(asked).toBe(10_002)
   })
 })

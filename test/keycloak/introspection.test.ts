@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createGate, type Gate, type GateOptions } from "../../src/index.js"
 import type { AddedTestUser } from "../../src/testing/index.js"
-import { answerLate, answerWith, changeAnswer, cutAnswer } from "../support/faults.ts"
+import { answerLate, answerWith, changeAnswer, cutAnswer, hangBeforeHeaders } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import type { Fault } from "../support/faulty-server.ts"
 import { paths } from "../support/paths.ts"
@@ -175,16 +175,57 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
   // For requests that come together, so that the last one has been verified locally when the first one is answered.
   const timeToGather = 100
 
-  it("is asked once by 50 requests with one token that come together", async () => {
+  it("is asked twice at most by 50 requests with one token that come together", async () => {
     const gate = gateWith({ verification: mode })
     const token = await realm.mint()
     realm.breakWith(answerLate(timeToGather), { at: paths[mode] })
     const before = asked()
     const all = await Promise.all(Array.from({ length: 50 }, () => gate.verifyBearer(bearer(token), {})))
     expect(new Set(all.map(({ subject }) => subject)).size).toBe(1)
-    expect(asked()).toBe(before + 1)
+    const once = asked()
+    expect(once - before).toBeLessThanOrEqual(2)
     await gate.verifyBearer(bearer(token))
-    expect(asked()).toBe(before + 2)
+    expect(asked()).toBe(once + 1)
+  })
+
+  it("lets nobody in after a logout by what it was asked before", async () => {
+    const gate = gateWith({ verification: mode })
+    const token = await realm.mint()
+    const { subject } = await gate.verifyBearer(bearer(token), {})
+    let letGo = () => {}
+    const held = new Promise<void>(resolve => {
+      letGo = resolve
+    })
+    const answeredLater: Fault = async ({ perform, send }) => {
+      const reply = await perform()
+      await held
+      send(reply)
+    }
+    realm.breakWith(answeredLater, { at: paths[mode], times: 1 })
+    const came = asked()
+    const before = gate.verifyBearer(bearer(token), {})
+    await expect.poll(asked).toBe(came + 1)
+    await gateWith().logoutEverywhere(subject)
+    const after = [1, 2, 3].map(() => refusalOf(gate.verifyBearer(bearer(token), {})))
+    letGo()
+    expect(await before).toMatchObject({ subject })
+    for (const refusal of after) expect(await refusal).toMatchObject({ code: "invalid_token", reason: "revoked" })
+  })
+
+  it("keeps no request waiting for one that Keycloak does not answer", async () => {
+    const timeoutMs = 2000
+    const gate = gateWith({ verification: mode, timeoutMs })
+    const token = await realm.mint()
+    await gate.verifyBearer(bearer(token), {})
+    realm.breakWith(hangBeforeHeaders, { at: paths[mode], times: 1 })
+    const came = asked()
+    const hanging = refusalOf(gate.verifyBearer(bearer(token), {}))
+    await expect.poll(asked).toBe(came + 1)
+    const started = performance.now()
+    await gate.verifyBearer(bearer(token), {})
+    expect(performance.now() - started).toBeLessThan(timeoutMs)
+    gate.close()
+    expect(await hanging).toMatchObject({ code: "closed" })
   })
 
   it("is asked for each token that comes at the same time", async () => {
