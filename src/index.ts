@@ -17,7 +17,13 @@ export type { Gate } from "./gate.js"
 export { createGate } from "./gate.js"
 export type { PasswordCredentials, Session } from "./login-with-password.js"
 export type { MailOptions } from "./mail-options.js"
-export type { GateOptions, RegistrationDefaults, Verification, VerificationMode } from "./options.js"
+export type {
+  GateOptions,
+  RegistrationDefaults,
+  SignatureAlgorithm,
+  Verification,
+  VerificationMode,
+} from "./options.js"
 export type { EnvOptions } from "./options-from-env.js"
 export { optionsFromEnv } from "./options-from-env.js"
 export type { ReadyOptions, Use } from "./ready.js"

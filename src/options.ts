@@ -1,9 +1,17 @@
 import { type FieldProblem, GateError } from "./errors.js"
 import type { GateEvent } from "./events.js"
+import { printable, quoted } from "./foreign-text.js"
+import { type Checked, checkName, checkRealmName, checkServerUrl, kindOf } from "./server-address.js"
 import type { UserStore } from "./user/user-store.js"
 
 /** How a token is proven: by its signature alone, or by asking Keycloak on each request as well. */
 export type VerificationMode = "local" | "introspection" | "userinfo"
+
+// Ours, never the token's and never discovery's: Keycloak's discovery document lists HS256 too (RFC 8725 §3.1).
+const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"] as const
+
+/** What Keycloak signs with; a shared-secret algorithm can't be checked here. */
+export type SignatureAlgorithm = (typeof asymmetric)[number]
 
 /** A mode with its own setting; both are seconds, fractions allowed. */
 export type Verification =
@@ -53,7 +61,7 @@ export interface GateOptions<User> {
    */
   readonly verification?: VerificationMode | Verification | undefined
   /** Signature algorithms; default every asymmetric one that Keycloak signs with. */
-  readonly algorithms?: readonly string[] | undefined
+  readonly algorithms?: readonly SignatureAlgorithm[] | undefined
   /** Seconds by which this machine's clock may differ from Keycloak's; default 5, at most 300. */
   readonly clockToleranceSeconds?: number | undefined
   /** Milliseconds that Keycloak has for an answer, connecting and body included; default 5000. */
@@ -143,8 +151,6 @@ export interface Settings<User> {
   readonly onEvent: ((event: GateEvent) => void) | null
 }
 
-// Ours, never the token's and never discovery's: Keycloak's discovery document lists HS256 too (RFC 8725 §3.1).
-const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 const modes: readonly VerificationMode[] = ["local", "introspection", "userinfo"]
 
 /**
@@ -168,7 +174,7 @@ export function parseOptions<User>(options: unknown): Settings<User> {
   const settings: Settings<User> = {
     serverUrl,
     internalUrl,
-    realm: given.text("realm", "the realm's name, as in the console's address bar") ?? "",
+    realm: given.checked("realm", checkRealmName) ?? "",
     clientId,
     clientSecret: given.has("clientSecret") ? given.secret("clientSecret") : null,
     admin: given.has("admin")
@@ -220,7 +226,7 @@ function reader(object: unknown, path: string, problems: { option: string; messa
   const asked = new Set<string>()
 
   function note(name: string, message: string): null {
-    problems.push({ option: [path, name].filter(Boolean).join(".") || "options", message })
+    problems.push({ option: [path, printable(name)].filter(Boolean).join(".") || "options", message })
     return null
   }
   function value(name: string): unknown {
@@ -232,13 +238,12 @@ function reader(object: unknown, path: string, problems: { option: string; messa
     const found = value(name)
     return found === undefined ? byDefault : found
   }
+  function checked(name: string, check: (found: unknown) => Checked): string | null {
+    const result = check(value(name))
+    return "value" in result ? result.value : note(name, result.problem)
+  }
   function text(name: string, what: string): string | null {
-    const found = value(name)
-    if (typeof found === "string" && found !== "" && !hasEdges(found)) return found
-    return note(
-      name,
-      `expected ${what}, got ${show(found)}${typeof found === "string" && found !== "" ? ", with blanks or line breaks around it" : ""}`,
-    )
+    return checked(name, found => checkName(found, what))
   }
   function texts(name: string): readonly string[] {
     const found = valueOr(name, [])
@@ -250,6 +255,7 @@ function reader(object: unknown, path: string, problems: { option: string; messa
 
   return {
     value,
+    checked,
     text,
     texts,
     has: (name: string) => value(name) !== undefined,
@@ -296,25 +302,13 @@ function reader(object: unknown, path: string, problems: { option: string; messa
         : note(name, `expected a UserStore, but it has no function ${missing.join(", ")}`)
     },
     url(name: string, allowInsecureHttp: boolean): string | null {
-      const found = value(name)
-      if (typeof found !== "string" || !URL.canParse(found)) {
-        return note(name, `expected Keycloak's base URL such as "https://sso.example.com", got ${show(found)}`)
-      }
-      const url = new URL(found)
-      if (url.username !== "" || url.password !== "")
-        return note(name, "expected a URL without user name and password in it")
-      if (url.protocol !== "http:" && url.protocol !== "https:")
-        return note(name, `expected an http or https URL, got ${show(found)}`)
-      if (url.search !== "" || url.hash !== "" || /\/realms\//.test(url.pathname)) {
-        return note(name, `expected the part before "/realms/", got ${show(found)}`)
-      }
-      if (url.protocol === "http:" && !isLoopback(url.hostname) && !allowInsecureHttp) {
-        return note(
-          name,
-          `plain http to another machine sends passwords readable; use https, or set \`allowInsecureHttp: true\` (${show(found)})`,
-        )
-      }
-      return found.trim().replace(/\/+$/, "")
+      const url = checked(name, checkServerUrl)
+      const { protocol, hostname } = new URL(url ?? problemUrl)
+      if (protocol !== "http:" || isLoopback(hostname) || allowInsecureHttp) return url
+      return note(
+        name,
+        `plain http to another machine sends passwords readable; use https, or set \`allowInsecureHttp: true\` (${show(url)})`,
+      )
     },
     audience(name: string, byDefault: string): string | null {
       const found = value(name)
@@ -398,19 +392,9 @@ function isLoopback(hostname: string): boolean {
   )
 }
 
-function hasEdges(text: string): boolean {
-  return text.trim() !== text || /\p{Cc}/u.test(text)
-}
-
-function kindOf(value: unknown): string {
-  return value === undefined || value === null ? String(value) : Array.isArray(value) ? "a list" : `a ${typeof value}`
-}
-
 /** A value for a message: short, and nothing of what an object or a list holds. */
 function show(value: unknown): string {
-  if (typeof value === "number" || typeof value === "boolean") return String(value)
-  if (typeof value !== "string") return kindOf(value)
-  return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
+  return typeof value === "string" ? quoted(value) : kindOf(value)
 }
 
 function configInvalid(problems: readonly { option: string; message: string }[]): GateError {

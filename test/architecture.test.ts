@@ -40,7 +40,7 @@ function layerOf(file: string): Layer {
   )
     return folder
   if (file === "gate.ts" || file === "gate-accounts.ts" || file === "index.ts") return "gate"
-  if (file === "errors.ts" || file === "fields.ts" || file === "events.ts") return "errors"
+  if (["errors.ts", "events.ts", "fields.ts", "foreign-text.ts"].includes(file)) return "errors"
   return "use case"
 }
 

@@ -109,6 +109,106 @@ describe("createGate", () => {
     expect(error?.message).toContain(`\`${option}\``)
   })
 
+  const badAddresses = [
+    ["a query", "https://sso.example.test?"],
+    ["a query after a path", "https://sso.example.test/auth?a=b"],
+    ["a fragment", "https://sso.example.test/#"],
+    ["a line break inside", "https://sso.exa\nmple.test"],
+    ["a line break at its end", "https://sso.example.test\n"],
+    ["a tab", "https://sso.example.test/\tauth"],
+    ["a blank before it", " https://sso.example.test"],
+    ["a blank in its path", "https://sso.example.test/a b"],
+    ["a no-break space", "https://sso.example.test/\u00a0"],
+    ["what can't be seen", "https://sso.\u200bexample.test"],
+    ["a soft hyphen", "https://sso.exam\u00adple.test"],
+    ["half a surrogate pair", "https://sso.example.test/\ud800"],
+    ["backslashes", "https:\\\\sso.example.test"],
+    ["a backslash for its second slash", "https:/\\sso.example.test"],
+    ["a backslash before a user name", "https://sso.example.test\\@evil.example.test"],
+    ["one slash", "https:/sso.example.test"],
+    ["three slashes", "https:///sso.example.test"],
+    ["no slashes", "https:sso.example.test"],
+    ["a user name", "https://ada@sso.example.test"],
+    ["an empty user name", "https://@sso.example.test"],
+    ["an empty password", "https://:@sso.example.test"],
+    ["two dots in its path", "https://sso.example.test/auth/../admin"],
+    ["encoded dots in its path", "https://sso.example.test/%2E%2e/"],
+    ["the realm", "https://sso.example.test/realms"],
+    ["no host", "https://"],
+    ["a port that is none", "https://sso.example.test:99999"],
+    ["another scheme", "javascript:alert(1)//sso.example.test"],
+  ] as const
+
+  describe.each(["serverUrl", "internalUrl"])("for %s", option => {
+    it.each(badAddresses)("refuses an address with %s", (_, url) => {
+      expect(problem({ [option]: url })?.fields?.map(({ field }) => field)).toEqual([option])
+      const name = option === "serverUrl" ? "KEYCLOAK_URL" : "KEYCLOAK_INTERNAL_URL"
+      const env = { KEYCLOAK_URL: "https://sso.example.test", KEYCLOAK_REALM: "shop", KEYCLOAK_CLIENT_ID: "shop-api" }
+      const read = () => optionsFromEnv({ ...env, [name]: url })
+      expect(read).toThrow(expect.objectContaining({ code: "config_invalid" }))
+      expect(read).toThrow(name)
+    })
+  })
+
+  const badNames = [
+    ["blanks alone", "  "],
+    ["a blank at its end", "shop "],
+    ["a carriage return at its end", "shop\r"],
+    ["a line break inside", "sh\nop"],
+    ["a line separator inside", "sh\u2028op"],
+    ["what turns the direction of writing", "sh\u202eop"],
+    ["half a surrogate pair", "shop\ud83d"],
+    ["NUL", "shop\u0000"],
+    ["256 characters", "s".repeat(256)],
+  ] as const
+  const badRealms = [
+    ["one dot", "."],
+    ["two dots", ".."],
+    ["a slash", "shop/../master"],
+    ["a backslash", "shop\\master"],
+  ] as const
+
+  it.each([...badNames, ...badRealms])("refuses a realm of %s, from the environment too", (_, realm) => {
+    expect(problem({ realm })?.fields?.map(({ field }) => field)).toEqual(["realm"])
+    const env = { KEYCLOAK_URL: "https://sso.example.test", KEYCLOAK_CLIENT_ID: "shop-api" }
+    expect(() => optionsFromEnv({ ...env, KEYCLOAK_REALM: realm })).toThrow("KEYCLOAK_REALM")
+    // Lone surrogates can't be written in an address, and some of the rest stand for something else there.
+    if (!/[\ud800-\udfff]/.test(realm)) {
+      const endpoint = `https://sso.example.test/realms/${encodeURIComponent(realm)}/protocol/openid-connect/token`
+      const django = { OIDC_OP_TOKEN_ENDPOINT: endpoint, OIDC_RP_CLIENT_ID: "shop-api" }
+      expect(() => optionsFromEnv(django)).toThrow(expect.objectContaining({ code: "config_invalid" }))
+    }
+  })
+
+  it.each(badNames)("refuses a client of %s, from the environment too", (_, name) => {
+    for (const [option, changes] of [
+      ["clientId", { clientId: name }],
+      ["audience", { audience: name }],
+      ["admin.clientId", { admin: { clientId: name, clientSecret: "s" } }],
+    ] as const) {
+      expect(problem(changes)?.fields?.map(({ field }) => field)).toEqual([option])
+    }
+    const env = { KEYCLOAK_URL: "https://sso.example.test", KEYCLOAK_REALM: "shop", KEYCLOAK_CLIENT_ID: "shop-api" }
+    for (const variable of ["KEYCLOAK_CLIENT_ID", "KEYCLOAK_AUDIENCE"]) {
+      expect(() => optionsFromEnv({ ...env, [variable]: name })).toThrow(variable)
+    }
+  })
+
+  it("takes a Client ID that is an address, as Keycloak does", () => {
+    expect(problem({ clientId: "https://shop.example.test/app?x=1#y" })).toBeNull()
+  })
+
+  it("shows no password of an address, and nothing that breaks a line", () => {
+    for (const serverUrl of ["https://ada:hunter2@sso.example.test", "ftp://ada:hunter2@x\n", "http://a:hunter2@[/"]) {
+      expect(problem({ serverUrl })?.message).not.toContain("hunter2")
+    }
+    const strange = "x\u001b[31m\r\n\u2028\u202e"
+    const error = problem({ serverUrl: strange, realm: strange, [strange]: 1, timeoutMs: strange.repeat(10_000) })
+    expect(error?.fields).toHaveLength(4)
+    expect(error?.message.length).toBeLessThan(3000)
+    expect(error?.message.replace(/\n/g, "")).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
+  })
+
   it("names all that is wrong at once, and suggests the right spelling", () => {
     const error = problem({ realm: 5, timeoutMs: -1, client_id: "x" })
     expect(error?.fields).toHaveLength(3)
@@ -169,6 +269,18 @@ describe("parseOptions", () => {
     })
   })
 
+  it.each([
+    ["https://sso.example.test:443", "https://sso.example.test"],
+    ["https://sso.example.test:443/auth/", "https://sso.example.test/auth"],
+    ["http://127.0.0.1:80/", "http://127.0.0.1"],
+    ["HTTPS://SSO.Example.Test/Auth", "https://sso.example.test/Auth"],
+    ["https://sso.example.test:", "https://sso.example.test"],
+    ["https://münchen.example.test:8443", "https://xn--mnchen-3ya.example.test:8443"],
+  ])("spells %s as URLs are spelled, so that it is the issuer of Keycloak's tokens", (given, url) => {
+    const { serverUrl, internalUrl } = parseOptions({ ...good, serverUrl: given, internalUrl: given })
+    expect([serverUrl, internalUrl]).toEqual([url, url])
+  })
+
   it("takes trailing slashes off and keeps a relative path", () => {
     expect(parseOptions({ ...good, serverUrl: "https://sso.example.test/auth//" }).serverUrl).toBe(
       "https://sso.example.test/auth",
@@ -226,6 +338,30 @@ describe("optionsFromEnv", () => {
     expect(() => optionsFromEnv({})).toThrow(expect.objectContaining({ code: "config_invalid" }))
     expect(() => optionsFromEnv({ OIDC_OP_TOKEN_ENDPOINT: "https://a.test/token" })).toThrow(
       expect.objectContaining({ code: "config_invalid" }),
+    )
+  })
+
+  it.each([
+    ["a broken percent-encoding", "https://sso.example.test/realms/100%/protocol/openid-connect/token"],
+    ["half a character", "https://sso.example.test/realms/%ff/protocol/openid-connect/token"],
+    ["a query before the realm", "https://sso.example.test/?x=/realms/shop/protocol/openid-connect/token"],
+    ["a password", "https://ada:hunter2@sso.example.test/realms/shop/protocol/openid-connect/token"],
+    ["two realms", "https://sso.example.test/realms/a/realms/shop/protocol/openid-connect/token"],
+    ["another scheme", "file:///realms/shop/protocol/openid-connect/token"],
+    ["a line break", "https://sso.example.test\n/realms/shop/protocol/openid-connect/token"],
+  ])("refuses an endpoint with %s, by the variable's name", (_, endpoint) => {
+    for (const name of ["OIDC_OP_TOKEN_ENDPOINT", "OIDC_OP_USER_ENDPOINT"]) {
+      const read = () => optionsFromEnv({ [name]: endpoint, OIDC_RP_CLIENT_ID: "shop-api" })
+      expect(read).toThrow(expect.objectContaining({ code: "config_invalid" }))
+      expect(read).toThrow(name)
+      expect(read).not.toThrow("hunter2")
+    }
+  })
+
+  it("does not look at Django's endpoint where its own variables say all", () => {
+    const env = { KEYCLOAK_URL: "https://own.test", KEYCLOAK_REALM: "shop", KEYCLOAK_CLIENT_ID: "own" }
+    expect(optionsFromEnv({ ...env, OIDC_OP_TOKEN_ENDPOINT: "https://other.test/token" }).serverUrl).toBe(
+      "https://own.test",
     )
   })
 })

@@ -1,12 +1,24 @@
 import fc from "fast-check"
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose"
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
-import { createGate, type Gate } from "../../src/index.js"
+import { createGate, type Gate, type SignatureAlgorithm } from "../../src/index.js"
 import { tokenChange, withTokenChange } from "../fuzz/recipes.ts"
 import { read, stricterRules } from "../fuzz/stricter-rules.ts"
 import { adminFetch, changedShop, type TestClient } from "./realms.ts"
 
-const algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+type Algorithms = SignatureAlgorithm[]
+const algorithms: Algorithms = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+]
 const edith = { username: "edith", password: "Edith-2026!" }
 
 /** The shop with one more client per algorithm, all of them for the audience `shop-api`. */
@@ -90,7 +102,7 @@ it("2,000 changed tokens of the real server get jose's verdict or break a named 
   const oracle = createLocalJWKSet((await (await fetch(certs)).json()) as JSONWebKeySet)
   const gate = createGate({ ...shop, onEvent: () => undefined })
   const issuer = `${shop.serverUrl}/realms/${shop.realm}`
-  const partOf = fc.constantFrom(...algorithms)
+  const partOf = fc.constantFrom<string>(...algorithms)
   const cases = fc.tuple(partOf, partOf, partOf, fc.array(tokenChange, { maxLength: 2 }))
   let accepted = 0
   await fc.assert(
