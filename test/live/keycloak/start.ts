@@ -12,6 +12,8 @@ export interface KeycloakOptions {
   readonly hostname?: string
   /** Options of `start-dev` that Keycloak reads at run time; build options would be ignored. */
   readonly extraArgs?: readonly string[]
+  /** An empty folder for the database, or that of an earlier server to go on with; without it, it is in memory. */
+  readonly dataFolder?: string
   /** Gets a line before whatever takes long. */
   readonly log?: (line: string) => void
 }
@@ -27,10 +29,10 @@ export interface RunningKeycloak extends AdminAccess, KeycloakAdmin {
 }
 
 /**
- * A real Keycloak with the realms imported, on 127.0.0.1, with an empty database in memory.
+ * A real Keycloak with the realms imported, on 127.0.0.1, with an empty database in memory unless it has a folder.
  *
- * It ends with this process at the latest, however this process ends. `KEYCLOAK_URL` counts only when no port, hostname
- * or option is asked for, for those cannot be given to a server that runs already.
+ * It ends with this process at the latest, however this process ends. `KEYCLOAK_URL` counts only when no port, hostname,
+ * folder or option is asked for, for those cannot be given to a server that runs already.
  */
 export async function startKeycloak(options: KeycloakOptions = {}): Promise<RunningKeycloak> {
   const server = await obtainServer(options)
@@ -55,13 +57,14 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Runn
   return { ...server, ...admin, port: Number(new URL(server.url).port), stop }
 }
 
-async function obtainServer({ port, hostname, extraArgs, log = () => {} }: KeycloakOptions): Promise<Server> {
-  const mustBeOurs = port !== undefined || hostname !== undefined || extraArgs !== undefined
+async function obtainServer(options: KeycloakOptions): Promise<Server> {
+  const { port, hostname, extraArgs, dataFolder, log = () => {} } = options
+  const mustBeOurs = [port, hostname, extraArgs, dataFolder].some(option => option !== undefined)
   const source = await obtainKeycloak(log, mustBeOurs)
   if (source.kind === "running") return { ...source, pid: null, output: () => "", stop: async () => {} }
   log("Starting Keycloak")
   const args = hostname === undefined ? [] : [`--hostname=${hostname}`]
-  return launchServer(source, port || (await freePort()), [...args, ...(extraArgs ?? [])])
+  return launchServer(source, port || (await freePort()), [...args, ...(extraArgs ?? [])], dataFolder)
 }
 
 function freePort(): Promise<number> {

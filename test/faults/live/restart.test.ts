@@ -1,0 +1,177 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createGate, type Gate, type GateOptions, type MemoryUser, memoryUserStore } from "../../../src/index.js"
+import { readRealm } from "../../live/keycloak/admin.ts"
+import { type RunningKeycloak, startKeycloak } from "../../live/keycloak/start.ts"
+import { personNamed } from "../../support/person-named.ts"
+import { chosenSeed, seededRandom } from "../../support/seeded-random.ts"
+import { type Answer, startTraffic } from "../../support/traffic.ts"
+
+const perSecond = 50
+/** Before and after each restart; how long that takes is Keycloak's affair. */
+const calmSeconds = Number(process.env.CALM_SECONDS ?? 5)
+const timeoutMs = 8000
+/** For a machine with other things to do. */
+const slackMs = 3000
+const seed = chosenSeed()
+const random = seededRandom(seed)
+const realm = "gate-restart"
+
+interface Session {
+  readonly username: string
+  readonly accessToken: string
+  readonly refreshToken: string
+}
+
+let keycloak: RunningKeycloak
+let dataFolder: string
+const store = memoryUserStore()
+const gates: Record<string, Gate<MemoryUser>> = {}
+const answers: Answer[] = []
+const people: { readonly username: string; readonly subject: string }[] = []
+const sessions: Session[] = []
+const outages = ["SIGTERM", "SIGKILL"] as const
+
+const gateNamed = (name: string) => gates[name] as Gate<MemoryUser>
+const oneOf = <Value>(values: readonly Value[]) => values[Math.floor(random() * values.length)] as Value
+let registrations = 0
+
+async function register(): Promise<void> {
+  const { username, subject } = await gateNamed("local").registerUser(personNamed(`person-${registrations++}`))
+  people.push({ username, subject })
+}
+
+async function logIn(): Promise<void> {
+  const { username } = oneOf(people)
+  sessions.push({ username, ...(await gateNamed("local").loginWithPassword(personNamed(username))) })
+}
+
+/** Whoever refreshes goes on with the new tokens; the old ones live on too. */
+async function refresh(): Promise<void> {
+  const index = Math.floor(random() * sessions.length)
+  const session = sessions[index] as Session
+  sessions[index] = { ...session, ...(await gateNamed("local").refreshSession(session.refreshToken)) }
+}
+
+async function update(): Promise<void> {
+  await gateNamed("local").updateAccount(oneOf(people).subject, { firstName: oneOf(["Ada", "Augusta", "Annabella"]) })
+}
+
+const verify = (gate: string) => async () => {
+  const { username, accessToken } = oneOf(sessions)
+  const principal = await gateNamed(gate).verifyBearer(`Bearer ${accessToken}`, {})
+  if (principal.username !== username) throw new Error("the principal of somebody else")
+}
+
+const kinds = [
+  { name: "verify local", share: 20, send: verify("local") },
+  { name: "verify introspection", share: 8, send: verify("introspection") },
+  { name: "verify recheck", share: 10, send: verify("recheck") },
+  { name: "login", share: 4, send: logIn },
+  { name: "refresh", share: 4, send: refresh },
+  { name: "registration", share: 2, send: register },
+  { name: "update", share: 2, send: update },
+]
+
+/** How many time-outs of Keycloak each kind may take: verbs that ask several things wait for each. */
+const timeouts: Record<string, number> = { registration: 8, update: 4 }
+
+async function restart(signal: (typeof outages)[number]): Promise<void> {
+  const { port, pid } = keycloak
+  process.kill(-(pid as number), signal)
+  await keycloak.stop()
+  keycloak = await startKeycloak({ port, dataFolder })
+}
+
+/** Traffic before, over and after one restart; what it came to, when Keycloak does everything again. */
+async function trafficOver(signal: (typeof outages)[number]): Promise<readonly Answer[]> {
+  const traffic = startTraffic(kinds, perSecond, seed)
+  await delay(calmSeconds * 1000)
+  await restart(signal)
+  await delay(calmSeconds * 1000)
+  await traffic.stop()
+  for (const { name, send } of kinds) await untilDone(name, send)
+  return traffic.answers
+}
+
+/** A server that has just begun is slow, and busy with what nobody waits for any more. */
+async function untilDone(what: string, work: () => Promise<unknown>): Promise<void> {
+  const begun = performance.now()
+  const isDone = () =>
+    work().then(
+      () => true,
+      () => false,
+    )
+  while (!(await isDone())) {
+    if (performance.now() - begun > 60_000) throw new Error(`${what}: refused for a minute after the outage`)
+    await delay(500)
+  }
+}
+
+beforeAll(async () => {
+  console.log(`${perSecond} requests a second over ${outages.length} restarts, SEED=${seed}`)
+  dataFolder = await mkdtemp(join(tmpdir(), "keycloak-data-"))
+  keycloak = await startKeycloak({ port: 0, dataFolder })
+  const template = await readRealm(join(import.meta.dirname, "../../live/realm.json"))
+  // Whoever logs in twice within a second is locked out otherwise.
+  await keycloak.importRealm({ ...template, realm, bruteForceProtected: false })
+  const common = { serverUrl: keycloak.url, realm, clientId: "gate-app", clientSecret: "gate-secret", timeoutMs }
+  const modes: Record<string, GateOptions<MemoryUser>["verification"]> = {
+    local: "local",
+    introspection: "introspection",
+    recheck: { mode: "local", recheckSeconds: 2 },
+  }
+  for (const [name, verification] of Object.entries(modes)) {
+    const onEvent = () => undefined
+    // Keys that age within the run, and are renewed or kept over the restarts.
+    gates[name] = createGate({ ...common, verification, userStore: store, keySet: { maxAgeSeconds: 15 }, onEvent })
+  }
+  await Promise.all(Array.from({ length: 20 }, register))
+  await Promise.all(Array.from({ length: 20 }, logIn))
+
+  for (const signal of outages) answers.push(...(await trafficOver(signal)))
+}, 400_000)
+
+afterAll(async () => {
+  for (const gate of Object.values(gates)) gate.close()
+  await keycloak.stop()
+  await rm(dataFolder, { recursive: true, force: true })
+})
+
+const some = (answers: readonly Answer[]) =>
+  [...new Set(answers.map(({ kind, status, code, message }) => `${kind}: ${status} ${code} ${message}`))].slice(0, 10)
+
+describe(`${perSecond} requests a second over restarts of a Keycloak that keeps its data`, () => {
+  it("are refused with 503 alone, no 401, no 500, nothing else, and all answered again when it is back", () => {
+    const refused = answers.filter(({ status }) => status !== 200)
+    expect(some(refused.filter(({ status }) => status !== 503))).toEqual([])
+    expect(refused.length).toBeGreaterThan(0)
+  })
+
+  it("never keep anybody from verifying with known keys", () => {
+    const local = answers.filter(({ kind }) => kind === "verify local" || kind === "verify recheck")
+    expect(some(local.filter(({ status }) => status !== 200))).toEqual([])
+  })
+
+  it("get no answer later than the time-out", () => {
+    const late = answers.filter(({ kind, ms }) => ms > (timeouts[kind] ?? 1) * timeoutMs + slackMs)
+    expect(late.map(({ kind, code, ms }) => `${kind}: ${code} after ${Math.round(ms)} ms`)).toEqual([])
+  })
+
+  it("lose nobody who got a 201: account and row are there", async () => {
+    expect(people.length).toBeGreaterThan(20)
+    for (const { username, subject } of people) {
+      const { body } = await keycloak.adminFetch("GET", `/realms/${realm}/users?exact=true&username=${username}`)
+      expect(body).toMatchObject([{ id: subject }])
+      const issuer = `${keycloak.url}/realms/${realm}`
+      expect(await store.findUser({ issuer, subject })).toMatchObject({ username })
+    }
+  })
+
+  it("leave every session alive that was told", async () => {
+    for (const { accessToken } of sessions) await gateNamed("introspection").verifyBearer(`Bearer ${accessToken}`, {})
+  })
+})
