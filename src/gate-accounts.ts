@@ -67,16 +67,15 @@ export interface AccountParts<User> {
  */
 export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerbs<User | null> & { close(): void } {
   const { settings, realm, transport, adminApi, clock, sync, report, now, elapsed } = parts
-  const { userStore } = settings
   const { issuer } = realm
   // Whoever is not logged in can register, ask for a mail and try a password.
   const accounts = createAdminClient({ realm, transport, api: adminApi("anonymous") })
-  const removeUser = async (identity: UserIdentity): Promise<void> => userStore?.removeUser(identity)
+  const removeUser = async (identity: UserIdentity): Promise<void> => sync?.removeUser(identity)
   async function undo(subject: string): Promise<void> {
     await accounts.deleteAccount(subject)
     await removeUser({ issuer, subject })
   }
-  const creation = createAccountCreation({ accounts, undo, now, report })
+  const creation = createAccountCreation({ accounts, undo, now: clock.now, report })
   const inTurn = createTurns(settings.timeoutMs)
   const rules = createRulesCache(accounts.readRules, now)
 
@@ -110,20 +109,20 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
       creation,
       saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
       removeUser,
-      storeTimeoutMs: settings.storeTimeoutMs,
       given: settings.registration,
       report,
       now,
     }),
     logoutEverywhere: limited("accounts", ({ endSessions }) => createLogoutEverywhere(endSessions)),
-    updateAccount: limited("accounts", ({ deadline, changeAccount }) =>
-      createUpdateAccount<User | null>({
+    updateAccount: limited("accounts", ({ deadline, changeAccount }) => {
+      const reading = sync?.beginReading() ?? 0
+      return createUpdateAccount<User | null>({
         issuer,
         changeAccount,
         readRules: () => deadline.within(rules.get()),
-        saveUser: async profile => sync?.saveRegistered(profile, undefined) ?? null,
-      }),
-    ),
+        saveUser: async profile => sync?.saveRead(profile, reading) ?? null,
+      })
+    }),
     setPassword: limited("accounts", ({ life, endSessions }) =>
       createSetPassword({ setPassword: life.setPassword, endSessions }),
     ),
@@ -153,7 +152,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
         changeAccount,
         // The store's time counts for nobody: what comes after it has a limit of its own.
         deleteAccount: subject => callIn("accounts").deleteAccount(subject),
-        removeUser: async identity => sync?.removeUser(identity, clock.atLatest()),
+        removeUser,
       }),
     ),
     close: creation.close,

@@ -5,6 +5,7 @@ import { type Refusal, refusalFor } from "./bearer/refusal.js"
 import { isGateError } from "./errors.js"
 import { createReport } from "./events.js"
 import type { AccountVerbs } from "./gate-accounts.js"
+import { createAskAlive } from "./keycloak/account-alive.js"
 import { createAccountListing } from "./keycloak/account-listing.js"
 import { createAdminApi } from "./keycloak/admin-api.js"
 import { secretNeeded } from "./keycloak/client-authentication.js"
@@ -20,13 +21,14 @@ import { createSetUpInspection } from "./keycloak/set-up.js"
 import { createTokenClient } from "./keycloak/token-client.js"
 import { createTokenVerifier, type VerifyToken } from "./keycloak/token-verifier.js"
 import { createTransport, type Share } from "./keycloak/transport.js"
-import { createUserinfo } from "./keycloak/userinfo.js"
+import { createUserinfo, subjectOf } from "./keycloak/userinfo.js"
 import { createLoginWithPassword, type LoginWithPassword } from "./login-with-password.js"
 import { createLogout, type Logout } from "./logout.js"
 import { type GateOptions, parseOptions } from "./options.js"
 import { createReady, type ReadyOptions, type Use } from "./ready.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
 import { type SyncUsersSteps, syncUsersSteps } from "./sync-users.js"
+import { createBoundedStore } from "./user/bounded-store.js"
 import type { Deadline } from "./user/deadline.js"
 import { createUserSync } from "./user/sync-user.js"
 import type { UserStore } from "./user/user-store.js"
@@ -111,7 +113,14 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       ? null
       : createRecheck({ ...settings, recheckSeconds, introspect, introspectionUrl: introspector.url, report, now })
 
-  const sync = userStore === null ? null : createUserSync(userStore)
+  const clock = createKeycloakClock(now, elapsed)
+  const askAlive = createAskAlive({
+    clientId,
+    introspect: clientSecret === null ? null : createIntrospect(introspector, transport, "verification"),
+    askUserinfo: token => subjectOf(token, askerAt(realm.userinfoUrl), transport),
+  })
+  const store = userStore && createBoundedStore<User>({ ...settings, store: userStore, report, elapsed })
+  const sync = store && createUserSync<User>({ store, askAlive, clock, report })
   async function syncUser(principal: Principal<null>): Promise<User | null> {
     if (principal.kind === "user") return sync?.syncUser(principal) ?? null
     if (settings.syncServiceAccounts) await sync?.syncUser(principal)
@@ -119,7 +128,6 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   }
 
   const canRegister = admin !== null || clientSecret !== null
-  const clock = createKeycloakClock(now)
   const serviceGrant = clock.comparing(async () => {
     if (!canRegister) throw secretNeeded("Registering people and managing their accounts")
     return adminTokens.clientCredentialsGrant()
@@ -163,7 +171,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     report: reportRefusal,
   })
   const loginWithPassword = createLoginWithPassword({
-    passwordGrant: tokens.passwordGrant,
+    passwordGrant: clock.comparing(tokens.passwordGrant),
     neededScopes: mode === "userinfo" ? ["openid"] : [],
   })
   const endSession = createSessionEnd(askerAt(realm.logoutUrl), transport)
@@ -202,19 +210,15 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     admin: admin === null ? null : { asker: { ...askerAt(realm.tokenUrl), ...admin }, tokens: adminTokens },
     now,
   })
-  const syncSteps: SyncUsersSteps<User> | null = sync && {
-    issuer: realm.issuer,
-    store: userStore as UserStore<User>,
-    saveListed: sync.saveListed,
-    listing: createAccountListing(adminApi("background"), clock),
-  }
+  const listing = createAccountListing(adminApi("background"), clock)
+  const syncSteps: SyncUsersSteps<User> | null = store && sync && { issuer: realm.issuer, store, rows: sync, listing }
   const usesByDefault: readonly Use[] =
     clientSecret === null ? ["verifyBearer"] : ["verifyBearer", "loginWithPassword", "registerUser"]
 
   return Object.freeze({
     loginWithPassword: reported(loginWithPassword),
     verifyBearer,
-    refreshSession: reported(createRefreshSession(tokens.refreshGrant)),
+    refreshSession: reported(createRefreshSession(clock.comparing(tokens.refreshGrant))),
     logout: reported(createLogout(endSession)),
     registerUser: onAccounts("registerUser"),
     logoutEverywhere: onAccounts("logoutEverywhere"),
@@ -231,6 +235,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     refusalFor,
     close() {
       transport.close()
+      store?.close()
       void accountVerbs?.then(verbs => verbs.close())
       recheck?.close()
     },

@@ -4,7 +4,6 @@ import { type FieldRule, invalidFields, readFields } from "./fields.js"
 import type { Settings } from "./options.js"
 import type { Accounts, RegistrationRules } from "./user/accounts.js"
 import type { AccountCreation, Leftover } from "./user/create-account.js"
-import { inTime } from "./user/in-time.js"
 import { checkReserved, checkRules, createRulesCache } from "./user/registration-rules.js"
 import type { UserIdentity, UserProfile } from "./user/user-store.js"
 
@@ -63,8 +62,6 @@ export interface RegisterSteps<User> {
   readonly creation: AccountCreation
   readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
   readonly removeUser: (identity: UserIdentity) => Promise<void>
-  /** How long the store may take for one call. */
-  readonly storeTimeoutMs: number
   /** What the application gives every new account. */
   readonly given: Settings<User>["registration"]
   readonly report: Report
@@ -72,7 +69,7 @@ export interface RegisterSteps<User> {
 }
 
 export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUser<User> {
-  const { accounts, creation, given, storeTimeoutMs, report } = steps
+  const { accounts, creation, given, report } = steps
   const rulesCache = createRulesCache(accounts.readRules, steps.now)
 
   /** Roles and the row; if either fails, the account and whatever the store has begun go again. */
@@ -81,10 +78,7 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     try {
       if (!hasRoles) await accounts.assignRealmRoles(profile.subject, given.realmRoles)
       hasRoles = true
-      return await inTime(steps.saveRegistered(profile, extra), storeTimeoutMs, "userStore.saveUser", () => {
-        // The account is gone by then, so this row is nobody's; if it can't be removed either, nobody can reach it.
-        steps.removeUser(profile).catch(() => undefined)
-      })
+      return await steps.saveRegistered(profile, extra)
     } catch (error) {
       await undo(profile, error, { ...leftover, isComplete: hasRoles })
       throw error
@@ -111,15 +105,13 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
       creation.leave(leftover, both)
       throw both
     }
-    await inTime(steps.removeUser({ issuer, subject }), storeTimeoutMs, "userStore.removeUser").catch(
-      (undoError: unknown) => {
-        // The store's fault twice over, and so the application's own error.
-        throw new Error(
-          `Registering failed and its account was removed again, but removing the row failed too: a row of ${subject} may be left, which nobody can reach.`,
-          causes(undoError),
-        )
-      },
-    )
+    await steps.removeUser({ issuer, subject }).catch((undoError: unknown) => {
+      // The store's fault twice over, and so the application's own error.
+      throw new Error(
+        `Registering failed and its account was removed again, but removing the row failed too: a row of ${subject} may be left, which nobody can reach.`,
+        causes(undoError),
+      )
+    })
   }
 
   /** Keycloak's mail with the link. The account and its row stand, whatever becomes of it. */

@@ -1,9 +1,11 @@
 import { GateError, isGateError } from "./errors.js"
 import { readCursor, type SyncPlace, writeCursor } from "./sync-cursor.js"
 import type { AccountListing, ListedAccount } from "./user/account-listing.js"
-import { nextStep, shortened, start } from "./user/account-walk.js"
+import { nextStep, shortened, start, type WalkPosition } from "./user/account-walk.js"
+import type { BoundedStore } from "./user/bounded-store.js"
 import { mapLimited } from "./user/map-limited.js"
-import type { SubjectRange, UserIdentity, UserProfile, UserStore } from "./user/user-store.js"
+import type { UserSync } from "./user/sync-user.js"
+import type { SubjectRange, UserIdentity, UserProfile } from "./user/user-store.js"
 import type { VerifyBearer } from "./verify-bearer.js"
 
 export interface SyncUsersOptions {
@@ -55,8 +57,8 @@ export interface UsersSync<User> extends AsyncIterable<SyncedPage<User>>, Promis
 /** What `syncUsers` needs of a gate, beyond what an application sees of it. */
 export interface SyncUsersSteps<User> {
   readonly issuer: string
-  readonly store: UserStore<User>
-  readonly saveListed: (profile: UserProfile) => Promise<User>
+  readonly store: Pick<BoundedStore<User>, "canList" | "listSubjects" | "bounded">
+  readonly rows: Pick<UserSync<User>, "beginReading" | "saveListed" | "removeUser">
   readonly listing: AccountListing
 }
 
@@ -114,7 +116,7 @@ async function* pagesOf<User>(
   options: SyncUsersOptions,
   begin: SyncPlace,
 ): AsyncGenerator<SyncedPage<User>, SyncProgress> {
-  const { issuer, store, listing } = steps
+  const { issuer, store, rows, listing } = steps
   const { onMissing, signal, onProgress, concurrency = 8 } = options
   const counts = { saved: 0, total: 0, checked: 0, missing: 0 }
   let place: SyncPlace | null = begin
@@ -147,8 +149,10 @@ async function* pagesOf<User>(
   }
 
   async function treatMissing(identity: UserIdentity): Promise<void> {
-    if (onMissing === "remove") await store.removeUser(identity)
-    if (typeof onMissing === "function") await onMissing(identity)
+    if (onMissing === "remove") await rows.removeUser(identity)
+    if (typeof onMissing === "function") {
+      await rows.removeUser(identity, () => store.bounded("onMissing", () => onMissing(identity)))
+    }
   }
 
   await ask(listing.assertMaySee)
@@ -156,12 +160,18 @@ async function* pagesOf<User>(
   counts.total = await ask(() => listing.countAccounts(createdAfter))
 
   if (place.phase === "accounts") {
-    const read = (first: number, max: number) => listing.readPage({ first, max, createdAfter })
-    let ahead = nextStep(read, place.position)
+    const readPage = (first: number, max: number) => listing.readPage({ first, max, createdAfter })
+    const read = (position: WalkPosition) => ({ reading: rows.beginReading(), step: nextStep(readPage, position) })
+    let ahead = read(place.position)
     while (place?.phase === "accounts") {
-      const { asOf, accounts, next } = await ask(() => ahead)
-      if (next !== null) ahead = early(nextStep(read, next)) // Keycloak works on it while this page is saved
-      const users = await forEach(accounts, account => steps.saveListed(profileOf(issuer, account, asOf)))
+      const { reading } = ahead
+      const { asOf, accounts, next } = await ask(() => ahead.step)
+      if (next !== null) {
+        ahead = read(next) // Keycloak works on it while this page is saved
+        early(ahead.step)
+      }
+      const saved = await forEach(accounts, account => rows.saveListed(profileOf(issuer, account, asOf), reading))
+      const users = saved.filter(user => user !== null)
       place = next === null ? null : { phase: "accounts", position: shortened(next), createdAfter }
       if (place === null && onMissing !== undefined) place = { phase: "rows", after: null }
       yield reached("accounts", users, [])
@@ -187,8 +197,11 @@ function profileOf(issuer: string, { id, ...account }: ListedAccount, asOf: Date
 }
 
 /** A store that starts over again and again would keep this running for ever. */
-async function listSubjects(store: UserStore<unknown>, range: SubjectRange): Promise<readonly string[]> {
-  const subjects = (await store.listSubjects?.(range)) ?? []
+async function listSubjects(
+  store: Pick<BoundedStore<unknown>, "listSubjects">,
+  range: SubjectRange,
+): Promise<readonly string[]> {
+  const subjects = await store.listSubjects(range)
   if (range.after === null || !subjects.includes(range.after)) return subjects
   throw new GateError("config_invalid", "The userStore's `listSubjects` gave a subject that is not after `after`.")
 }
@@ -258,7 +271,7 @@ function checkOptions(options: SyncUsersOptions, { store }: SyncUsersSteps<unkno
     const [expected, isRight] = expectation
     if (value !== undefined && !isRight(value)) throw configInvalid(name, `expected ${expected}`)
   }
-  if (options.onMissing !== undefined && typeof store.listSubjects !== "function") {
+  if (options.onMissing !== undefined && !store.canList) {
     throw configInvalid(
       "onMissing",
       "expected a userStore with the function `listSubjects`, to know which rows there are",

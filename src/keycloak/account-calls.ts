@@ -26,10 +26,10 @@ export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOpt
     return true
   }
 
-  /** Before the question: whatever was issued until now is older than the answer. */
+  /** Before the question: whatever is issued from now on is newer than the answer. */
   async function keycloakTime(): Promise<Date> {
     await api.serviceToken.get()
-    return new Date(clock.atLatest())
+    return new Date(clock.now())
   }
 
   async function sendMail(path: string, { redirectUri, lifespanSeconds }: Mail, actions?: readonly string[]) {

@@ -42,7 +42,7 @@ export function createUserinfo(options: UserinfoOptions): VerifyToken {
 const call: Call = { endpoint: "userinfo", share: "verification", isRepeatable: true }
 
 /** Whose token this is; an answer means that its session lives. */
-async function subjectOf(token: string, asker: Asker, transport: Transport): Promise<string> {
+export async function subjectOf(token: string, asker: Asker, transport: Transport): Promise<string> {
   const response = await transport.fetch(asker.url, call, {
     headers: { authorization: `Bearer ${token}`, accept: "application/json" },
   })

@@ -1,100 +1,237 @@
 import QuickLRU from "quick-lru"
 import type { Principal } from "../bearer/principal.js"
-import { invalidToken } from "../errors.js"
-import type { UserIdentity, UserProfile, UserStore } from "./user-store.js"
+import { GateError, invalidToken } from "../errors.js"
+import type { Report } from "../events.js"
+import type { BoundedStore } from "./bounded-store.js"
+import { unknownSubject } from "./subject.js"
+import type { UserIdentity, UserProfile } from "./user-store.js"
 
-/** Keeps the application's row in step with what tokens tell. */
+/** Keeps the application's rows in step with what tokens and accounts tell, and lets none come back that was removed. */
 export interface UserSync<User> {
   /** The row of a verified principal, inserted or updated first where needed. */
-  syncUser(principal: Principal<null>): Promise<User>
+  readonly syncUser: (principal: Principal<null>) => Promise<User>
   /** Saves what a registration has just created. */
-  saveRegistered(profile: UserProfile, extra: unknown): Promise<User>
-  /** Saves what a listing of all accounts tells. */
-  saveListed(profile: UserProfile): Promise<User>
-  /** Removes the row; tokens issued until then (milliseconds, Keycloak's clock) are refused: they would make it again. */
-  removeUser(identity: UserIdentity, issuedUntil: number): Promise<void>
+  readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
+  /** To be called before Keycloak is asked about accounts, for what then gets saved of its answer. */
+  readonly beginReading: () => Reading
+  /**
+   * Saves an account as it was read.
+   *
+   * @throws {GateError} `invalid_request` for an unknown subject where its row was removed since the reading began
+   */
+  readonly saveRead: (profile: UserProfile, reading: Reading) => Promise<User>
+  /** Saves one of all accounts; null where its row was removed since the reading began. */
+  readonly saveListed: (profile: UserProfile, reading: Reading) => Promise<User | null>
+  /** Removes the row of an account that is gone, or is going; `remove` is what else an application does to it. */
+  readonly removeUser: (identity: UserIdentity, remove?: () => Promise<void>) => Promise<void>
 }
 
-// Subjects remembered per process. Forgetting one costs one upsert at its next request, nothing else.
+/** How many rows this process had removed when it began to read. */
+type Reading = number
+
+/**
+ * Whether the account of a token exists, by Keycloak's own word; unknown where Keycloak can't be asked with this token.
+ *
+ * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`
+ */
+export type AskAlive = (principal: Principal<null>) => Promise<"alive" | "ended" | "unknown">
+
+export interface UserSyncOptions<User> {
+  readonly store: BoundedStore<User>
+  readonly askAlive: AskAlive
+  readonly clock: KeycloakTime
+  readonly report: Report
+}
+
+/** What has to be known of Keycloak's clock here. */
+interface KeycloakTime {
+  /** Milliseconds since 1970, never too early. */
+  readonly atLatest: () => number
+  /** Keycloak's clock showed this already. */
+  readonly sawTime: (time: number) => void
+}
+
+// Subjects remembered per process. Forgetting one costs one upsert at its next request.
 const rememberedSubjects = 50_000
+// Without Keycloak's word a token has to be newer than the loss of the row, beyond any doubt about clocks.
+const doubtMs = 60_000
 
 interface Saved {
   readonly asOf: number
-  readonly values: string
+  /** Null: a row is there, and no token has told what is in it. */
+  readonly values: string | null
+}
+
+interface Removed {
+  /** Tokens issued until then are refused: milliseconds since 1970, by Keycloak's clock. */
+  readonly issuedUntil: number
+  /** Which removal of this process it was; what was read before it is refused, whatever the clocks say. */
+  readonly count: number
+  /** Whoever is saved after it has an account again. */
+  isBack: boolean
 }
 
 /**
  * The last step of `verifyBearer`: one `findUser` per request, and `saveUser` at the first sight of a subject in this
  * process, when its row is gone, or when a later token carries other values than were last saved.
+ *
+ * A row that was removed here never comes back: saves under way are awaited, later ones are refused, and one that settles
+ * after its limit is removed again. A row that was removed elsewhere comes back only after a question to Keycloak.
  */
-export function createUserSync<User>(store: UserStore<User>): UserSync<User> {
-  const saved = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
-  const saving = new Map<string, Promise<User>>()
-  const removed = new QuickLRU<string, number>({ maxSize: rememberedSubjects })
+export function createUserSync<User>({ store, askAlive, clock, report }: UserSyncOptions<User>): UserSync<User> {
+  const known = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
+  const removed = new QuickLRU<string, Removed>({ maxSize: rememberedSubjects })
+  const sharedSaves = new Map<string, Promise<User>>()
+  const savesUnderWay = new Map<string, Promise<unknown>>()
+  const questions = new Map<string, { readonly token: string; readonly row: Promise<User> }>()
+  let removals = 0
 
-  function assertThere(subject: string, issuedAt: number): void {
-    const issuedUntil = removed.get(subject)
-    if (issuedUntil === undefined || issuedAt > issuedUntil) return
-    throw invalidToken("revoked", "Refused a token of an account that was deleted through this gate.")
+  function assertThere(key: string, issuedAt: number): void {
+    const removal = removed.get(key)
+    if (removal !== undefined && issuedAt <= removal.issuedUntil) throw revoked()
   }
 
-  async function save(profile: UserProfile, extra?: unknown): Promise<User> {
-    const user = await store.saveUser(profile, extra)
-    remember(profile)
+  function wasRemovedSince(key: string, count: number): boolean {
+    return (removed.get(key)?.count ?? 0) > count
+  }
+
+  /** Every save goes through here; the caller has made sure, in the very same step, that the row may be there. */
+  async function save(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
+    const begunAt = removals
+    const removal = removed.get(key)
+    if (removal !== undefined) removal.isBack = true
+    const saved = store.saveUser(profile, extra, () => removeLate(key, profile, begunAt))
+    const over = Promise.allSettled([savesUnderWay.get(key), saved])
+    savesUnderWay.set(key, over)
+    void over.then(() => savesUnderWay.get(key) === over && savesUnderWay.delete(key))
+    return saved
+  }
+
+  /** A save that settles after its limit may have brought a row back that was removed meanwhile. */
+  function removeLate(key: string, { issuer, subject }: UserProfile, begunAt: number): void {
+    if (!wasRemovedSince(key, begunAt) || removed.get(key)?.isBack) return
+    store.removeUser({ issuer, subject }).catch((error: unknown) => {
+      const message = `A row of ${subject} may be left, whose account is gone: the store saved it after its limit, and then failed to remove it. deleteAccount removes it.`
+      report({ type: "refusal", error: new GateError("store_unavailable", message, { cause: error }) })
+    })
+  }
+
+  async function saveAndRemember(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
+    const user = await save(key, profile, extra)
+    remember(key, profile)
     return user
   }
 
-  function remember(profile: UserProfile): void {
-    saved.set(profile.subject, { asOf: profile.asOf.getTime(), values: valuesOf(profile) })
+  function remember(key: string, profile: UserProfile): void {
+    known.set(key, { asOf: profile.asOf.getTime(), values: valuesOf(profile) })
   }
 
-  /** One `saveUser` at a time for one subject: whoever comes second reads the row that the first has written. */
-  function saveOnce(profile: UserProfile): Promise<User> {
-    assertThere(profile.subject, profile.asOf.getTime())
-    const first = saving.get(profile.subject)
-    if (first !== undefined) return first.then(async user => (await store.findUser(profile)) ?? user)
-    const promise = save(profile).finally(() => saving.delete(profile.subject))
-    saving.set(profile.subject, promise)
+  /** One save at a time for one subject: whoever comes second reads the row that the first has written. */
+  async function saveOnce(key: string, profile: UserProfile): Promise<User> {
+    const issuedAt = profile.asOf.getTime()
+    assertThere(key, issuedAt)
+    const first = sharedSaves.get(key)
+    if (first !== undefined) {
+      const user = await first
+      const row = await store.findUser(identityOf(profile))
+      assertThere(key, issuedAt)
+      return row ?? user
+    }
+    clock.sawTime(issuedAt)
+    const promise = saveAndRemember(key, profile).finally(() => sharedSaves.delete(key))
+    sharedSaves.set(key, promise)
     return promise
   }
 
+  /** Whose row is gone although this process knows it may have lost the account elsewhere. One question at a time. */
+  async function makeAnew(key: string, principal: Principal<null>): Promise<User> {
+    for (let other = questions.get(key); other !== undefined; other = questions.get(key)) {
+      if (other.token === principal.token) return other.row
+      await Promise.allSettled([other.row]) // Keycloak's answer is about that token alone
+      const row = await store.findUser(identityOf(principal))
+      if (row !== null) return row
+    }
+    const row = askAndSave(key, principal).finally(() => questions.delete(key))
+    questions.set(key, { token: principal.token, row })
+    return row
+  }
+
+  async function askAndSave(key: string, principal: Principal<null>): Promise<User> {
+    const answer = await askAlive(principal)
+    if (answer === "alive") return saveOnce(key, profileOf(principal))
+    if (answer === "unknown") {
+      // A token that Keycloak issues from now on proves that there is an account, and counts as seen for the first time.
+      const count = removed.get(key)?.count ?? 0
+      removed.set(key, { issuedUntil: clock.atLatest() + doubtMs, count, isBack: true })
+      known.delete(key)
+    }
+    throw revoked()
+  }
+
   return {
-    saveRegistered: save,
-    async saveListed(profile) {
-      const user = await store.saveUser(profile)
+    async saveRegistered(profile, extra) {
+      const key = keyOf(profile)
+      // Its account is a new one, so whichever removal there was came after it.
+      if (wasRemovedSince(key, 0)) throw deletedMeanwhile()
+      return saveAndRemember(key, profile, extra)
+    },
+    beginReading: () => removals,
+    async saveRead(profile, reading) {
+      const key = keyOf(profile)
+      if (wasRemovedSince(key, reading)) throw unknownSubject()
+      return saveAndRemember(key, profile)
+    },
+    async saveListed(profile, reading) {
+      const key = keyOf(profile)
+      if (wasRemovedSince(key, reading)) return null
+      const user = await save(key, profile)
       // Only who is remembered already: a whole realm would push out the people who are active.
-      const before = saved.peek(profile.subject)
-      if (before !== undefined && before.asOf <= profile.asOf.getTime()) remember(profile)
+      const before = known.peek(key)
+      if (before !== undefined && before.asOf <= profile.asOf.getTime()) remember(key, profile)
       return user
     },
     async syncUser(principal) {
-      const { issuer, subject } = principal
-      const before = saved.get(subject)
-      if (before === undefined || issuedAt(principal) > before.asOf) {
-        const profile = profileOf(principal)
-        const isNews = before === undefined || valuesOf(profile) !== before.values
-        if (isNews && tellsProfile(principal)) return saveOnce(profile)
-        // Old news in a new token: the next request with it need not look again.
-        if (before !== undefined && !isNews) saved.set(subject, { asOf: profile.asOf.getTime(), values: before.values })
+      const key = keyOf(principal)
+      const issuedAt = issuedAtOf(principal)
+      const before = known.get(key)
+      const isLater = before === undefined || issuedAt > before.asOf
+      const tellsMore = isLater && tellsProfile(principal)
+      if (before === undefined && tellsMore) return saveOnce(key, profileOf(principal))
+      assertThere(key, issuedAt)
+      const row = await store.findUser(identityOf(principal))
+      if (row === null) {
+        return before === undefined ? saveOnce(key, profileOf(principal)) : makeAnew(key, principal)
       }
-      assertThere(subject, issuedAt(principal))
-      return (await store.findUser({ issuer, subject })) ?? saveOnce(profileOf(principal))
+      if (!isLater) return row
+      const profile = profileOf(principal)
+      const values = valuesOf(profile)
+      if (tellsMore && values !== before?.values) return saveOnce(key, profile)
+      if (before === undefined) known.set(key, { asOf: Number.NEGATIVE_INFINITY, values: null })
+      // Old news in a new token: the next request with it need not look again.
+      else if (values === before.values) known.set(key, { asOf: issuedAt, values })
+      return row
     },
-    async removeUser({ issuer, subject }, issuedUntil) {
-      removed.set(subject, issuedUntil)
-      saved.delete(subject)
-      // A save under way would bring the row back; its own caller hears if it fails.
-      await saving.get(subject)?.then(
-        () => undefined,
-        () => undefined,
-      )
-      await store.removeUser({ issuer, subject })
+    async removeUser(identity, remove = () => store.removeUser(identity)) {
+      const key = keyOf(identity)
+      removed.set(key, { issuedUntil: clock.atLatest(), count: ++removals, isBack: false })
+      known.delete(key)
+      await savesUnderWay.get(key)
+      await remove()
     },
   }
 }
 
+// A URL holds no line break.
+function keyOf({ issuer, subject }: UserIdentity): string {
+  return `${issuer}\n${subject}`
+}
+
+function identityOf({ issuer, subject }: UserIdentity): UserIdentity {
+  return { issuer, subject }
+}
+
 /** Milliseconds since 1970. */
-function issuedAt({ claims }: Principal<null>): number {
+function issuedAtOf({ claims }: Principal<null>): number {
   return (claims.iat ?? 0) * 1000
 }
 
@@ -108,7 +245,7 @@ function profileOf(principal: Principal<null>): UserProfile {
     emailVerified: principal.emailVerified,
     firstName: typeof claims.given_name === "string" ? claims.given_name : null,
     lastName: typeof claims.family_name === "string" ? claims.family_name : null,
-    asOf: new Date(issuedAt(principal)),
+    asOf: new Date(issuedAtOf(principal)),
   }
 }
 
@@ -124,4 +261,12 @@ function tellsProfile({ scopes, username, email, claims }: Principal<null>): boo
 
 function valuesOf({ username, email, emailVerified, firstName, lastName }: UserProfile): string {
   return JSON.stringify([username, email, emailVerified, firstName, lastName])
+}
+
+function revoked(): GateError {
+  return invalidToken("revoked", "Refused a token of an account that was deleted, as far as can be told.")
+}
+
+function deletedMeanwhile(): GateError {
+  return new GateError("keycloak_unavailable", "Somebody deleted the account while it was being registered; try again.")
 }

@@ -20,3 +20,15 @@ describe("a program that never closes its gate", () => {
     40_000,
   )
 })
+
+describe("a program that closes its gate while its store hangs", () => {
+  it("ends at once, and not only after the store's limit", async () => {
+    const { gateOptions, issueToken } = await openShop()
+    const { serverUrl, realm, clientId, clientSecret } = gateOptions
+    const program = join(import.meta.dirname, "close-while-saving.ts")
+    const env = { ...process.env, CLIENT_SECRET: clientSecret, TOKEN: await issueToken("ada") }
+    const args = [program, serverUrl, realm, clientId]
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env, timeout: 30_000 })
+    expect([stdout, stderr]).toEqual(["saving\nclosed\n", ""])
+  }, 40_000)
+})

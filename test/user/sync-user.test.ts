@@ -1,26 +1,10 @@
 import { describe, expect, it } from "vitest"
-import type { Claims } from "../../src/bearer/claims.js"
-import { toPrincipal } from "../../src/bearer/principal.js"
 import { memoryUserStore } from "../../src/user/memory-user-store.js"
-import { createUserSync } from "../../src/user/sync-user.js"
+import type { AskAlive } from "../../src/user/sync-user.js"
 import type { UserStore } from "../../src/user/user-store.js"
+import { ada, principal, profile, rowsOn } from "./rows.ts"
 
-const issuer = "https://sso.example.test/realms/shop"
-const told = {
-  scope: "profile email",
-  preferred_username: "ada",
-  email: "ada@example.test",
-  email_verified: true,
-  given_name: "Ada",
-  family_name: "L",
-}
-const principal = (changes: Record<string, unknown> = {}) =>
-  toPrincipal(
-    { iss: issuer, sub: "s1", exp: 2_000_000_000, iat: 1000, sid: "x", ...told, ...changes } as unknown as Claims,
-    "t",
-  )
-
-function countingStore() {
+function countingStore(askAlive?: AskAlive) {
   const store = memoryUserStore()
   const calls: string[] = []
   const counted: typeof store = {
@@ -34,7 +18,7 @@ function countingStore() {
     },
     removeUser: store.removeUser,
   }
-  return { calls, store, ...createUserSync(counted) }
+  return { calls, store, ...rowsOn(counted, askAlive && { askAlive }) }
 }
 
 describe("syncUser", () => {
@@ -50,7 +34,7 @@ describe("syncUser", () => {
     const { syncUser, calls } = countingStore()
     await syncUser(principal())
     expect((await syncUser(principal({ iat: 2000, email: "new@example.test" }))).email).toBe("new@example.test")
-    expect(calls).toEqual(["save", "save"])
+    expect(calls).toEqual(["save", "find", "save"])
   })
 
   it("never lets an earlier token overwrite what a later one told", async () => {
@@ -60,10 +44,10 @@ describe("syncUser", () => {
     expect(calls).toEqual(["save", "find"])
   })
 
-  it("makes the row anew when it is gone", async () => {
+  it("makes the row anew when it is gone and Keycloak says that there is an account", async () => {
     const { syncUser, store, calls } = countingStore()
     await syncUser(principal())
-    await store.removeUser({ issuer, subject: "s1" })
+    await store.removeUser(ada)
     expect((await syncUser(principal())).username).toBe("ada")
     expect(calls).toEqual(["save", "find", "save"])
   })
@@ -119,7 +103,7 @@ describe("syncUser", () => {
       ...store,
       saveUser: profile => (isDown ? Promise.reject(failure) : store.saveUser(profile)),
     }
-    const { syncUser } = createUserSync(failing)
+    const { syncUser } = rowsOn(failing)
     await expect(syncUser(principal())).rejects.toBe(failure)
     isDown = false
     expect(await syncUser(principal())).toMatchObject({ subject: "s1" })
@@ -127,8 +111,7 @@ describe("syncUser", () => {
 
   it("knows a registered person already, with the application's own data", async () => {
     const { syncUser, saveRegistered, calls } = countingStore()
-    const names = { username: "ada", email: "ada@example.test", emailVerified: true, firstName: "Ada", lastName: "L" }
-    await saveRegistered({ issuer, subject: "s1", asOf: new Date(500_000), ...names }, { plan: "pro" })
+    await saveRegistered(profile({ asOf: new Date(500_000) }), { plan: "pro" })
     expect((await syncUser(principal())).extra).toEqual({ plan: "pro" })
     expect(calls).toEqual(["save", "find"])
   })
