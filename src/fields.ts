@@ -1,4 +1,5 @@
 import { type FieldProblem, GateError } from "./errors.js"
+import { printable } from "./foreign-text.js"
 
 /** What one text field of a request may be. */
 export interface FieldRule {
@@ -18,7 +19,8 @@ export function readFields<Name extends string>(
   rules: Readonly<Record<Name, FieldRule>>,
 ): { values: Partial<Record<Name, string>>; problems: readonly FieldProblem[] } {
   const given = (typeof input === "object" && input !== null ? input : {}) as Record<string, unknown>
-  const values: Partial<Record<Name, string>> = {}
+  // Without prototype: an attribute may be named `__proto__`.
+  const values: Partial<Record<Name, string>> = Object.create(null)
   const problems: FieldProblem[] = []
   for (const [field, rule] of Object.entries(rules) as [Name, FieldRule][]) {
     const value = Object.hasOwn(given, field) ? given[field] : undefined
@@ -30,10 +32,55 @@ export function readFields<Name extends string>(
   return { values, problems }
 }
 
+// What a registration has fields for: Keycloak takes an attribute of such a name for the field itself.
+const notAttributes = ["username", "email", "firstName", "lastName", "emailVerified", "attributes"]
+/** As many as a request may bring, and as many values as one of them may have. */
+export const maxAttributes = 200
+
+/** Names of the attributes that a request brought, and what is wrong with the others: they are foreign text, as values are. */
+export function readAttributeNames(attributes: unknown): {
+  names: readonly string[]
+  problems: readonly FieldProblem[]
+} {
+  const whole = (rule: string, params: readonly number[] = []) => ({
+    names: [],
+    problems: [{ field: "attributes", rule, params }],
+  })
+  if (typeof attributes !== "object" || attributes === null || Array.isArray(attributes)) return whole("not_an_object")
+  const given = Object.keys(attributes)
+  if (given.length > maxAttributes) return whole("too_many", [maxAttributes])
+  const names = given.filter(isAttributeName)
+  const problems = given
+    .filter(name => !names.includes(name))
+    .map(field => ({ field, rule: "not_an_attribute", params: [] }))
+  return { names, problems }
+}
+
+export function isAttributeName(name: string): boolean {
+  return !notAttributes.includes(name) && problemOf(name, { maxLength: 255 }) === null
+}
+
 /** The error for fields that can't be used; none of them was sent anywhere. */
 export function invalidFields(fields: readonly FieldProblem[]): GateError {
-  const named = fields.map(({ field, rule }) => `\`${field}\` (${rule})`).join(", ")
-  return new GateError("invalid_request", `Refused a request because of its fields ${named}.`, { fields })
+  const bounded = boundFields(fields)
+  return new GateError("invalid_request", `Refused a request because of its fields ${named(bounded)}.`, {
+    fields: bounded,
+  })
+}
+
+/** Fields and rules of somebody else's naming, for an error that is logged and answered. */
+export function boundFields(fields: readonly FieldProblem[]): readonly FieldProblem[] {
+  return fields.slice(0, maxAttributes).map(({ field, rule, params }) => ({
+    field: printable(field, 255),
+    rule: printable(rule, 255),
+    params,
+  }))
+}
+
+/** The first of them, for a message. */
+export function named(fields: readonly FieldProblem[]): string {
+  const first = fields.slice(0, 10).map(({ field, rule }) => `\`${printable(field)}\` (${printable(rule)})`)
+  return first.join(", ") + (fields.length > first.length ? ` and ${fields.length - first.length} more` : "")
 }
 
 function problemOf(value: unknown, { maxLength, blank }: FieldRule): Pick<FieldProblem, "rule" | "params"> | null {

@@ -10,7 +10,7 @@ export function printable(text: string, maxLength = 80): string {
 }
 
 /** The same in quotes, for values that may have blanks at their ends. */
-export function quoted(text: string, maxLength = 80): string {
+export function inQuotes(text: string, maxLength = 80): string {
   return escaped(JSON.stringify(cut(text, maxLength)))
 }
 
@@ -18,6 +18,14 @@ function cut(text: string, maxLength: number): string {
   return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text
 }
 
+/** As JSON writes what it escapes. */
 function escaped(text: string): string {
-  return text.replace(unprintable, character => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+  return text.replace(unprintable, character => {
+    if (character < " ") return JSON.stringify(character).slice(1, -1)
+    return character.split("").map(toEscape).join("")
+  })
+}
+
+function toEscape(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
 }

@@ -1,6 +1,7 @@
 import { type FieldProblem, GateError } from "./errors.js"
 import type { GateEvent } from "./events.js"
-import { printable, quoted } from "./foreign-text.js"
+import { isAttributeName } from "./fields.js"
+import { inQuotes, printable } from "./foreign-text.js"
 import { type Checked, checkName, checkRealmName, checkServerUrl, kindOf } from "./server-address.js"
 import type { UserStore } from "./user/user-store.js"
 
@@ -364,8 +365,9 @@ function reader(object: unknown, path: string, problems: { option: string; messa
         typeof found === "object" && found !== null
           ? Object.entries(found).map(([key, one]) => [key, [one].flat()] as const)
           : null
-      if (entries?.every(([, list]) => list.every(one => typeof one === "string"))) return Object.fromEntries(entries)
-      note(name, `expected an object of strings or lists of strings, got ${show(found)}`)
+      if (entries?.every(([key, list]) => isAttributeName(key) && list.every(one => typeof one === "string")))
+        return Object.fromEntries(entries)
+      note(name, `expected an object of strings or lists of strings by attribute names, got ${show(found)}`)
       return {}
     },
     refuseUnknown(): void {
@@ -394,7 +396,7 @@ function isLoopback(hostname: string): boolean {
 
 /** A value for a message: short, and nothing of what an object or a list holds. */
 function show(value: unknown): string {
-  return typeof value === "string" ? quoted(value) : kindOf(value)
+  return typeof value === "string" ? inQuotes(value) : kindOf(value)
 }
 
 function configInvalid(problems: readonly { option: string; message: string }[]): GateError {

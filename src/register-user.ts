@@ -1,6 +1,6 @@
 import { GateError, isGateError } from "./errors.js"
 import type { Report } from "./events.js"
-import { type FieldRule, invalidFields, readFields } from "./fields.js"
+import { type FieldRule, invalidFields, readAttributeNames, readFields } from "./fields.js"
 import type { Settings } from "./options.js"
 import type { Accounts, RegistrationRules } from "./user/accounts.js"
 import type { AccountCreation, Leftover } from "./user/create-account.js"
@@ -181,12 +181,11 @@ const textRules = {
 function readRegistration(registration: Registration) {
   const { values, problems } = readFields(registration, textRules)
   const asked: unknown = registration?.attributes ?? {}
-  if (typeof asked !== "object" || Array.isArray(asked)) {
-    throw invalidFields([...problems, { field: "attributes", rule: "not_an_object", params: [] }])
-  }
-  const attributeRules = Object.fromEntries(Object.keys(asked as object).map(name => [name, { maxLength: 2048 }]))
+  const { names, problems: badNames } = readAttributeNames(asked)
+  const attributeRules = Object.fromEntries(names.map(name => [name, { maxLength: 2048 }]))
   const attributes = readFields(asked, attributeRules)
-  if (problems.length + attributes.problems.length > 0) throw invalidFields([...problems, ...attributes.problems])
+  const wrong = [...problems, ...badNames, ...attributes.problems]
+  if (wrong.length > 0) throw invalidFields(wrong)
   const { username = null, email = "", firstName = "", lastName = "", password = "" } = values
   const lists = Object.entries(attributes.values).map(([name, value]) => [name, [value ?? ""]] as const)
   return { username, email, firstName, lastName, password, attributes: Object.fromEntries(lists) }

@@ -1,4 +1,4 @@
-import { printable, quoted } from "./foreign-text.js"
+import { inQuotes, printable } from "./foreign-text.js"
 
 /** A value that can be used, or what to say about one that can't, in words that follow the value's name. */
 export type Checked = { readonly value: string } | { readonly problem: string }
@@ -34,7 +34,7 @@ export function checkRealmName(found: unknown): Checked {
   const what = "the realm's name, as in the console's address bar"
   const checked = checkName(found, what)
   if ("problem" in checked || !/^\.{1,2}$|[/\\]/.test(checked.value)) return checked
-  return { problem: `expected ${what}, got ${quoted(checked.value)}` }
+  return { problem: `expected ${what}, got ${inQuotes(checked.value)}` }
 }
 
 /** A name as Keycloak keeps it, such as a Client ID: one line of at most 255 characters with nothing around it. */
@@ -48,13 +48,13 @@ export function checkName(found: unknown, what: string): Checked {
         : found.length > 255
           ? ", which is longer than 255 characters"
           : ""
-  return found === "" || why !== "" ? { problem: `expected ${what}, got ${quoted(found)}${why}` } : { value: found }
+  return found === "" || why !== "" ? { problem: `expected ${what}, got ${inQuotes(found)}${why}` } : { value: found }
 }
 
 /** Nothing of a password in it. */
 function shownUrl(found: unknown): string {
   if (typeof found !== "string") return kindOf(found)
-  return quoted(found.replace(/^.*@/s, "…@"))
+  return inQuotes(found.replace(/^.*@/s, "…@"))
 }
 
 export function kindOf(value: unknown): string {

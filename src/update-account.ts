@@ -1,5 +1,5 @@
 import type { FieldProblem } from "./errors.js"
-import { type FieldRule, invalidFields, readFields, readFlags } from "./fields.js"
+import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readFields, readFlags } from "./fields.js"
 import type { AccountChange, StoredAccount } from "./user/account-life.js"
 import type { RegistrationRules } from "./user/accounts.js"
 import type { ChangeAccount } from "./user/change-account.js"
@@ -197,28 +197,24 @@ function readChanges(changes: AccountChanges): Wanted {
   }
 }
 
-function readAttributes(given: unknown): { lists: [string, readonly string[]][]; problems: FieldProblem[] } {
+function readAttributes(given: unknown): { lists: [string, readonly string[]][]; problems: readonly FieldProblem[] } {
   const lists: [string, readonly string[]][] = []
   if (given === undefined) return { lists, problems: [] }
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    return { lists, problems: [{ field: "attributes", rule: "not_an_object", params: [] }] }
-  }
-  const problems: FieldProblem[] = []
-  for (const [name, value] of Object.entries(given)) {
-    const read = readAttribute(name, value)
-    if ("problem" in read) problems.push(read.problem)
+  const { names, problems } = readAttributeNames(given)
+  const ofValues: FieldProblem[] = []
+  for (const name of names) {
+    const read = readAttribute(name, (given as Readonly<Record<string, unknown>>)[name])
+    if ("problem" in read) ofValues.push(read.problem)
     else lists.push([name, read.values])
   }
-  return { lists, problems }
+  return { lists, problems: [...problems, ...ofValues] }
 }
 
 function readAttribute(name: string, value: unknown): { problem: FieldProblem } | { values: readonly string[] } {
-  const isName = readFields({ name }, { name: { maxLength: 255 } }).problems.length === 0
-  // Keycloak takes fields' names for the fields themselves.
-  if (!isName || fieldNames.includes(name)) return { problem: { field: name, rule: "not_an_attribute", params: [] } }
   if (value === null) return { values: [] }
   if (Array.isArray(value) && value.length === 0) return { problem: { field: name, rule: "empty", params: [] } }
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (values.length > maxAttributes) return { problem: { field: name, rule: "too_many", params: [maxAttributes] } }
   for (const one of values) {
     const [problem] = readFields({ [name]: one }, { [name]: attributeRule }).problems
     if (problem !== undefined) return { problem }

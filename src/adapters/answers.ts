@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http"
 import { adapterPortOf } from "../bearer/adapter-port.js"
 import type { PasswordChange } from "../change-password.js"
 import { GateError } from "../errors.js"
+import { isAttributeName } from "../fields.js"
 import type { Gate } from "../gate.js"
 import type { PasswordCredentials, Session } from "../login-with-password.js"
 import type { MailOptions } from "../mail-options.js"
@@ -167,11 +168,10 @@ function sessionAnswer(session: Session): Answer {
 
 // A name of the registration itself would let a request fill the field twice.
 function parseAttributes(names: readonly string[]): readonly string[] {
-  if (!Array.isArray(names) || !names.every(name => typeof name === "string" && name !== "")) {
-    throw wrong("`attributes` is a list of attribute names")
+  const isUsable = (name: unknown) => typeof name === "string" && isAttributeName(name) && !nameFields.includes(name)
+  if (!Array.isArray(names) || !names.every(isUsable)) {
+    throw wrong("`attributes` is a list of attribute names, none of them a field of every registration")
   }
-  const taken = names.find(name => nameFields.includes(name))
-  if (taken !== undefined) throw wrong(`\`${taken}\` is a field of every registration and no attribute`)
   return [...names]
 }
 

@@ -4,6 +4,7 @@ import { isPrincipal } from "../bearer/principal-brand.js"
 import { type Refusal, refusalFor, withChallenge } from "../bearer/refusal.js"
 import { assertAllowed, type Guard, parseRequirements, type Requirements } from "../bearer/requirements.js"
 import { GateError } from "../errors.js"
+import { printable } from "../foreign-text.js"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../user/registered-user.js"
 import type { Authorization } from "../verify-bearer.js"
@@ -64,7 +65,8 @@ export function createMount<User>(
 ): Mount<User> {
   if (typeof gate?.verifyBearer !== "function") throw wrong("expected what createGate returns as the first argument")
   const unknownName = Object.keys(options ?? {}).find(name => !known.includes(name))
-  if (unknownName !== undefined) throw wrong(`there is no option \`${unknownName}\`; known are ${known.join(", ")}`)
+  if (unknownName !== undefined)
+    throw wrong(`there is no option \`${printable(unknownName)}\`; known are ${known.join(", ")}`)
   const onError = options?.onError
   if (onError !== undefined && onError !== "pass") throw wrong('`onError` is "pass" or left out')
   return { gate, onError }

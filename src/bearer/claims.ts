@@ -1,4 +1,5 @@
 import { invalidToken } from "../errors.js"
+import { printable } from "../foreign-text.js"
 
 /** Any JSON value, frozen all the way down. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue }
@@ -63,7 +64,7 @@ function checkType(payload: Readonly<Record<string, unknown>>): void {
     throw invalidToken("bound", "Refused a token that is bound to a key (`cnf`): it was sent as a plain bearer token.")
   }
   if (payload.typ !== "Bearer") {
-    throw invalidToken("type", `Refused a token of type ${printable(payload.typ)}: only "Bearer" is an access token.`)
+    throw invalidToken("type", `Refused a token of type ${shown(payload.typ)}: only "Bearer" is an access token.`)
   }
   // Marks of ID and logout tokens (RFC 8725 §3.12), should a mapper have changed `typ`.
   if (payload.nonce !== undefined || payload.at_hash !== undefined || payload.events !== undefined) {
@@ -76,7 +77,7 @@ export function checkIssuer(issuer: unknown, expected: string): void {
   if (issuer === expected) return
   throw invalidToken(
     "issuer",
-    `Refused a token: its issuer is ${printable(issuer)}, expected ${printable(expected)}${whatDiffers(issuer, expected)}`,
+    `Refused a token: its issuer is ${shown(issuer)}, expected ${shown(expected)}${whatDiffers(issuer, expected)}`,
   )
 }
 
@@ -129,10 +130,10 @@ export function checkAudience(payload: Readonly<Record<string, unknown>>, audien
   const { aud, azp } = payload
   const audiences = Array.isArray(aud) ? aud : [aud]
   if (audiences.every(one => typeof one === "string") && audiences.includes(audience)) return
-  const asker = typeof azp === "string" ? printable(azp).slice(1, -1) : "the client that asks for tokens"
+  const asker = typeof azp === "string" ? printable(azp) : "the client that asks for tokens"
   throw invalidToken(
     "audience",
-    `Refused an access token: its audience is ${printable(aud)}, expected "${audience}" (issued to client "${asker}"). Keycloak ` +
+    `Refused an access token: its audience is ${shown(aud)}, expected "${audience}" (issued to client "${asker}"). Keycloak ` +
       "names an API in `aud` only if a mapper says so. On the client that asks for tokens: " +
       `Clients → ${asker} → Client scopes → ${asker}-dedicated → Configure a new mapper → Audience → Included Client Audience = ` +
       `${audience}. Don't send the ID token instead.`,
@@ -141,7 +142,7 @@ export function checkAudience(payload: Readonly<Record<string, unknown>>, audien
 
 function checkSubject({ sub, azp }: Readonly<Record<string, unknown>>): void {
   if (typeof sub === "string" && sub !== "") return
-  const asker = typeof azp === "string" ? printable(azp).slice(1, -1) : "the client that asks for tokens"
+  const asker = typeof azp === "string" ? printable(azp) : "the client that asks for tokens"
   throw invalidToken(
     "claims",
     "Refused an access token without `sub`, so there is no key for the user row. " +
@@ -150,13 +151,12 @@ function checkSubject({ sub, azp }: Readonly<Record<string, unknown>>): void {
   )
 }
 
-/** A claim for the log: JSON without control characters, cut at 200, so that a token can't write log lines. */
-export function printable(value: unknown): string {
+/** A claim for the log: on one line and not long, so that a token can't write log lines. */
+function shown(value: unknown): string {
   const members = Array.isArray(value) ? value : [value]
   // Nested too deep, JSON.stringify throws; and nobody has vouched for this value yet.
   const isFlat = members.every(one => typeof one !== "object" || one === null)
-  const text = isFlat ? (JSON.stringify(value) ?? "missing") : "of another shape"
-  return (text.length > 200 ? `${text.slice(0, 200)}…` : text).replace(/[^\x20-\x7e…]/g, "?")
+  return isFlat ? printable(JSON.stringify(value) ?? "missing", 200) : "of another shape"
 }
 
 /** Frozen all the way down, with a list of what is left instead of a recursion, so that no nesting is too deep. */

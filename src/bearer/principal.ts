@@ -1,5 +1,6 @@
 import { type GateError, invalidToken } from "../errors.js"
-import { type Claims, freezeDeep, printable } from "./claims.js"
+import { printable } from "../foreign-text.js"
+import { type Claims, freezeDeep } from "./claims.js"
 import { knowPrincipals } from "./principal-brand.js"
 
 interface PrincipalBase {
@@ -179,7 +180,7 @@ function isNamedAfter(client: unknown, username: unknown): boolean {
 }
 
 function personOrClient(azp: unknown, has: string): GateError {
-  const client = printable(azp).slice(1, -1)
+  const client = typeof azp === "string" ? printable(azp) : "the client that asks for tokens"
   return invalidToken(
     "claims",
     `Refused a token that does not tell whether a person or a client asks: it has ${has}. If a client asked for itself: Clients ` +

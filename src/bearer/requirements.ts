@@ -1,5 +1,6 @@
 import type { RequiredAccess } from "../errors.js"
 import { GateError } from "../errors.js"
+import { inQuotes, printable } from "../foreign-text.js"
 import type { Principal } from "./principal.js"
 
 /**
@@ -46,7 +47,7 @@ export function parseRequirements(requirements: unknown): Guard {
   }
   const given = requirements as Record<string, unknown>
   const unknownName = Object.keys(given).find(name => !names.includes(name))
-  if (unknownName !== undefined) throw wrong(`there is no \`${unknownName}\`; known are ${names.join(", ")}`)
+  if (unknownName !== undefined) throw wrong(`there is no \`${printable(unknownName)}\`; known are ${names.join(", ")}`)
 
   const realmRoles = listOf(given.realmRoles, "realmRoles")
   const clientRoles = rolesByClient(given.clientRoles)
@@ -93,7 +94,7 @@ export function assertAllowed(principal: Principal<unknown>, guard: Guard): void
   }
   if (checks.length === 0) return
   const allowed = guard.any ? checks.some(check => check(principal)) : checks.every(check => check(principal))
-  if (!allowed) throw notAllowed(`required: ${JSON.stringify(required)}`, lacking(principal, required))
+  if (!allowed) throw notAllowed(`required: ${printable(JSON.stringify(required), 1000)}`, lacking(principal, required))
 }
 
 /** Everything required is told, but `scopes` only where scopes lack: they go into the challenge (RFC 6750 §3). */
@@ -113,7 +114,7 @@ function rolesByClient(value: unknown): Record<string, readonly string[]> {
     throw wrong(`\`clientRoles\` is an object such as { "shop-api": ["editor"] }, got ${kindOf(value)}`)
   }
   const entries = Object.entries(value).map(
-    ([client, roles]) => [client, listOf(roles ?? null, `clientRoles["${client}"]`)] as const,
+    ([client, roles]) => [client, listOf(roles ?? null, `clientRoles[${inQuotes(client)}]`)] as const,
   )
   return Object.assign(Object.create(null), Object.fromEntries(entries))
 }

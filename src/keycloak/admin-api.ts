@@ -1,4 +1,5 @@
 import { type FieldProblem, GateError } from "../errors.js"
+import { boundFields, named } from "../fields.js"
 import type { Realm } from "./realm.js"
 import { answerOf, refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
@@ -145,8 +146,10 @@ function rejection(data: unknown): GateError {
     return refused(
       "Keycloak's Admin API does not understand the account that was sent; is it older than this library supports?",
     )
-  const named = fields.map(one => `\`${one.field}\` (${one.rule})`).join(", ")
-  return new GateError("registration_rejected", `Keycloak's rules refuse the registration: ${named}.`, { fields })
+  const bounded = boundFields(fields)
+  return new GateError("registration_rejected", `Keycloak's rules refuse the registration: ${named(bounded)}.`, {
+    fields: bounded,
+  })
 }
 
 function whyServerError(status: number, data: unknown): string {

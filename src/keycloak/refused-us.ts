@@ -1,4 +1,5 @@
 import { GateError } from "../errors.js"
+import { inQuotes, printable } from "../foreign-text.js"
 import { unavailable } from "./transport.js"
 
 /** What Keycloak answered to a request that we made in our own name. */
@@ -86,7 +87,7 @@ function noSuchRealm({ url, realm }: Asker, error: string): GateError {
   const { origin, pathname } = new URL(url)
   if (/realm/i.test(error)) {
     return refused(
-      `Keycloak at ${origin} has no realm "${realm}". It answered "${error}"; realm names are case-sensitive. Set \`realm\` to ` +
+      `Keycloak at ${origin} has no realm "${realm}". It answered ${inQuotes(error)}; realm names are case-sensitive. Set \`realm\` to ` +
         "the name in the console's address bar (…/admin/master/console/#/{realm})",
     )
   }
@@ -115,7 +116,7 @@ export function refused(what: string, answer?: KeycloakAnswer): GateError {
   const said =
     answer === undefined
       ? ""
-      : ` (Keycloak answered ${answer.status} ${answer.error}${answer.description && `: ${answer.description}`})`
+      : ` (Keycloak answered ${answer.status} ${printable(answer.error)}${answer.description && `: ${printable(answer.description, 200)}`})`
   return new GateError("keycloak_refused_us", `${what}.${said}`)
 }
 

@@ -1,5 +1,6 @@
 import { GateError, isGateError } from "../errors.js"
 import type { Endpoint } from "../events.js"
+import { printable } from "../foreign-text.js"
 
 /** Requests to Keycloak that end in bounded time, read a bounded body, and follow no redirect. */
 export interface Transport {
@@ -137,8 +138,8 @@ const whyByCode: Readonly<Record<string, string>> = {
 export function unreachable(url: string, error: unknown): GateError {
   if (isGateError(error)) return error
   const code = networkCode(error)
-  const why = whyByCode[code] ?? messageOf(error)
-  return unavailable(url, code === "" ? why : `${why} (${code})`, undefined, error)
+  const why = whyByCode[code] ?? printable(messageOf(error), 200)
+  return unavailable(url, code === "" ? why : `${why} (${printable(code)})`, undefined, error)
 }
 
 // undici says "fetch failed" and puts what happened into the cause.

@@ -1,4 +1,6 @@
 import { type FieldProblem, GateError } from "../errors.js"
+import { named } from "../fields.js"
+import { inQuotes } from "../foreign-text.js"
 import type { RegistrationRules } from "./accounts.js"
 
 /** What `checkRules` looks at: a registration whose fields are usable texts. */
@@ -63,13 +65,12 @@ export function checkKept(attributes: readonly string[], rules: RegistrationRule
   if (dropped !== undefined && !rules.keepsUnknownAttributes) {
     throw new GateError(
       "keycloak_refused_us",
-      `Keycloak would silently drop the attribute "${dropped}": the realm's user profile does not know it. Add it under Realm ` +
+      `Keycloak would silently drop the attribute ${inQuotes(dropped)}: the realm's user profile does not know it. Add it under Realm ` +
         "settings → User profile → Create attribute, or allow unmanaged attributes there.",
     )
   }
 }
 
 export function rejected(fields: readonly FieldProblem[]): GateError {
-  const named = fields.map(({ field, rule }) => `\`${field}\` (${rule})`).join(", ")
-  return new GateError("registration_rejected", `The realm's rules refuse the account: ${named}.`, { fields })
+  return new GateError("registration_rejected", `The realm's rules refuse the account: ${named(fields)}.`, { fields })
 }

@@ -186,7 +186,7 @@ describe("the message of a refusal", () => {
     ["null in a list", { aud: [null] }, /its audience is \[null\],/],
     ["200 characters of a claim", { aud: long.slice(0, 198) }, /its audience is "x{198}",/],
     ["no more than 200 characters of a claim", { aud: long }, /its audience is "x{199}…,/],
-    ["a question mark for what could break a line", { typ: "a\u2028\u009bü" }, /of type "a\?\?\?":/],
+    ["an escape for what could break a line", { typ: "a\u2028\u009bü\n" }, /of type "a\\u2028\\u009bü\\n":/],
   ])("tells %s", (_, changes, message) => {
     expect(messageOf(changes)).toMatch(message)
   })

@@ -13,6 +13,20 @@ beforeAll(async () => {
 beforeEach(() => realm.forgetRequests())
 afterAll(() => gate.close())
 
+const badNames: readonly (readonly [string, string])[] = [
+  ["empty", ""],
+  ["blanks", "  "],
+  ["a text with a line break", "phone\r\nforged: line"],
+  ["a text with a terminal's escape", "\u001b[31mphone"],
+  ["a text with a line separator", "pho\u2028ne"],
+  ["half a surrogate pair", "phone\ud83d"],
+  ["100,000 characters long", "n".repeat(100_000)],
+  ["a field of the account", "username"],
+  ["another field of the account", "emailVerified"],
+]
+/** Two hundred and one of them. */
+const tooMany = Object.fromEntries(Array.from({ length: 201 }, (_, index) => [`n${index}`, "x"]))
+
 const absent = Symbol("absent")
 const unusable: readonly (readonly [string, unknown])[] = [
   ["null", null],
@@ -51,6 +65,16 @@ function withField(input: object, field: string, value: unknown): never {
   const changed: Record<string, unknown> = { ...input, [field]: value }
   if (value === absent) delete changed[field]
   return changed as never
+}
+
+/** One line of a few hundred characters, whatever names came. */
+async function expectRefusedBriefly(work: Promise<unknown>, rule: string): Promise<void> {
+  const { code, status, fields, message } = await refusalOf(work)
+  expect([code, status, fields?.map(one => one.rule)]).toEqual(["invalid_request", 400, [rule]])
+  expect(JSON.stringify(fields).length).toBeLessThan(1000)
+  expect(message.length).toBeLessThan(400)
+  expect(message + fields?.[0]?.field).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
+  expect(realm.requests).toEqual([])
 }
 
 async function expectRefused(work: Promise<unknown>, ...fields: string[]) {
@@ -102,6 +126,24 @@ describe("registerUser", () => {
   ])("sends nothing when attributes as a whole is %s", async (_, attributes) => {
     await expectRefused(gate.registerUser({ ...person, attributes: attributes as never }), "attributes")
   })
+
+  it.each(badNames)("sends nothing when the name of an attribute is %s", async (_, name) => {
+    await expectRefusedBriefly(gate.registerUser({ ...person, attributes: { [name]: "x" } }), "not_an_attribute")
+  })
+
+  it("sends nothing for more attributes than a form has", async () => {
+    await expectRefusedBriefly(gate.registerUser({ ...person, attributes: tooMany }), "too_many")
+  })
+
+  it.each(["__proto__", "constructor", "toString", "hasOwnProperty"])(
+    "takes %s for the name of an attribute like any other, which this realm does not know",
+    async name => {
+      const attributes = JSON.parse(`{"${name}":"x"}`)
+      const error = await refusalOf(gate.registerUser({ ...person, attributes }))
+      expect([error.code, error.message.includes(`"${name}"`)]).toEqual(["keycloak_refused_us", true])
+      await expectRefused(gate.registerUser({ ...person, attributes: JSON.parse(`{"${name}":5}`) }), name)
+    },
+  )
 
   it.each([
     ["undefined", undefined],
@@ -193,6 +235,26 @@ describe("updateAccount", () => {
       if (!Array.isArray(value)) await expectRefused(update({ attributes: { [field]: ["usable", value] } }), field)
     },
   )
+
+  it.each(badNames)("sends nothing when the name of an attribute is %s", async (_, name) => {
+    await expectRefusedBriefly(update({ attributes: { [name]: "x" } }), "not_an_attribute")
+    await expectRefusedBriefly(update({ attributes: { [name]: null } }), "not_an_attribute")
+  })
+
+  it.each(badNames.filter(([, name]) => !["username", "emailVerified"].includes(name)))(
+    "sends nothing when the name of a change is %s",
+    async (_, name) => {
+      await expectRefusedBriefly(update({ [name]: "x" }), "unknown")
+    },
+  )
+
+  it("sends nothing for more attributes than a form has, and names some of too many unknown changes", async () => {
+    await expectRefusedBriefly(update({ attributes: tooMany }), "too_many")
+    await expectRefusedBriefly(update({ attributes: { phone: Array(201).fill("x") } }), "too_many")
+    const { fields, message } = await refusalOf(update(tooMany))
+    expect(fields?.length).toBe(200)
+    expect(message.length).toBeLessThan(400)
+  })
 
   it.each([
     ["changes that are a list", [], ["changes"]],

@@ -287,6 +287,11 @@ export const refused: readonly Presented[] = [
     ["an empty sub", "RFC 7519 §4.1.2", claims({ sub: "" })],
     ["a sub that asks a database", "RFC 7519 §4.1.2", claims({ sub: { $ne: null } })],
     ["a number for a sub", "RFC 7519 §4.1.2", claims({ sub: 1 })],
+    [
+      "the name of a service with a session",
+      "Keycloak 26.7.4",
+      claims({ preferred_username: "service-account-shop-web" }),
+    ],
     ["a good aud before a bad one", "RFC 7519 §4", withText("", ',"aud":"account"')],
     ["a good typ before a bad one", "RFC 7519 §4", withText("", ',"typ":"ID"')],
     ["claims in __proto__", "RFC 7519 §4", inPrototype],
@@ -298,7 +303,6 @@ export const refused: readonly Presented[] = [
   ]),
   ...rows(notAllowed({ kind: "service" }), "/jobs", [
     ["a person's token where services are expected", "RFC 6750 §3.1", claims({})],
-    ["a person named like a service", "Keycloak 26.7.4", claims({ preferred_username: "service-account-shop-web" })],
     ["a person with a client_id", "Keycloak 26.7.4", claims({ client_id: "cron" })],
   ]),
   ...rows(notAllowed({ clientRoles: { "shop-api": ["editor"] }, kind: "user" }), "/editor", [
