@@ -6,10 +6,21 @@ export type Endpoint = "discovery" | "keys" | "token" | "introspection" | "useri
 /** What `onEvent` hears; `error.message` says what happened, why, and the mend, and holds no secret. */
 export type GateEvent =
   | { readonly type: "refusal"; readonly error: GateError }
-  /** An account whose registration failed may still exist in Keycloak; the library goes on trying to remove it. */
-  | { readonly type: "registration_unsettled"; readonly error: GateError }
-  /** Kept: somebody is logged in to it, or it lacks nothing but its row, which its first login makes. */
-  | { readonly type: "registration_settled"; readonly outcome: "removed" | "absent" | "kept" }
+  /** A registration failed, and its account exists or may exist: the library goes on trying to finish it. */
+  | { readonly type: "registration_unsettled"; readonly subject: string | null; readonly error: GateError }
+  /** The account has all that the registration was to give it; or there is none, or it is somebody else's by now. */
+  | {
+      readonly type: "registration_settled"
+      readonly outcome: "finished" | "absent"
+      readonly subject: string | null
+    }
+  /** Nothing is tried any more; `error` names the account and what it may lack. */
+  | {
+      readonly type: "registration_settled"
+      readonly outcome: "abandoned"
+      readonly subject: string | null
+      readonly error: GateError
+    }
   /** `recheckSeconds`: Keycloak can't be asked about sessions, so the last verdicts stay; told once, when that begins. */
   | { readonly type: "recheck_failed"; readonly error: GateError }
   /** Keycloak does not answer these; told once, when that begins. Refusals of requests for that reason are counted, not told. */

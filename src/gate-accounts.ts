@@ -24,12 +24,13 @@ import { createSendPasswordReset, type SendPasswordReset } from "./send-password
 import { createSetPassword, type SetPassword } from "./set-password.js"
 import { createUpdateAccount, type UpdateAccount } from "./update-account.js"
 import { createAccountChange } from "./user/change-account.js"
-import { createAccountCreation } from "./user/create-account.js"
+import { createCreateAccount } from "./user/create-account.js"
 import { type Deadline, startDeadline } from "./user/deadline.js"
 import { createRulesCache } from "./user/registration-rules.js"
 import type { UserSync } from "./user/sync-user.js"
 import { tryAgain } from "./user/try-again.js"
 import { createTurns } from "./user/turns.js"
+import { createUnfinished } from "./user/unfinished.js"
 import type { UserIdentity } from "./user/user-store.js"
 
 /** The verbs of a gate that need Keycloak's Admin API. */
@@ -61,36 +62,43 @@ export interface AccountParts<User> {
   readonly elapsed: () => number
 }
 
+/** What the gate itself needs of this half. */
+export interface AccountHalf {
+  /** How many registrations are still to be finished. */
+  readonly unfinished: () => number
+  readonly close: () => void
+}
+
 /**
  * The half of the gate that manages accounts: joined here and loaded by gate.ts with the first call of one of its verbs,
  * since most processes only verify.
  */
-export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerbs<User | null> & { close(): void } {
+export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerbs<User | null> & AccountHalf {
   const { settings, realm, transport, adminApi, clock, sync, report, now, elapsed } = parts
   const { issuer } = realm
-  // Whoever is not logged in can register, ask for a mail and try a password.
-  const accounts = createAdminClient({ realm, transport, api: adminApi("anonymous") })
-  const removeUser = async (identity: UserIdentity): Promise<void> => sync?.removeUser(identity)
-  async function undo(subject: string): Promise<void> {
-    await accounts.deleteAccount(subject)
-    await removeUser({ issuer, subject })
+  function accountsIn(share: Share, deadline?: Deadline) {
+    const api = adminApi(share, deadline)
+    const life = createAccountCalls({ api, clock, mailClientId: settings.clientId })
+    return { ...createAdminClient({ realm, transport, api }), ...life }
   }
-  const creation = createAccountCreation({ accounts, undo, now: clock.now, report })
+  // Whoever is not logged in can register, ask for a mail and try a password.
+  const accounts = accountsIn("anonymous")
+  const accountsLater = accountsIn("background")
+  const unfinished = createUnfinished({ findAccount: accountsLater.findAccount, report, elapsed })
+  const removeUser = async (identity: UserIdentity) => sync?.removeUser(identity)
   const inTurn = createTurns(settings.timeoutMs)
   const rules = createRulesCache(accounts.readRules, now)
 
   /** What one call of a verb may ask of Keycloak, with one limit for all of it. */
   function callIn(share: Share) {
     const deadline = startDeadline(settings.timeoutMs, elapsed)
-    const api = adminApi(share, deadline)
-    const life = createAccountCalls({ api, clock, mailClientId: settings.clientId })
-    const { deleteAccount, endSessions } = createAdminClient({ realm, transport, api })
+    const life = accountsIn(share, deadline)
     return {
       deadline,
       life,
       changeAccount: createAccountChange(life, inTurn),
-      deleteAccount: (id: string) => tryAgain(deadline, () => deleteAccount(id)),
-      endSessions: (id: string) => tryAgain(deadline, () => endSessions(id)),
+      deleteAccount: (id: string) => tryAgain(deadline, () => life.deleteAccount(id)),
+      endSessions: (id: string) => tryAgain(deadline, () => life.endSessions(id)),
     }
   }
 
@@ -105,13 +113,15 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
   return {
     registerUser: createRegisterUser<User | null>({
       issuer,
+      createAccount: createCreateAccount(accounts, clock.now),
       accounts,
-      creation,
+      accountsLater,
+      rules,
+      unfinished,
       saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
       removeUser,
       given: settings.registration,
       report,
-      now,
     }),
     logoutEverywhere: limited("accounts", ({ endSessions }) => createLogoutEverywhere(endSessions)),
     updateAccount: limited("accounts", ({ deadline, changeAccount }) => {
@@ -155,6 +165,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
         removeUser,
       }),
     ),
-    close: creation.close,
+    unfinished: unfinished.size,
+    close: unfinished.close,
   }
 }

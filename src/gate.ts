@@ -4,7 +4,7 @@ import { createPrincipalCache } from "./bearer/principal-cache.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
 import { isGateError } from "./errors.js"
 import { createReport } from "./events.js"
-import type { AccountVerbs } from "./gate-accounts.js"
+import type { AccountHalf, AccountVerbs } from "./gate-accounts.js"
 import { createAskAlive } from "./keycloak/account-alive.js"
 import { createAccountListing } from "./keycloak/account-listing.js"
 import { createAdminApi } from "./keycloak/admin-api.js"
@@ -175,7 +175,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     neededScopes: mode === "userinfo" ? ["openid"] : [],
   })
   const endSession = createSessionEnd(askerAt(realm.logoutUrl), transport)
-  let accountVerbs: Promise<AccountVerbs<User | null> & { close(): void }> | null = null
+  let accountVerbs: Promise<AccountVerbs<User | null> & AccountHalf> | null = null
   /** One verb of the half that manages accounts, which is loaded with the first call of any of them. */
   function onAccounts<Name extends keyof AccountVerbs<User>>(name: Name): AccountVerbs<User | null>[Name] {
     const verb = reported(async (...parameters: unknown[]) => {

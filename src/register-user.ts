@@ -2,9 +2,11 @@ import { GateError, isGateError } from "./errors.js"
 import type { Report } from "./events.js"
 import { type FieldRule, invalidFields, readAttributeNames, readFields } from "./fields.js"
 import type { Settings } from "./options.js"
-import type { Accounts, RegistrationRules } from "./user/accounts.js"
-import type { AccountCreation, Leftover } from "./user/create-account.js"
-import { checkReserved, checkRules, createRulesCache } from "./user/registration-rules.js"
+import type { AccountLife } from "./user/account-life.js"
+import type { AccountName, Accounts, RegistrationRules } from "./user/accounts.js"
+import type { CreateAccount } from "./user/create-account.js"
+import { checkReserved, checkRules, type RulesCache } from "./user/registration-rules.js"
+import type { Missing, Unfinished, UnfinishedRegistration } from "./user/unfinished.js"
 import type { UserIdentity, UserProfile } from "./user/user-store.js"
 
 /** What a person sends to register. */
@@ -37,11 +39,12 @@ export interface Registered<User> {
 }
 
 /**
- * Creates an account with its password in Keycloak and then the application's row, as one operation: a failure at any step
- * leaves neither.
+ * Creates an account with its password in Keycloak and then the application's row, as one operation: a step that fails
+ * takes the account back.
  *
- * `extra` is the application's own sign-up data; it reaches `userStore.saveUser` untouched. When Keycloak's answer is lost
- * even twice, the caller gets `keycloak_unavailable` and what may have been left behind is removed later.
+ * `extra` is the application's own sign-up data; it reaches `userStore.saveUser` untouched. Where Keycloak's answer is lost
+ * even twice, or the account can't be taken back, the caller gets `keycloak_unavailable`. The account may exist then, and
+ * its person can log in. What it lacks is added when Keycloak answers again; nothing removes it any more.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when a field is missing, empty, of a wrong type, too long or holds
  * control characters; nothing is sent then
@@ -58,35 +61,46 @@ export type RegisterUser<User> = (registration: Registration, extra?: unknown) =
 
 export interface RegisterSteps<User> {
   readonly issuer: string
-  readonly accounts: Accounts
-  readonly creation: AccountCreation
+  readonly createAccount: CreateAccount
+  /** Whose places these take: those of the caller. */
+  readonly accounts: RegisteredAccounts
+  /** Those of work beside the requests. */
+  readonly accountsLater: RegisteredAccounts
+  readonly rules: RulesCache
+  readonly unfinished: Unfinished
   readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
   readonly removeUser: (identity: UserIdentity) => Promise<void>
   /** What the application gives every new account. */
   readonly given: Settings<User>["registration"]
   readonly report: Report
-  readonly now: () => number
 }
 
+type Left = Omit<UnfinishedRegistration, "subject">
+type RegisteredAccounts = Pick<Accounts, "assignRealmRoles" | "deleteAccount"> &
+  Pick<AccountLife, "sendEmailVerification">
+
 export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUser<User> {
-  const { accounts, creation, given, report } = steps
-  const rulesCache = createRulesCache(accounts.readRules, steps.now)
+  const { createAccount, accounts, accountsLater, unfinished, given, report } = steps
+  const { realmRoles } = given
+  const givesRoles = realmRoles.length > 0
+  const sendsMail = given.onboarding === "verify-email"
 
   /** Roles and the row; if either fails, the account and whatever the store has begun go again. */
-  async function finish(profile: UserProfile, extra: unknown, leftover: Omit<Leftover, "isComplete">): Promise<User> {
-    let hasRoles = given.realmRoles.length === 0
+  async function finish(profile: UserProfile, extra: unknown, name: AccountName): Promise<User> {
+    let hasRoles = !givesRoles
     try {
-      if (!hasRoles) await accounts.assignRealmRoles(profile.subject, given.realmRoles)
+      if (givesRoles) await accounts.assignRealmRoles(profile.subject, realmRoles)
       hasRoles = true
       return await steps.saveRegistered(profile, extra)
     } catch (error) {
-      await undo(profile, error, { ...leftover, isComplete: hasRoles })
+      const stamps = [profile.asOf.getTime()]
+      await undo(profile, error, { name, stamps, missing: missing(profile, extra, hasRoles) })
       throw error
     }
   }
 
-  async function undo(identity: UserIdentity, error: unknown, leftover: Leftover): Promise<void> {
-    const { issuer, subject } = identity
+  /** @throws what failed first along with what failed now; an account that is left is finished later */
+  async function undo({ issuer, subject }: UserIdentity, error: unknown, left: Left): Promise<void> {
     const causes = (undoError: unknown) => ({
       cause: new AggregateError([error, undoError], "what failed, and what failed while undoing it"),
     })
@@ -96,13 +110,11 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     } catch (undoError) {
       const both = new GateError(
         isGateError(undoError) ? undoError.code : "keycloak_unavailable",
-        `Registering failed, and so did undoing it: account ${subject} may be left. ` +
-          (leftover.isComplete
-            ? "It can log in, and its row is made then; registering its name again replaces it."
-            : "It lacks its roles and is removed as soon as Keycloak can be reached."),
+        `Registering failed, and so did undoing it: account ${subject} may be left. It can log in. What it lacks is added ` +
+          "when Keycloak answers again.",
         causes(undoError),
       )
-      creation.leave(leftover, both)
+      unfinished.add({ ...left, subject }, both)
       throw both
     }
     await steps.removeUser({ issuer, subject }).catch((undoError: unknown) => {
@@ -114,12 +126,27 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     })
   }
 
+  /** What the account of a registration that failed is to get later, in the order of a registration. */
+  function missing(person: Omit<UserProfile, "subject" | "asOf">, extra: unknown, hasRoles: boolean): Missing[] {
+    const roles: Missing = { what: "realm roles", make: ({ id }) => accountsLater.assignRealmRoles(id, realmRoles) }
+    const row: Missing = {
+      what: "row",
+      make: ({ id, createdTimestamp }) =>
+        steps.saveRegistered({ ...person, subject: id, asOf: new Date(createdTimestamp) }, extra),
+    }
+    const mail: Missing = {
+      what: "verification mail",
+      make: async ({ id, emailVerified }) => emailVerified || accountsLater.sendEmailVerification(id, {}),
+    }
+    return [...(hasRoles ? [] : [roles]), row, ...(sendsMail ? [mail] : [])]
+  }
+
   /** Keycloak's mail with the link. The account and its row stand, whatever becomes of it. */
   async function sendMail(subject: string): Promise<readonly string[]> {
-    if (given.onboarding !== "verify-email") return []
+    if (!sendsMail) return []
     try {
-      await accounts.sendVerificationMail(subject)
-      return ["VERIFY_EMAIL"]
+      const outcome = await accounts.sendEmailVerification(subject, {})
+      return outcome === "sent" ? ["VERIFY_EMAIL"] : ["VERIFY_EMAIL", "SEND_VERIFY_EMAIL"]
     } catch (error) {
       if (isGateError(error)) report({ type: "refusal", error })
       return ["VERIFY_EMAIL", "SEND_VERIFY_EMAIL"]
@@ -130,7 +157,7 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     const person = readRegistration(registration)
     checkReserved(person.username)
     const attributes = { ...person.attributes, ...given.attributes }
-    const rules = await rulesCache.get()
+    const rules = await steps.rules.get()
     const username = person.username ?? (rules.emailAsUsername ? person.email : null)
     if (username === null) throw invalidFields([{ field: "username", rule: "required", params: [] }])
     checkRules({ ...person, attributes }, rules)
@@ -149,17 +176,22 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
       requiredActions,
       attributes,
     }
-    const { id: subject, createdTimestamp } = await creation.createAccount(account, name).catch((error: unknown) => {
-      // The realm may have changed its rules since they were read.
-      if (isGateError(error) && error.code === "registration_rejected") rulesCache.forget()
-      throw error
-    })
-
     // Keycloak's own folding; reading the account back would cost a third of the throughput.
     const names = { username: username.toLowerCase(), email: email.toLowerCase() }
-    const asOf = new Date(createdTimestamp)
-    const profile = { issuer: steps.issuer, subject, ...names, emailVerified, firstName, lastName, asOf }
-    const user = await finish(profile, extra, { name, stamps: [createdTimestamp] })
+    const profile = { issuer: steps.issuer, ...names, emailVerified, firstName, lastName }
+    const created = await createAccount(account, name).catch((error: unknown) => {
+      // The realm may have changed its rules since they were read.
+      if (isGateError(error) && error.code === "registration_rejected") steps.rules.forget()
+      throw error
+    })
+    if ("lost" in created) {
+      const { lost, stamps } = created
+      unfinished.add({ name, subject: null, stamps, missing: missing(profile, extra, !givesRoles) }, lost)
+      throw lost
+    }
+
+    const { id: subject, createdTimestamp } = created
+    const user = await finish({ ...profile, subject, asOf: new Date(createdTimestamp) }, extra, name)
     const pending = [...requiredActions, ...rules.requiredActions, ...verification(rules), ...(await sendMail(subject))]
     return Object.freeze({ subject, ...names, user, pending: Object.freeze([...new Set(pending)]) })
   }

@@ -1,6 +1,6 @@
 import { GateError, isGateError } from "../errors.js"
 import type { AccountLife, Mail, MailOutcome, StoredAccount } from "../user/account-life.js"
-import { type AdminAnswer, type AdminApi, isAbsent } from "./admin-api.js"
+import { type AdminAnswer, type AdminApi, accountPath, isAbsent } from "./admin-api.js"
 import type { KeycloakClock } from "./keycloak-clock.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
 
@@ -11,10 +11,7 @@ export interface AccountCallsOptions {
   readonly mailClientId: string
 }
 
-/**
- * The Admin API's calls on one account. Not through the admin client, which tells neither a 204 from a 200 of a proxy nor
- * Keycloak's 404 for an account from anybody else's.
- */
+/** The Admin API's calls on one account. */
 export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOptions): AccountLife {
   const { ask } = api
   const problem = (answer: AdminAnswer) => api.refusal(answer, lacksManageUsers)
@@ -58,7 +55,7 @@ export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOpt
   return {
     async readAccount(id) {
       const asOf = await keycloakTime()
-      const answer = await ask("GET", pathOf(id))
+      const answer = await ask("GET", accountPath(id))
       if (isAbsent(answer)) return null
       const account = answer.status === 200 ? toAccount(answer.data, asOf) : null
       if (account?.id !== id) throw problem(answer)
@@ -72,11 +69,11 @@ export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOpt
       const found = answer.data.map(one => toAccount(one, asOf))
       return found.flatMap(account => (account?.email?.toLowerCase() === email.toLowerCase() ? [account] : []))
     },
-    writeAccount: async (id, change) => isDone(await ask("PUT", pathOf(id), change)),
+    writeAccount: async (id, change) => isDone(await ask("PUT", accountPath(id), change)),
     setPassword: async (id, password) =>
-      isDone(await ask("PUT", `${pathOf(id)}/reset-password`, { type: "password", ...password })),
-    sendPasswordReset: (id, mail) => sendMail(`${pathOf(id)}/execute-actions-email`, mail, ["UPDATE_PASSWORD"]),
-    sendEmailVerification: (id, mail) => sendMail(`${pathOf(id)}/send-verify-email`, mail),
+      isDone(await ask("PUT", `${accountPath(id)}/reset-password`, { type: "password", ...password })),
+    sendPasswordReset: (id, mail) => sendMail(`${accountPath(id)}/execute-actions-email`, mail, ["UPDATE_PASSWORD"]),
+    sendEmailVerification: (id, mail) => sendMail(`${accountPath(id)}/send-verify-email`, mail),
   }
 }
 
@@ -88,13 +85,6 @@ function mailProblem(error: unknown): unknown {
     `${error.message} If only mails fail, Keycloak can't send them: Realm settings → Email → Test connection.`,
     { retryAfterSeconds: error.retryAfterSeconds, cause: error },
   )
-}
-
-/** The path of one account. */
-function pathOf(id: string): string {
-  // These would address the collection of all accounts, the realm itself or its settings.
-  if (["", ".", "..", "count", "profile"].includes(id)) throw new TypeError("no id of an account")
-  return `/users/${encodeURIComponent(id)}`
 }
 
 function toAccount(data: unknown, asOf: Date): StoredAccount | null {

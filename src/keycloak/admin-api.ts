@@ -1,9 +1,9 @@
 import { type FieldProblem, GateError } from "../errors.js"
 import { boundFields, named } from "../fields.js"
 import type { Realm } from "./realm.js"
-import { answerOf, refused } from "./refused-us.js"
+import { answerOf, lacksManageUsers, refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
-import { retryAfter, type Share, type Transport, unavailable } from "./transport.js"
+import { type Share, type Transport, unavailable } from "./transport.js"
 
 /** What the Admin API answered, an error of its own included. */
 export interface AdminAnswer {
@@ -21,6 +21,10 @@ export interface AdminApi {
   readonly serviceToken: ServiceToken
   /** `path` is what follows the address of the realm; whoever makes it encodes what is in it. */
   readonly ask: (method: string, path: string, body?: unknown) => Promise<AdminAnswer>
+  /** What the 200 of a question tells; null: there is no such account. */
+  readonly read: (path: string) => Promise<unknown>
+  /** A write, which Keycloak answers with 204; false: there is no such account. */
+  readonly command: (method: string, path: string, body?: unknown) => Promise<boolean>
   /** The error behind an answer that is none of those that were asked for; `lacksRole` is that behind a 403. */
   readonly refusal: (answer: AdminAnswer, lacksRole: (clientId: string) => GateError) => GateError
   /** The error behind a good status with what Keycloak does not send, be it a proxy's HTML. */
@@ -52,20 +56,32 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
     return { status: response.status, headers: response.headers, data: parsed(await response.text()) }
   }
 
-  return {
+  function ask(method: string, path: string, body?: unknown): Promise<AdminAnswer> {
+    return serviceToken.use(
+      token => send(token, method, path, body),
+      ({ status }) => status === 401,
+    )
+  }
+
+  const api: AdminApi = {
     url,
     clientId,
     share,
     serviceToken,
-    ask: (method, path, body) =>
-      serviceToken.use(
-        token => send(token, method, path, body),
-        ({ status }) => status === 401,
-      ),
-    refusal({ status, headers, data }, lacksRole) {
-      if (status === 429 || status >= 500) {
-        return unavailable(url, whyServerError(status, data), retryAfter(headers))
-      }
+    ask,
+    async read(path) {
+      const answer = await ask("GET", path)
+      if (isAbsent(answer)) return null
+      if (answer.status !== 200) throw api.refusal(answer, lacksManageUsers)
+      return answer.data
+    },
+    async command(method, path, body) {
+      const answer = await ask(method, path, body)
+      if (isAbsent(answer)) return false
+      if (answer.status !== 204) throw api.refusal(answer, lacksManageUsers)
+      return true
+    },
+    refusal({ status, data }, lacksRole) {
       if (status < 400 || !isKeycloaks(data)) {
         return unavailable(
           url,
@@ -93,6 +109,18 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
     notKeycloak: () =>
       unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it"),
   }
+  return api
+}
+
+/** The path of one account. */
+export function accountPath(id: string): string {
+  if (!isAccountId(id)) throw new TypeError("no id of an account")
+  return `/users/${encodeURIComponent(id)}`
+}
+
+/** Not these, which would address the collection of all accounts, the realm itself or its settings. */
+export function isAccountId(id: string): boolean {
+  return !["", ".", "..", "count", "profile"].includes(id)
 }
 
 function parsed(text: string): unknown {
@@ -115,7 +143,7 @@ export function isAbsent({ status, data }: AdminAnswer): boolean {
 }
 
 /** What some of the losers of a race for one name get (26.7.4): a 400, from which only a second create learns more. */
-export function isUndecided(data: unknown): boolean {
+function isUndecided(data: unknown): boolean {
   return (data as { errorMessage?: unknown } | null)?.errorMessage === "Could not create user"
 }
 
@@ -150,11 +178,4 @@ function rejection(data: unknown): GateError {
   return new GateError("registration_rejected", `Keycloak's rules refuse the registration: ${named(bounded)}.`, {
     fields: bounded,
   })
-}
-
-function whyServerError(status: number, data: unknown): string {
-  const { errorMessage } = (data ?? {}) as { errorMessage?: unknown }
-  return typeof errorMessage === "string" && /^failed to send/i.test(errorMessage)
-    ? `it can't send its mail (${status}); see Realm settings → Email, and Keycloak's log`
-    : `its Admin API answered ${status}`
 }

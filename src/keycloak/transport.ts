@@ -84,7 +84,7 @@ async function readAnswer(url: string, response: Response, signal: AbortSignal):
   const body = await readBody(url, response).catch((error: unknown) => {
     throw signal.aborted ? signal.reason : isGateError(error) ? error : unreachable(url, error)
   })
-  if (status === 429 || status >= 500) throw unavailable(url, `it answered ${status}`, retryAfter(headers))
+  if (status === 429 || status >= 500) throw unavailable(url, `it answered ${status}`, retryAfter(headers), { status })
   if (status >= 300 && status < 400)
     throw unavailable(url, `it answered with a redirect (${status}), which is not followed`)
   return new Response(status === 204 ? null : body, { status, headers })
@@ -160,9 +160,15 @@ export function unavailable(url: string, why: string, retryAfterSeconds?: number
 }
 
 /** Whether a request can't have reached Keycloak, so that sending it again can't do its work twice. */
-export function wasNeverSent(error: unknown): boolean {
+function wasNeverSent(error: unknown): boolean {
   const code = networkCode(isGateError(error) ? error.cause : error)
   return code !== "" && code !== "ECONNRESET" && code !== "UND_ERR_SOCKET" && code in whyByCode
+}
+
+/** Whether what was asked for can't have been done: it was never sent, found no place, or was turned away unread (429). */
+export function wasNotDone(error: unknown): boolean {
+  if (wasNeverSent(error)) return true
+  return isGateError(error) && (error.reason === "overload" || (error.cause as { status?: unknown })?.status === 429)
 }
 
 function networkCode(error: unknown): string {
@@ -174,7 +180,7 @@ function networkCode(error: unknown): string {
 }
 
 /** Seconds of a `Retry-After` header, given as seconds or as a date. */
-export function retryAfter(headers: Headers): number | undefined {
+function retryAfter(headers: Headers): number | undefined {
   const value = headers.get("retry-after")
   if (value === null) return undefined
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000)

@@ -6,20 +6,17 @@ export interface Accounts {
   readonly createAccount: (account: NewAccount) => Promise<CreateOutcome>
   /** Deletes by id; an account that is gone already is fine. */
   readonly deleteAccount: (id: string) => Promise<void>
+  /** Those that it has already are fine. */
   readonly assignRealmRoles: (id: string, names: readonly string[]) => Promise<void>
-  /** Has Keycloak send its mail with the link that verifies the e-mail. */
-  readonly sendVerificationMail: (id: string) => Promise<void>
   /** Ends every session, offline ones too; an account that is gone has none. */
   readonly endSessions: (id: string) => Promise<void>
-  /** Whether somebody is logged in to it. */
-  readonly hasSessions: (id: string) => Promise<boolean>
   /** The account of exactly this username or e-mail. */
   readonly findAccount: (by: AccountName) => Promise<FoundAccount | null>
   readonly readRules: () => Promise<RegistrationRules>
 }
 
 /** Lost: the request may have done its work, but its answer never came. */
-export type CreateOutcome = { readonly id: string } | { readonly lost: GateError }
+type CreateOutcome = { readonly id: string } | { readonly lost: GateError }
 
 /** How Keycloak keeps two accounts apart: by username, or by e-mail where that is the username. */
 export type AccountName = { readonly username: string } | { readonly email: string }
@@ -38,9 +35,10 @@ export interface NewAccount {
   readonly createdTimestamp: number
 }
 
-interface FoundAccount {
+export interface FoundAccount {
   readonly id: string
   readonly createdTimestamp: number
+  readonly emailVerified: boolean
 }
 
 /** What the realm asks of a new account. */

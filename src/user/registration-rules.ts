@@ -14,8 +14,13 @@ const maxAgeMs = 300_000
 // Keycloak 26.7.4 lets anybody register such a name; its own service accounts have them.
 const reservedPrefix = "service-account-"
 
+export interface RulesCache {
+  readonly get: () => Promise<RegistrationRules>
+  readonly forget: () => void
+}
+
 /** The realm's rules, read when first needed and again after five minutes or after Keycloak refused a registration. */
-export function createRulesCache(readRules: () => Promise<RegistrationRules>, now: () => number) {
+export function createRulesCache(readRules: () => Promise<RegistrationRules>, now: () => number): RulesCache {
   let cached: { rules: RegistrationRules; at: number } | null = null
   let reading: Promise<RegistrationRules> | null = null
   return {

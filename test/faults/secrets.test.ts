@@ -9,7 +9,6 @@ import { forge } from "../support/sign-by-hand.ts"
 let realm: FaultyRealm
 let gate: Gate<MemoryUser>
 beforeAll(async () => {
-  await import("@keycloak/keycloak-admin-client") // or the time limit of the first registration pays for it
   realm = await startFaultyRealm()
   gate = createGate({ ...options(), userStore: memoryUserStore() })
 })

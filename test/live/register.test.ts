@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import express from "express"
 import { SMTPServer } from "smtp-server"
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest"
 import { registerHandler } from "../../src/adapters/express.js"
 import { createGate, type GateError, memoryUserStore } from "../../src/index.js"
 import { adminFetch, changedShop, gateTest } from "./realms.ts"
@@ -271,6 +271,25 @@ describe("registerUser on the real server", { timeout: 180_000 }, () => {
       admin: { clientId: "gate-admin", clientSecret: "gate-secret" },
     }
     await register(createGate({ ...options, userStore: store }), person())
+  })
+
+  it.each([
+    ["ahead", 3],
+    ["behind", -3],
+  ])("dates account and row by Keycloak's clock where this machine's is hours %s", async (_, hours) => {
+    const others = createGate({ ...gateTest(), userStore: store })
+    const began = Date.now()
+    vi.useFakeTimers({ toFake: ["Date"], now: began + hours * 3_600_000 })
+    const ada = person()
+    const { user } = await register(others, ada).finally(() => vi.useRealTimers())
+    const [account] = await accountsNamed(ada.username)
+    expect(user.asOf.getTime()).toBe(account?.createdTimestamp)
+    expect(user.asOf.getTime()).toBeLessThanOrEqual(Date.now())
+    // A minute over which stamps are spread, and the seconds in which tokens count.
+    expect(user.asOf.getTime()).toBeGreaterThan(began - 62_000)
+    await adminFetch("PUT", `/realms/gate-test/users/${user.subject}`, { firstName: "Augusta" })
+    const { accessToken } = await gate.loginWithPassword({ username: ada.username, password })
+    expect((await gate.verifyBearer(`Bearer ${accessToken}`, {})).user).toMatchObject({ firstName: "Augusta" })
   })
 
   it("registers several people at once", async () => {

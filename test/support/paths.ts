@@ -10,6 +10,9 @@ type Endpoint =
   | "create"
   | "find"
   | "remove"
+  | "availableRoles"
+  | "giveRoles"
+  | "verificationMail"
 
 /** Keycloak's endpoints, as `METHOD /path`. */
 export const paths: Readonly<Record<Endpoint, RegExp>> = {
@@ -23,5 +26,8 @@ export const paths: Readonly<Record<Endpoint, RegExp>> = {
   realm: /^GET \/admin\/realms\/[^/]+$/,
   create: /^POST \/admin\/realms\/[^/]+\/users\/?$/,
   find: /^GET \/admin\/realms\/[^/]+\/users\/?$/,
+  availableRoles: /^GET \/admin\/realms\/[^/]+\/users\/[^/]+\/role-mappings\/realm\/available$/,
+  giveRoles: /^POST \/admin\/realms\/[^/]+\/users\/[^/]+\/role-mappings\/realm$/,
+  verificationMail: /^PUT \/admin\/realms\/[^/]+\/users\/[^/]+\/send-verify-email$/,
   remove: /^DELETE \/admin\/realms\/[^/]+\/users\/[^/]+$/,
 }

@@ -1,14 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises"
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
-import { createGate, type Gate, type GateOptions, type MemoryUser, memoryUserStore } from "../../../src/index.js"
+import { createGate, type GateEvent as Event, type Gate, type MemoryUser, memoryUserStore } from "../../../src/index.js"
+import { adminFetch, changedShop } from "../../live/realms.ts"
 import { accountsNamed, newPerson, removeAccounts, throughProxy } from "../../support/accounts.ts"
 import { answerWith, cutAnswer, holdUp, onceAllCame, reset } from "../../support/faults.ts"
 import type { FaultyServer } from "../../support/faulty-server.ts"
 import { paths } from "../../support/paths.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
-
-type Event = Parameters<NonNullable<GateOptions<never>["onEvent"]>>[0]
 
 let proxy: FaultyServer
 let gate: Gate<MemoryUser>
@@ -28,16 +27,28 @@ afterAll(removeAccounts)
 
 function makeGate(userStore: typeof store): Gate<MemoryUser> {
   const onEvent = (event: Event) => events.push(event)
-  return createGate({ ...throughProxy(proxy), userStore, timeoutMs: 8000, onEvent })
+  const registration = { realmRoles: ["app-user"] }
+  return createGate({ ...throughProxy(proxy), userStore, registration, timeoutMs: 8000, onEvent })
 }
 
-const settled = () => events.filter(({ type }) => type === "registration_settled")
+const settled = () => events.filter(event => event.type === "registration_settled")
 async function expectOneAccount(username: string, subject: string) {
   expect(await accountsNamed(username)).toMatchObject([{ id: subject }])
 }
-async function expectSettled() {
-  await expect.poll(settled, { timeout: 10_000 }).toEqual([{ type: "registration_settled", outcome: "removed" }])
+/** The account is there with its role and its row, and its owner can log in. */
+async function expectFinished(person: ReturnType<typeof newPerson>, extra: unknown = null) {
+  await expect.poll(settled, { timeout: 20_000 }).toMatchObject([{ outcome: "finished" }])
+  const [{ id } = { id: "" }] = await accountsNamed(person.username)
+  expect(settled()).toEqual([{ type: "registration_settled", outcome: "finished", subject: id }])
+  expect(await rolesOf(id)).toContain("app-user")
+  expect(await store.findUser({ issuer: issuer(), subject: id })).toMatchObject({ username: person.username, extra })
+  await gate.loginWithPassword(person)
 }
+async function rolesOf(subject: string): Promise<string[]> {
+  const answer = await adminFetch("GET", `/realms/gate-test/users/${subject}/role-mappings/realm`)
+  return ((await answer.json()) as { name: string }[]).map(({ name }) => name)
+}
+const issuer = () => `${throughProxy(proxy).serverUrl}/realms/gate-test`
 
 describe("registerUser, when the answer to its create gets lost", () => {
   it("makes one account when the create has done its work", async () => {
@@ -145,39 +156,28 @@ describe("20 registrations whose creates are cut", () => {
 describe("registerUser, when both answers get lost", () => {
   beforeEach(() => proxy.breakWith(cutAnswer, { at: paths.create, times: 2 }))
 
-  it("is a 503, and what it left is removed within seconds, so that a later retry succeeds", async () => {
+  it("is a 503, and the account that it left is finished within seconds", async () => {
     const person = newPerson()
-    const error = await refusalOf(gate.registerUser(person))
+    const error = await refusalOf(gate.registerUser(person, { plan: "pro" }))
     expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
-    expect(events).toContainEqual({ type: "registration_unsettled", error })
-    await expectSettled()
-    expect(await accountsNamed(person.username)).toEqual([])
-
-    const { subject } = await gate.registerUser(person)
-    await expectOneAccount(person.username, subject)
+    expect(events).toContainEqual({ type: "registration_unsettled", subject: null, error })
+    await expectFinished(person, { plan: "pro" })
+    expect(proxy.requests(paths.remove)).toBe(0)
   })
 
-  it("lets an immediate retry succeed, and does not remove the retry's account afterwards", async () => {
+  it("tells an immediate retry that the name is taken, by an account that its owner can log in to", async () => {
     const person = newPerson()
     await refusalOf(gate.registerUser(person))
-    const { subject } = await gate.registerUser(person)
-    await delay(1500) // the first look at what was left comes after a second
-    await expectOneAccount(person.username, subject)
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "user_exists" })
     await gate.loginWithPassword(person)
-  })
-
-  it("gives an immediate retry that loses an answer too its account", async () => {
-    const person = newPerson()
-    await refusalOf(gate.registerUser(person))
     proxy.breakWith(cutAnswer, { at: paths.create, times: 1 })
-    const { subject } = await gate.registerUser(person)
-    await delay(1500)
-    await expectOneAccount(person.username, subject)
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "user_exists" })
+    await expectFinished(person)
   })
 })
 
 describe("registerUser, when both creates are held up", () => {
-  it("removes an account that appears only after a look-up has found none", async () => {
+  it("finishes an account that appears only after a look-up has found none", async () => {
     const person = newPerson()
     const { fault, letGo } = holdUp()
     proxy.breakWith(fault, { at: paths.create, times: 2 })
@@ -185,18 +185,17 @@ describe("registerUser, when both creates are held up", () => {
     await expect.poll(() => proxy.requests(paths.find), { timeout: 10_000 }).toBe(1)
     const replies = await letGo()
     expect(replies.map(({ status }) => status).sort()).toEqual([201, 409])
-    await expectSettled()
-    expect(await accountsNamed(person.username)).toEqual([])
+    await expectFinished(person)
   })
 
-  it("keeps the account of a retry that overtook them", async () => {
+  it("leaves alone the account of a retry that overtook them", async () => {
     const person = newPerson()
     const { fault, letGo } = holdUp()
     proxy.breakWith(fault, { at: paths.create, times: 2 })
     await refusalOf(gate.registerUser(person))
     const { subject } = await gate.registerUser(person)
     expect(await letGo()).toMatchObject([{ status: 409 }, { status: 409 }])
-    await delay(1500)
+    await expect.poll(settled, { timeout: 10_000 }).toMatchObject([{ outcome: "absent" }])
     await expectOneAccount(person.username, subject)
   })
 })
@@ -206,13 +205,12 @@ describe("registerUser, when its own account can't be told from another's", () =
     ["is cut off", cutAnswer],
     ["answers 502", answerWith({ status: 502, body: "<h1>Bad Gateway</h1>" })],
     ["answers 200 with HTML", answerWith({ status: 200, body: "<h1>Back soon</h1>" })],
-  ])("is a 503 when the look-up %s, never a user_exists, and leaves no account", async (_, fault) => {
+  ])("is a 503 when the look-up %s, never a user_exists, and the account is finished", async (_, fault) => {
     const person = newPerson()
     proxy.breakWith(cutAnswer, { at: paths.create, times: 1 })
     proxy.breakWith(fault, { at: paths.find, times: 1 })
     expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
-    await expectSettled()
-    expect(await accountsNamed(person.username)).toEqual([])
+    await expectFinished(person)
   })
 })
 
@@ -244,16 +242,18 @@ describe("registerUser, when the user store fails", () => {
       (server: FaultyServer) =>
         server.breakWith(answerWith({ status: 404, body: "<h1>Hi</h1>" }), { at: paths.remove }),
     ],
-  ])("and %s for the undo, throws an error that holds both, and the first login makes the row", async (_, breakIt) => {
+  ])("and %s for the undo, throws an error that holds both, and the account is finished later", async (_, breakIt) => {
     const person = newPerson()
+    let isBroken = true
     gate = makeGate({
       ...store,
-      async saveUser() {
+      async saveUser(...row) {
+        if (!isBroken) return store.saveUser(...row)
         await breakIt(proxy)
         throw failure
       },
     })
-    const error = await refusalOf(gate.registerUser(person))
+    const error = await refusalOf(gate.registerUser(person, { plan: "pro" }))
     expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
     const [first, second] = (error.cause as AggregateError).errors
     expect(first).toBe(failure)
@@ -261,28 +261,35 @@ describe("registerUser, when the user store fails", () => {
     const [account] = await accountsNamed(person.username)
     expect(error.message).toContain(account?.id)
 
+    isBroken = false
     await proxy.heal()
-    const healed = makeGate(store)
-    const { accessToken } = await healed.loginWithPassword(person)
-    expect((await healed.verifyBearer(`Bearer ${accessToken}`, {})).user).toMatchObject({ subject: account?.id })
+    await expectFinished(person, { plan: "pro" })
   })
 
-  it("and so does the undo, keeps the account that somebody has logged in to since from whoever registers its name", async () => {
+  it("and so does the undo, keeps the account from whoever registers its name, its owner having logged out", async () => {
     const person = newPerson()
+    let isBroken = true
     gate = makeGate({
       ...store,
-      async saveUser() {
+      async saveUser(...row) {
+        if (!isBroken) return store.saveUser(...row)
+        isBroken = false
         await proxy.goDown()
         throw failure
       },
     })
-    await refusalOf(gate.registerUser(person))
+    await refusalOf(gate.registerUser(person, { plan: "pro" }))
     await proxy.heal()
     const [account] = await accountsNamed(person.username)
-    await makeGate(store).loginWithPassword(person)
+    const elsewhere = makeGate(store)
+    const { accessToken, refreshToken } = await elsewhere.loginWithPassword(person)
+    await elsewhere.verifyBearer(`Bearer ${accessToken}`, {})
+    await elsewhere.logout(refreshToken)
     expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "user_exists" })
-    expect(settled()).toEqual([{ type: "registration_settled", outcome: "kept" }])
+    await expectFinished(person, { plan: "pro" })
+    expect(await refusalOf(elsewhere.registerUser(person))).toMatchObject({ code: "user_exists" })
     await expectOneAccount(person.username, account?.id ?? "")
+    elsewhere.close()
   })
 
   it("and the answer to the undo gets lost, leaves no account", async () => {
@@ -314,4 +321,32 @@ describe("20 registrations of one name at once", () => {
     )
     patient.close()
   })
+})
+
+describe("400 registrations whose answers were lost", () => {
+  it("meet the Keycloak that comes back with eight connections at most, and all are finished", async () => {
+    // Hashing that takes no time: this is not about passwords.
+    const shop = await changedShop("shop-lost", realm => {
+      realm.passwordPolicy = "hashAlgorithm(pbkdf2-sha256) and hashIterations(1)"
+    })
+    const rows = memoryUserStore()
+    const onEvent = (event: Event) => events.push(event)
+    const busy = createGate({ ...shop, internalUrl: proxy.url, userStore: rows, onEvent })
+    const lost = Array.from({ length: 400 }, newPerson)
+    proxy.breakWith(cutAnswer, { at: paths.create })
+    const codes = await Promise.all(lost.map(person => refusalOf(busy.registerUser(person)).then(({ code }) => code)))
+    expect(new Set(codes)).toEqual(new Set(["keycloak_unavailable"]))
+    await proxy.goDown()
+    await delay(3000)
+    await proxy.heal()
+    await expect.poll(settled, { timeout: 90_000, interval: 200 }).toHaveLength(400)
+    expect(new Set(settled().map(({ outcome }) => outcome))).toEqual(new Set(["finished"]))
+    expect(proxy.mostConnections()).toBeLessThanOrEqual(8)
+    for (const { subject } of settled())
+      expect(
+        await rows.findUser({ issuer: `${shop.serverUrl}/realms/shop-lost`, subject: subject ?? "" }),
+      ).not.toBeNull()
+    busy.close()
+    await adminFetch("DELETE", "/realms/shop-lost")
+  }, 240_000)
 })
