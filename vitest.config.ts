@@ -7,7 +7,7 @@ const source = join(import.meta.dirname, "src")
 // They need a database, the built package or many seconds, or wait for time-outs; `npm run test:fast` goes without them.
 const slow = [
   "test/examples/**",
-  "test/faults/{key-flood,never-closed,outages,verb-limits}.test.ts",
+  "test/faults/{clocks,key-flood,never-closed,outages,verb-limits}.test.ts",
   "test/fuzz/**",
   "test/keycloak/recheck-outages.test.ts",
   "test/security/adapters.test.ts",
@@ -20,7 +20,7 @@ const pure = [
   "test/*.test.ts",
   "test/{bearer,user}/**/*.test.ts",
   "test/adapters/{answers,request}.test.ts",
-  "test/keycloak/{asked-once,compact-token,duplicate-members,key-set,keycloak-clock,recheck,service-token,signature}.test.ts",
+  "test/keycloak/{asked-once,compact-token,duplicate-members,key-set,key-set-states,keycloak-clock,recheck,service-token,signature}.test.ts",
   "test/keycloak/token-verifier.test.ts",
 ]
 

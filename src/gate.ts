@@ -76,7 +76,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const realm = createRealm(settings)
   const report = createReport(settings.onEvent, realm.issuer)
   const transport = createTransport(settings.timeoutMs)
-  const keySet = createKeySet({ ...settings, transport, certsUrl: realm.certsUrl, now })
+  const keySet = createKeySet({ ...settings, transport, certsUrl: realm.certsUrl, report, elapsed })
 
   const askerAt = (url: string): Asker => ({ url, realm: realm.name, clientId, clientSecret })
   const tokens = createTokenClient({ ...settings, realm, transport })
@@ -235,6 +235,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     refusalFor,
     close() {
       transport.close()
+      keySet.close()
       store?.close()
       void accountVerbs?.then(verbs => verbs.close())
       recheck?.close()

@@ -78,8 +78,8 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
         if (token === null) return absent(guard !== null)
         unproven = token
         const { payload, key } = await verifyToken(token)
-        const claims = parseClaims(payload)
         unproven = null
+        const claims = parseClaims(payload)
         principal = toPrincipal(claims, token)
         if (key !== null) verified.add(header, principal, claims, key)
       }

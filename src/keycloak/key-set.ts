@@ -1,4 +1,8 @@
-import { type Call, readJson, type Transport, unavailable } from "./transport.js"
+import { GateError, isGateError } from "../errors.js"
+import type { Report } from "../events.js"
+import { createFetchBudget } from "./fetch-budget.js"
+import { fetchKeys } from "./fetch-keys.js"
+import { type Transport, unavailable } from "./transport.js"
 
 /** One public key as Keycloak publishes it (RFC 7517); the same object as long as its text stays the same. */
 export type Jwk = Readonly<Record<string, unknown>> & { readonly kid: string; readonly kty: string }
@@ -6,6 +10,8 @@ export type Jwk = Readonly<Record<string, unknown>> & { readonly kid: string; re
 export interface KeySet {
   /** Whether this very key is still published, as far as is known without asking anybody; for the path of every request. */
   readonly publishes: (key: Jwk) => boolean
+  /** The keys of this id for this algorithm that are at hand; starts no request. */
+  readonly held: (kid: string, alg: string) => readonly Jwk[]
   /**
    * The signing keys of this id for this algorithm; none when Keycloak does not publish any. A keystore that serves two
    * algorithms (RS256 and PS256) is published once for each, under one id.
@@ -13,6 +19,24 @@ export interface KeySet {
   readonly find: (kid: string, alg: string) => Promise<readonly Jwk[]>
   /** Fetches the keys now. */
   readonly load: () => Promise<void>
+  /** How old the keys are, without a request; null before the first ones. */
+  readonly state: () => KeySetState | null
+  /** Ends every wait for a turn. */
+  readonly close: () => void
+}
+
+interface KeySetState {
+  readonly ageSeconds: number
+  /** How long tokens are still verified with them, should they never be renewed. */
+  readonly usableForSeconds: number
+}
+
+interface Failure {
+  /** When it was asked. */
+  readonly at: number
+  readonly error: unknown
+  /** The first one since the last keys came: it may be a connection that was cut. */
+  readonly isFirst: boolean
 }
 
 export interface KeySetOptions {
@@ -20,155 +44,224 @@ export interface KeySetOptions {
   readonly certsUrl: string
   readonly maxAgeSeconds: number
   readonly cooldownSeconds: number
-  readonly now: () => number
+  readonly timeoutMs: number
+  readonly report: Report
+  /** Milliseconds of a clock that is never set back. */
+  readonly elapsed: () => number
 }
 
-// Unknown key ids may cause this many fetches per cool-down, whoever asks: a flood of random ids can't flood Keycloak.
-const lookupsPerCooldown = 5
-// As many of them are kept for ids that are asked for again after they were refused: in a flood of random ids that is the
-// one that Keycloak signs with since a moment ago.
-const keptForRepeated = 2
-const maxRefusedIds = 10_000
 // The part of their age after which keys are fetched anew in the background, so that no request waits for it, nor for a
 // Keycloak that hangs.
 const aheadFactor = 0.9
 // How long the last good keys outlive their age while Keycloak can't be reached.
 const outageFactor = 6
+// How long a request with outlived keys waits for Keycloak to be back: enough for an answer, and for nobody's time-out.
+const graceMs = 250
+// Pauses after a failed fetch, as parts of a cool-down: short for the first tries, then such that the budget lasts.
+const quickTries = 3
+const firstPause = 0.05
+const longestFirstPauseMs = 500
+const laterPause = 0.3
 
 /**
  * The realm's keys: fetched when first needed and ahead of their age, replaced as a whole, looked at again for an unknown
  * id and for an algorithm that is new to an id.
  *
- * A key that Keycloak has removed is gone after `maxAgeSeconds` at most, or six times that while Keycloak is down.
+ * A key that Keycloak has removed is gone after `maxAgeSeconds` at most, or six times that while Keycloak is down. Their
+ * age counts from the question. Nobody waits longer than `timeoutMs`.
+ *
+ * What tokens cause comes out of one budget: look-ups, and every fetch after one that failed. The first load and the
+ * renewals for age are nobody's. Failed fetches count like others, since Keycloak pays for both. Their pauses make the
+ * budget last through an outage, so that its end is noticed within a third of a cool-down.
  */
-export function createKeySet({ transport, certsUrl, maxAgeSeconds, cooldownSeconds, now }: KeySetOptions): KeySet {
-  const maxAge = maxAgeSeconds * 1000
-  const cooldown = cooldownSeconds * 1000
-  const retryMs = Math.min(cooldown, 1000) / 2
+export function createKeySet(options: KeySetOptions): KeySet {
+  const { transport, certsUrl, timeoutMs, report, elapsed } = options
+  const maxAge = options.maxAgeSeconds * 1000
+  const usableMs = maxAge * outageFactor
+  const cooldownMs = options.cooldownSeconds * 1000
+  const firstPauseMs = Math.min(cooldownMs * firstPause, longestFirstPauseMs)
+  const budget = createFetchBudget({ cooldownMs, elapsed })
   let keys: ReadonlySet<Jwk> = new Set()
-  let loadedAt: number | null = null
-  let failure: { at: number; error: unknown } | null = null
+  let askedAt: number | null = null
+  /** Numbers of fetches: of the last one that was sent, and of the last one that brought keys. */
+  let sent = 0
+  let answered = 0
+  let failure: Failure | null = null
   let loading: Promise<void> | null = null
+  /** What a request with outlived keys waits for; never rejects. */
+  let patience = Promise.resolve()
   let lookingAgain: Promise<void> | null = null
-  let lookups: number[] = []
-  /** Refused without a look since the last fetch. */
-  const refused = new Set<string>()
+  let hasToldAge = false
+  let wake = () => {}
 
-  function load(): Promise<void> {
-    loading ??= fetchKeys(transport, certsUrl, keys)
-      .then(
-        fetched => {
-          keys = fetched
-          loadedAt = now()
-          failure = null
-          refused.clear()
-        },
-        (error: unknown) => {
-          failure = { at: now(), error }
-          throw error
-        },
-      )
-      .finally(() => {
-        loading = null
-      })
-    return loading
-  }
-
-  /** What it meets, `load` keeps in `failure`. */
-  function loadAhead(): void {
-    if (failure === null || now() - failure.at > retryMs) void load().catch(() => undefined)
+  /** Milliseconds; endless without keys. */
+  function age(): number {
+    if (askedAt === null) return Number.POSITIVE_INFINITY
+    const passed = elapsed() - askedAt
+    if (passed >= 0) return passed
+    // Only a test's clock begins anew: the keys are stale then, and no more than that.
+    askedAt = elapsed() - maxAge - 1
+    return maxAge + 1
   }
 
   /** Whether the keys are within their age; towards its end this starts to fetch the next ones. */
   function areFresh(): boolean {
-    if (loadedAt === null) return false
-    const age = now() - loadedAt
-    if (age > maxAge * aheadFactor) loadAhead()
-    return age <= maxAge
+    const now = age()
+    if (now > maxAge * aheadFactor && loading === null && mayFetch()) void fetchNow(failure !== null)
+    return now <= maxAge
   }
 
-  async function keepFresh(): Promise<void> {
-    if (loadedAt === null) return load()
-    if (areFresh()) return
-    // Once Keycloak is known to be down, verified people go on with the last good keys, and nobody waits for another
-    // time-out.
-    if (failure === null) await loading?.catch(() => undefined)
-    if (failure !== null && now() - loadedAt > maxAge * outageFactor) throw failure.error
+  /** Whether a fetch may be sent: any, until one fails, and then those that the budget has left, after a pause. */
+  function mayFetch(): boolean {
+    return failure === null || (pauseLeft(failure) <= 0 && !budget.isUsedUp())
   }
 
-  /** Whether the shared budget has a look-up for this id. Failed fetches don't count, so that an outage uses up none. */
-  function mayLookAgain(wanted: string): boolean {
-    lookups = lookups.filter(at => now() - at < cooldown)
-    const budget = refused.has(wanted) ? lookupsPerCooldown : lookupsPerCooldown - keptForRepeated
-    if (failure !== null || lookups.length < budget) return true
-    if (refused.size >= maxRefusedIds) refused.clear()
-    refused.add(wanted)
-    return false
+  function pauseLeft({ at }: Failure): number {
+    const passed = elapsed() - at
+    if (passed < 0) return 0
+    // Without keys everybody is refused, so whoever comes after a failure tries again at once.
+    const first = askedAt === null ? 0 : firstPauseMs
+    return (budget.spent() < quickTries ? first : cooldownMs * laterPause) - passed
   }
 
-  async function lookAgain(): Promise<void> {
-    if (failure !== null) {
-      if (now() - failure.at <= retryMs) throw failure.error
-      return load()
+  function fetchNow(isCausedByToken: boolean): Promise<void> {
+    if (loading !== null) return loading
+    if (isCausedByToken) budget.spend()
+    const wasDown = failure !== null
+    const fetching = renewKeys(!isCausedByToken).finally(() => {
+      loading = null
+    })
+    loading = fetching
+    patience = (wasDown ? inTime(fetching, graceMs) : fetching).catch(() => undefined)
+    return fetching
+  }
+
+  async function renewKeys(isRepeatable: boolean): Promise<void> {
+    const number = ++sent
+    const at = elapsed()
+    try {
+      keys = await fetchKeys({ transport, certsUrl }, keys, isRepeatable)
+    } catch (error) {
+      const outage = isGateError(error) && error.code !== "closed" ? error : null
+      failure = { at, error, isFirst: failure === null && outage !== null }
+      if (outage !== null) tellAge(outage)
+      throw error
     }
-    const last = lookups.at(-1)
-    const spacing = lookups.length * (cooldown / 50)
-    if (last !== undefined && now() - last < spacing) await sleep(last + spacing - now())
-    lookups.push(now())
-    await load()
+    askedAt = at
+    answered = number
+    failure = null
+    hasToldAge = false
+    budget.renewed()
+  }
+
+  /** Once until keys come again, and long before everybody is refused. */
+  function tellAge(error: GateError): void {
+    const now = state()
+    if (now === null || age() <= maxAge || hasToldAge) return
+    hasToldAge = true
+    report({ type: "keys_ageing", ...now, error: ageing(now, error) })
+  }
+
+  function state(): KeySetState | null {
+    if (askedAt === null) return null
+    const now = age()
+    return { ageSeconds: toSeconds(now), usableForSeconds: toSeconds(Math.max(0, usableMs - now)) }
   }
 
   const published = (kid: string, alg: string) =>
     [...keys].filter(key => key.kid === kid && (key.alg === undefined || key.alg === alg))
 
-  return {
-    load,
-    publishes: key => areFresh() && keys.has(key),
-    async find(kid, alg) {
-      await keepFresh()
+  /** Waits where what is at hand is too old: shortly while Keycloak is known to be down, else for the fetch under way. */
+  async function keepUsable(): Promise<void> {
+    if (areFresh()) return
+    await patience
+    if (age() <= usableMs) return
+    if (loading === null) throw failure?.error
+    await loading
+  }
+
+  async function seek(kid: string, alg: string, sentBefore: number): Promise<readonly Jwk[]> {
+    const wanted = `${alg} ${kid}`
+    let isPatient = true
+    await keepUsable()
+    for (;;) {
       const known = published(kid, alg)
       if (known.length > 0) return known
-      if (lookingAgain === null && !mayLookAgain(`${alg} ${kid}`)) return []
-      lookingAgain ??= lookAgain().finally(() => {
-        lookingAgain = null
-      })
-      await lookingAgain
-      return published(kid, alg)
+      // The word of a fetch that was sent before this was asked is not the last one: the key may have come since.
+      if (answered > sentBefore) {
+        budget.missed(wanted)
+        return []
+      }
+      const mustAsk = loading === null && lookingAgain === null && failure === null
+      if (mustAsk && !budget.hasOneFor(wanted, isNew(kid))) return []
+      try {
+        await (loading ?? lookAgain())
+      } catch (error) {
+        // Whoever met the first failure waits for the second try.
+        if (!isPatient || !failure?.isFirst) throw error
+        isPatient = false
+      }
+    }
+  }
+
+  const isNew = (kid: string) => ![...keys].some(key => key.kid === kid)
+
+  function lookAgain(): Promise<void> {
+    lookingAgain ??= fetchInTurn().finally(() => {
+      lookingAgain = null
+    })
+    return lookingAgain
+  }
+
+  async function fetchInTurn(): Promise<void> {
+    if (failure === null) await sleep(budget.msToNext())
+    else if (failure.isFirst) await sleep(pauseLeft(failure))
+    else if (pauseLeft(failure) > 0) throw failure.error
+    if (failure !== null && budget.isUsedUp()) throw failure.error
+    await fetchNow(true)
+  }
+
+  /** At least for a moment, so that all who come together get the answer of one fetch. */
+  async function sleep(ms: number): Promise<void> {
+    if (ms <= 0) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  /** What others wait for too; whoever gives up leaves the work to them. */
+  function inTime<Value>(work: Promise<Value>, limitMs: number): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(unavailable(certsUrl, `no answer within ${limitMs} ms`)), limitMs)
+      work.then(resolve, reject).finally(() => clearTimeout(timer))
+    })
+  }
+
+  return {
+    publishes: key => areFresh() && keys.has(key),
+    held: (kid, alg) => (age() <= usableMs ? published(kid, alg) : []),
+    async find(kid, alg) {
+      const sentBefore = sent
+      const known = areFresh() ? published(kid, alg) : []
+      return known.length > 0 ? known : inTime(seek(kid, alg, sentBefore), timeoutMs)
     },
+    load: () => fetchNow(false),
+    state,
+    close: () => wake(),
   }
 }
 
-const call: Call = { endpoint: "keys", share: "own", isRepeatable: true }
-
-async function fetchKeys(transport: Transport, certsUrl: string, before: ReadonlySet<Jwk>): Promise<ReadonlySet<Jwk>> {
-  const response = await transport.fetch(certsUrl, call, { headers: { accept: "application/json" } })
-  if (response.status !== 200) {
-    throw unavailable(
-      certsUrl,
-      `its key set answered ${response.status}; check \`serverUrl\` and \`realm\` with ready()`,
-    )
-  }
-  const { keys } = await readJson(certsUrl, response)
-  const usable = Array.isArray(keys) ? keys.filter(isSigningKey) : []
-  if (usable.length === 0) throw unavailable(certsUrl, "its key set holds no key that can check a signature")
-  // The old object for an unchanged key, so that what was verified with it stays verified.
-  const known = new Map([...before].map(key => [JSON.stringify(key), key]))
-  return new Set(usable.map(key => known.get(JSON.stringify(key)) ?? key))
-}
-
-// Keycloak publishes its RSA-OAEP key (`use: enc`) in the same set; a symmetric key in a public document is no secret.
-function isSigningKey(key: unknown): key is Jwk {
-  if (typeof key !== "object" || key === null) return false
-  const { kid, kty, use } = key as Record<string, unknown>
-  return (
-    typeof kid === "string" &&
-    kid !== "" &&
-    typeof kty === "string" &&
-    kty !== "oct" &&
-    (use === undefined || use === "sig")
+function ageing({ ageSeconds, usableForSeconds }: KeySetState, cause: GateError): GateError {
+  return new GateError(
+    "keycloak_unavailable",
+    `Keycloak's keys are ${Math.round(ageSeconds)} s old and can't be renewed. Tokens are verified with them for another ` +
+      `${Math.round(usableForSeconds)} s, then every caller gets 503. ${cause.message}`,
+    { cause },
   )
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
-}
+const toSeconds = (ms: number) => Math.round(ms) / 1000

@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto"
 import { setTimeout as delay } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type GateError } from "../../src/index.js"
-import { hangBeforeHeaders } from "../support/faults.ts"
+import { answerWith, hangBeforeHeaders, reset } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { paths } from "../support/paths.ts"
 import { forge } from "../support/sign-by-hand.ts"
+
+type Fault = Parameters<FaultyRealm["breakWith"]>[0]
 
 let realm: FaultyRealm
 let gate: Gate<null>
@@ -79,6 +81,75 @@ describe("5,000 tokens with random key ids", { timeout: 60_000 }, () => {
     await flood
     reasons.clear()
     reasons.add("invalid_token key")
+  })
+})
+
+describe("a flood of every kind of token", { timeout: 60_000 }, () => {
+  let good = ""
+  function makeGate(cooldownSeconds?: number): void {
+    gate.close()
+    const options = { ...realm.gateOptions, timeoutMs: 1000, onEvent: () => undefined, userStore: undefined }
+    gate = createGate({ ...options, keySet: { cooldownSeconds } })
+  }
+  beforeEach(async () => {
+    good = await realm.mint()
+  })
+
+  /** Presents them until it is told to stop; tells then at which times keys were fetched. */
+  function startFlood(): { readonly stop: () => Promise<readonly number[]> } {
+    const { kid } = JSON.parse(Buffer.from(good.split(".")[0] ?? "", "base64url").toString())
+    const replayed = Array.from({ length: 20 }, () => forge(good, randomUUID()))
+    const others = ["PS256", "RS512", "ES256", "EdDSA"].map(alg => forge(good, kid, alg))
+    const fetchedAt: number[] = []
+    const presented: Promise<unknown>[] = []
+    const before = fetches()
+    let isOn = true
+    const running = (async () => {
+      while (isOn) {
+        const random = Array.from({ length: 20 }, () => forge(good, randomUUID()))
+        for (const token of [...random, ...replayed, ...others, forge(good)]) {
+          presented.push(present(token).catch(() => undefined))
+        }
+        await delay(20)
+        while (fetchedAt.length < fetches() - before) fetchedAt.push(performance.now())
+      }
+      await Promise.all(presented)
+    })()
+    return {
+      async stop() {
+        isOn = false
+        await running
+        return fetchedAt
+      },
+    }
+  }
+
+  it.each<[string, Fault | null, boolean]>([
+    ["answers", null, true],
+    ["answers 503", answerWith({ status: 503 }), true],
+    ["answers 503 from the start", answerWith({ status: 503 }), false],
+    ["resets connections", reset, true],
+  ])("causes at most 5 fetches per cool-down while Keycloak %s", async (_, fault, isKnown) => {
+    makeGate(1)
+    if (isKnown) await present(good)
+    if (fault !== null) realm.breakWith(fault, { at: paths.certs })
+    const flood = startFlood()
+    await delay(2500)
+    const times = await flood.stop()
+    // By the clock of the flood, which is a little late. The first load is beside them.
+    const inOne = times.map(from => times.filter(at => at >= from && at - from < 900).length)
+    expect(Math.max(...inOne)).toBeGreaterThan(2)
+    expect(Math.max(...inOne)).toBeLessThanOrEqual(isKnown ? 5 : 6)
+  })
+
+  it("does not keep a key that was rotated in its middle from being honoured within a second", async () => {
+    makeGate()
+    await present(good)
+    const flood = startFlood()
+    await delay(1500)
+    await realm.rotateKeys()
+    expect(await msUntilAccepted(await realm.mint())).toBeLessThan(1000)
+    await flood.stop()
   })
 })
 

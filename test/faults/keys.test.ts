@@ -5,6 +5,8 @@ import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf } from "../support/refusal-of.ts"
 
+type GateEvent = Parameters<NonNullable<GateOptions<never>["onEvent"]>>[0]
+
 let realm: FaultyRealm
 let gate: Gate<null>
 const gates: Gate<null>[] = []
@@ -29,11 +31,11 @@ function makeGate(more: Partial<GateOptions<never>> = {}): Gate<null> {
   return made
 }
 
-/** A gate whose clock the test sets; the gate takes the clock of the moment it is made. */
+/** A gate whose clocks the test sets, both of them. */
 function makeGateWithClock(more: Partial<GateOptions<never>> = {}): { passSeconds: (seconds: number) => void } {
-  vi.useFakeTimers({ toFake: ["Date"] })
+  vi.useFakeTimers({ toFake: ["Date", "performance"] })
   gate = makeGate(more)
-  return { passSeconds: seconds => vi.setSystemTime(Date.now() + seconds * 1000) }
+  return { passSeconds: seconds => void vi.advanceTimersByTime(seconds * 1000) }
 }
 
 describe("the realm's keys", () => {
@@ -148,6 +150,50 @@ describe("while Keycloak is down", () => {
     expect(await refusalOf(present(await realm.mint()))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
     await realm.heal()
     await present(await realm.mint())
+  })
+})
+
+describe("keys that can't be renewed", () => {
+  /** Events of this kind, as a log would keep them. */
+  function makeGateThatTells() {
+    const heard: GateEvent[] = []
+    const clock = makeGateWithClock({ onEvent: event => heard.push(event) })
+    return { ...clock, told: () => heard.filter(event => event.type === "keys_ageing") }
+  }
+
+  // RFC 5861 §4: stale answers are for a while, and the operator has that long
+  it("are told once an outage, fifty minutes before everybody is refused", async () => {
+    const { passSeconds, told } = makeGateThatTells()
+    for (let outage = 1; outage <= 2; outage++) {
+      await present(await realm.mint())
+      await realm.goDown()
+      for (let minute = 0; minute < 59; minute++) {
+        passSeconds(60)
+        await present(await realm.mint())
+        expect(told()).toHaveLength(minute < 10 ? outage - 1 : outage)
+      }
+      const { ageSeconds, usableForSeconds, error } = told()[outage - 1] ?? expect.unreachable()
+      expect([ageSeconds + usableForSeconds, ageSeconds]).toEqual([3600, 660])
+      expect(error).toMatchObject({ code: "keycloak_unavailable", message: expect.stringContaining("ECONNREFUSED") })
+      passSeconds(61)
+      expect(await refusalOf(present(await realm.mint()))).toMatchObject({ code: "keycloak_unavailable" })
+      await realm.heal()
+      passSeconds(1)
+    }
+  })
+
+  // RFC 9110 §15.6.4: whoever comes when Keycloak is back is not told of the outage that is over
+  it("are waited for by everybody who comes after a long outage", async () => {
+    const { passSeconds } = makeGateWithClock()
+    await present(await realm.mint())
+    await realm.goDown()
+    passSeconds(4000)
+    await refusalOf(present(await realm.mint()))
+    await realm.heal()
+    passSeconds(1)
+    const tokens = await Promise.all(Array.from({ length: 50 }, () => realm.mint()))
+    await Promise.all(tokens.map(present))
+    expect(fetches()).toBe(2)
   })
 })
 

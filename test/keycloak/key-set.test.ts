@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { GateError } from "../../src/errors.js"
+import type { GateEvent } from "../../src/events.js"
 import { createKeySet, type Jwk, type KeySet } from "../../src/keycloak/key-set.js"
 import { unavailable } from "../../src/keycloak/transport.js"
 
@@ -25,6 +27,9 @@ interface World {
   /** Seconds at which it fetched. */
   readonly fetchedAt: number[]
   readonly requests: unknown[][]
+  readonly events: GateEvent[]
+  /** Milliseconds by which a test sets the clock of intervals. */
+  jump: number
 }
 
 const start = 1_800_000_000_000
@@ -51,6 +56,8 @@ function makeWorld(maxAgeSeconds = 600, cooldownSeconds = 10): World {
     release: () => undefined,
     fetchedAt: [],
     requests: [],
+    events: [],
+    jump: 0,
   }
   const transport = {
     async fetch(...request: unknown[]) {
@@ -62,8 +69,10 @@ function makeWorld(maxAgeSeconds = 600, cooldownSeconds = 10): World {
       return new Response(JSON.stringify({ keys: made.keys }), { status: made.status })
     },
   }
-  const set = createKeySet({ transport: transport as never, certsUrl, maxAgeSeconds, cooldownSeconds, now: Date.now })
-  return Object.assign(made, { set })
+  const report = (event: GateEvent) => void made.events.push(event)
+  const elapsed = () => performance.now() + made.jump
+  const options = { transport: transport as never, certsUrl, maxAgeSeconds, cooldownSeconds, timeoutMs: 5000 }
+  return Object.assign(made, { set: createKeySet({ ...options, report, elapsed }) })
 }
 
 /** The only key of this id for RS256, or null. */
@@ -83,7 +92,9 @@ async function findLater(kid: string, waitSeconds = 10): Promise<unknown> {
 
 describe("createKeySet", () => {
   it("fetches nothing by itself, and once for all who ask at first", async () => {
-    expect(world.set.publishes(rsa("a") as Jwk)).toBe(false)
+    await pass(60)
+    expect(world.set.held("a", "RS256")).toEqual([])
+    expect(world.set.state()).toBeNull()
     expect(world.fetchedAt).toEqual([])
     const found = await Promise.all([find("a"), find("a"), find("a")])
     expect(found).toEqual([rsa("a"), rsa("a"), rsa("a")])
@@ -108,10 +119,11 @@ describe("createKeySet", () => {
     world.keys = [rsa("b")]
     await pass(600.001)
     expect(world.fetchedAt).toEqual([0])
-    expect(await findLater("a")).toBeNull()
+    // Not twice: those keys are newer than the question.
+    expect(await find("a")).toBeNull()
     expect(world.set.publishes(key)).toBe(false)
     expect(await find("b")).toEqual(rsa("b"))
-    expect(world.fetchedAt).toEqual([0, 600.001, 600.001])
+    expect(world.fetchedAt).toEqual([0, 600.001])
   })
 
   it.each<[string, (key: Jwk) => unknown]>([
@@ -134,25 +146,30 @@ describe("createKeySet", () => {
     world.release()
     expect(await tooLate).toBe(key)
     expect(world.fetchedAt).toEqual([0, 540.001])
-    await pass(500)
+    await pass(480) // 540 s after the question
     await ask(key)
     expect(world.fetchedAt).toEqual([0, 540.001])
+    await pass(0.001)
+    await ask(key)
+    expect(world.fetchedAt).toEqual([0, 540.001, 1080.002])
   })
 
-  it("asks ahead no more than every half second while that fails, and goes on", async () => {
+  it("asks ahead twice a half second later while that fails, then every three, and goes on", async () => {
     const key = (await find("a")) as Jwk
     await pass(540.001)
     world.failure = down()
-    for (let count = 0; count < 8; count++) {
+    for (let count = 0; count < 40; count++) {
       expect(world.set.publishes(key)).toBe(true)
       await pass(0.25)
     }
-    expect(world.fetchedAt).toEqual([0, 540.001, 540.751, 541.501])
+    expect(world.fetchedAt).toEqual([0, 540.001, 540.501, 541.001, 541.501, 544.501, 547.501])
     world.failure = null
-    await pass(0.25)
+    await pass(0.5)
     expect(world.set.publishes(key)).toBe(true)
-    await pass(599)
+    await pass(539)
+    expect(world.fetchedAt).toHaveLength(8)
     expect(world.set.publishes(key)).toBe(true)
+    expect(world.fetchedAt).toHaveLength(8)
   })
 
   it("finds the key of an id for an algorithm: a keystore that serves two is published once for each", async () => {
@@ -268,13 +285,14 @@ describe("createKeySet", () => {
       expect(world.fetchedAt).toEqual([0, 0])
     })
 
-    it("looks 5 times per cool-down, two of them for ids it has refused before, and then says no without a request", async () => {
-      for (let count = 0; count < 8; count++) expect(await findLater("x", 1)).toBeNull()
+    it("looks 5 times per cool-down, two of them for ids it has refused unseen, and then says no without a request", async () => {
+      for (let count = 0; count < 3; count++) await findLater(`x${count}`, 1)
+      for (const kid of ["y", "y", "z", "z", "z"]) expect(await findLater(kid, 1)).toBeNull()
       expect(world.fetchedAt).toEqual([0, 0, 1, 2, 4, 6])
       const answered = vi.fn()
-      void find("y").then(answered)
+      for (const kid of ["x0", "v", "v"]) void find(kid).then(answered)
       await pass(0)
-      expect(answered).toHaveBeenCalledWith(null)
+      expect(answered.mock.calls).toEqual([[null], [null], [null]])
       expect(world.fetchedAt).toHaveLength(6)
     })
 
@@ -287,16 +305,19 @@ describe("createKeySet", () => {
 
     it("looks again when the first look-up of the cool-down has become old", async () => {
       for (let count = 0; count < 8; count++) await findLater("x", 1)
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2])
       world.keys = [rsa("b")]
       await pass(1.999) // 9.999 s after the first look-up
       expect(await findLater("b", 0)).toBeNull()
+      expect(world.fetchedAt).toHaveLength(4)
       await pass(0.001)
-      expect(await findLater("b", 1)).toEqual(rsa("b"))
+      expect(await findLater("c", 1)).toBeNull()
+      expect(world.fetchedAt).toHaveLength(5)
     })
 
     it("waits 0.2 s before the second look-up, 0.4 s before the third, up to 0.8 s: five within 2 s", async () => {
       const flood = (async () => {
-        for (let count = 0; count < 7; count++) await find("x")
+        for (const kid of ["x", "x", "x", "y", "y", "z", "z"]) await find(kid)
       })()
       await pass(3)
       await flood
@@ -313,15 +334,24 @@ describe("createKeySet", () => {
       expect(await findLater("b", 0.6)).toEqual(rsa("b"))
     })
 
-    it("looks once more for an id of a flood that comes again, and then holds it for unknown as any other", async () => {
-      for (let count = 0; count < 4; count++) await findLater(`x${count}`, 1)
-      for (let count = 0; count < 6; count++) await findLater("x3", 1)
-      expect(world.fetchedAt).toHaveLength(6)
+    it("keeps what is kept from a flood that repeats its ids, and from known ids with other algorithms", async () => {
+      const ids = Array.from({ length: 20 }, (_, index) => `x${index}`)
+      for (let round = 0; round < 9; round++) {
+        for (const kid of ids) void find(kid)
+        for (const alg of ["PS256", "RS512"]) void world.set.find("a", alg)
+        await pass(0.9)
+      }
+      const flooded = world.fetchedAt.length
+      expect(flooded).toBe(4)
+      world.keys = [rsa("b"), rsa("a")]
+      expect(await findLater("b", 0)).toBeNull()
+      expect(await findLater("b", 0.9)).toEqual(rsa("b"))
+      expect(world.fetchedAt).toHaveLength(5)
     })
 
     it.each([
-      [9_999, "knows an id that it refused before up to 9,999 others, and looks for it once more", 5],
-      [10_000, "has forgotten it after 10,000, so that its memory is bounded", 4],
+      [9_995, "knows an id that it refused before up to 9,996 others, and looks for it once more", 5],
+      [9_997, "has forgotten it after 10,000 with three that it looked for, so that its memory is bounded", 4],
     ])("with %i others in between, %s", async (others, _, fetches) => {
       for (let count = 0; count < 3; count++) await findLater(`x${count}`, 1)
       expect(await findLater("again", 0)).toBeNull()
@@ -350,9 +380,70 @@ describe("createKeySet", () => {
       expect(await find("a")).toEqual(rsa("a"))
     })
 
-    it("throws what the look-up threw: nobody knows whether the key is good", async () => {
+    it("waits for a second try half a second after the first has failed: a cut connection is no outage", async () => {
       world.failure = down()
-      await expect(find("x")).rejects.toBe(world.failure)
+      const found = Promise.all([find("b"), find("b")])
+      await pass(0.25)
+      const later = find("b")
+      world.failure = null
+      world.keys = [rsa("b")]
+      await pass(0.249)
+      expect(world.fetchedAt).toEqual([0, 0])
+      await pass(0.001)
+      expect(await found).toEqual([rsa("b"), rsa("b")])
+      expect(await later).toEqual(rsa("b"))
+      expect(world.fetchedAt).toEqual([0, 0, 0.5])
+    })
+
+    it("throws what the second try threw: nobody knows whether the key is good", async () => {
+      world.failure = down()
+      await expect(findLater("x", 0.5)).rejects.toBe(world.failure)
+      expect(world.fetchedAt).toEqual([0, 0, 0.5])
+    })
+
+    it("takes no answer to a question of before for the last word: the key may have come since", async () => {
+      world.hangs = true
+      void find("x")
+      await pass(0.1)
+      const found = find("b")
+      world.hangs = false
+      const asked = world.release
+      asked()
+      await pass(0) // Keycloak's answer of before the rotation
+      world.keys = [rsa("b"), rsa("a")]
+      await pass(0.2)
+      expect(await found).toEqual(rsa("b"))
+      expect(world.fetchedAt).toEqual([0, 0, 0.2])
+    })
+
+    it("answers after the time limit that Keycloak does not, however many fetches that took", async () => {
+      world.hangs = true
+      void find("x").catch(() => undefined)
+      await pass(0.1)
+      const waiting = find("b")
+      waiting.catch(() => undefined)
+      await pass(3)
+      world.release()
+      await pass(1.999)
+      const settled = vi.fn()
+      void waiting.then(settled, settled)
+      await pass(0)
+      expect(settled).not.toHaveBeenCalled()
+      await pass(0.001)
+      await expect(waiting).rejects.toMatchObject({ code: "keycloak_unavailable" })
+      expect(settled).toHaveBeenCalledTimes(1)
+      expect(world.fetchedAt).toHaveLength(3)
+    })
+
+    it("asks at once after close(), which its caller hears of then", async () => {
+      await findLater("x", 0.1)
+      const waiting = find("b")
+      await pass(0.05)
+      expect(world.fetchedAt).toEqual([0, 0])
+      world.failure = new GateError("closed", "closed")
+      world.set.close()
+      await expect(waiting).rejects.toBe(world.failure)
+      expect(vi.getTimerCount()).toBe(0)
     })
   })
 
@@ -362,92 +453,285 @@ describe("createKeySet", () => {
       world.failure = down()
     })
 
-    it("answers unknown key ids with the failure, and asks again no more than every half second", async () => {
-      for (const at of [0, 0.25, 0.5]) {
+    it("answers unknown key ids with the failure, at once from the second on", async () => {
+      await expect(findLater("x", 0.5)).rejects.toBe(world.failure)
+      for (let count = 0; count < 9; count++) {
         await expect(find("x")).rejects.toBe(world.failure)
-        expect([at, world.fetchedAt]).toEqual([at, [0, 0]])
-        await pass(0.25)
+        await pass(0.05)
       }
+      expect(world.fetchedAt).toEqual([0, 0, 0.5])
+      await pass(0.05)
       await expect(find("x")).rejects.toBe(world.failure)
-      expect(world.fetchedAt).toEqual([0, 0, 0.75])
+      expect(world.fetchedAt).toEqual([0, 0, 0.5, 1])
     })
 
-    it("counts no failed look-up against the budget", async () => {
+    it("asks five times per cool-down, evenly after the first tries, whatever is looked for", async () => {
+      for (let count = 0; count < 1000; count++) {
+        for (const kid of ["x", `y${count}`]) find(kid).catch(() => undefined)
+        world.set.find("a", "PS256").catch(() => undefined)
+        await pass(0.02)
+      }
+      expect(world.fetchedAt).toEqual([0, 0, 0.5, 1, 4, 7, 10, 13, 16, 19])
+    })
+
+    it("finds with the first good answer whatever has come meanwhile", async () => {
       for (let count = 0; count < 20; count++) {
-        await expect(find("x")).rejects.toBe(world.failure)
+        find("x").catch(() => undefined)
         await pass(1)
       }
       world.failure = null
       world.keys = [rsa("x")]
-      await pass(1)
+      await pass(3)
       expect(await find("x")).toEqual(rsa("x"))
     })
 
     it("answers with the failure also when the budget is used up: nobody knows whether the key is good", async () => {
       world.failure = null
-      for (let count = 0; count < 8; count++) await findLater("x", 1)
+      for (const kid of ["x", "x", "x", "y", "y", "z", "z"]) await findLater(kid, 1)
+      expect(world.fetchedAt).toHaveLength(6)
       expect(await find("x")).toBeNull()
       world.failure = down()
       await expect(world.set.load()).rejects.toBe(world.failure)
+      await expect(findLater("x", 3)).rejects.toBe(world.failure)
       await expect(find("x")).rejects.toBe(world.failure)
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2, 4, 6, 7, 10])
     })
 
     it("goes on with known keys for six times their age, and not longer", async () => {
+      const key = await find("a")
       for (const at of [601, 1200, 3000, 3599, 3600]) {
         await pass(at - seconds())
-        expect(await find("a")).toEqual(rsa("a"))
+        expect(await find("a")).toBe(key)
+        expect(world.set.held("a", "RS256")).toEqual([key])
       }
       await pass(0.001)
       await expect(find("a")).rejects.toBe(world.failure)
+      expect(world.set.held("a", "RS256")).toEqual([])
     })
 
-    it("waits for one try when its keys have become too old, and lets later ones go on in the background", async () => {
+    it("waits for the first try when its keys have become too old, and for later ones only a quarter of a second", async () => {
       await pass(601)
-      await find("a")
-      expect(world.fetchedAt).toEqual([0, 601])
-      await pass(0.5)
-      await find("a")
-      expect(world.fetchedAt).toEqual([0, 601])
-      await pass(0.001)
-      await find("a")
-      expect(world.fetchedAt).toEqual([0, 601, 601.501])
-      await pass(0.501)
       world.hangs = true
+      const first = find("a")
+      await pass(4)
+      const settled = vi.fn()
+      void first.then(settled)
+      await pass(0)
+      expect(settled).not.toHaveBeenCalled()
+      world.release()
+      expect(await first).toEqual(rsa("a"))
+      const second = find("a") // the next try was due meanwhile
+      second.then(settled)
+      await pass(0.249)
+      expect([settled.mock.calls.length, world.fetchedAt.length]).toEqual([1, 3])
+      await pass(0.001)
+      expect(settled).toHaveBeenCalledTimes(2)
       await find("a") // waits for nobody
-      expect(world.fetchedAt.length).toBe(4)
       world.hangs = false
+      world.failure = null
+      world.keys = [rsa("b")]
       world.release()
       await pass(0)
-      world.failure = null
-      world.keys = [rsa("a"), rsa("b")]
-      await pass(1)
-      await find("a") // starts the try that heals it
-      await pass(0)
-      expect(await find("b")).toEqual(rsa("b"))
-      expect(world.fetchedAt.length).toBe(5)
-      await pass(600)
+      expect(await find("a")).toBeNull()
+    })
+
+    it("uses no removed key from the moment at which Keycloak answers again", async () => {
+      await pass(601)
       expect(await find("a")).toEqual(rsa("a"))
+      world.failure = null
+      world.keys = [rsa("b")]
+      await pass(0.5)
+      expect(await find("a")).toBeNull()
+      expect(world.fetchedAt).toEqual([0, 601, 601.5])
+    })
+
+    it("lets a burst after a long outage wait for the fetch under way", async () => {
+      await pass(3000)
+      await find("a")
+      await pass(3000)
+      await expect(find("a")).rejects.toBe(world.failure)
+      world.failure = null
+      world.hangs = true
+      await pass(1)
+      const burst = Promise.all(Array.from({ length: 100 }, () => find("a")))
+      await pass(4)
+      world.release()
+      expect(new Set(await burst)).toEqual(new Set([rsa("a")]))
+      expect(world.fetchedAt).toEqual([0, 3000, 6000, 6001])
+    })
+
+    it("lets nobody wait longer than the time limit", async () => {
+      await pass(6000)
+      world.hangs = true
+      const burst = Promise.allSettled(["a", "a", "x"].map(find))
+      await pass(5)
+      expect(await burst).toEqual(Array(3).fill({ status: "rejected", reason: unavailableError }))
     })
 
     it("heals with the first good answer, and forgets the failure", async () => {
-      await expect(find("x")).rejects.toBe(world.failure)
+      await expect(findLater("x", 0.5)).rejects.toBe(world.failure)
       world.failure = null
-      await pass(0.501)
+      await pass(0.5)
       expect(await find("x")).toBeNull()
       await findLater("x", 1)
       expect(await find("a")).toEqual(rsa("a"))
     })
   })
 
-  it("asks again after half a cool-down where that is shorter than a second", async () => {
+  describe("before its first keys", () => {
+    it("asks again for the first three who come after a failure, and then within the budget", async () => {
+      world.failure = down()
+      for (let count = 0; count < 1000; count++) {
+        await expect(find("a")).rejects.toBe(world.failure)
+        await pass(0.02)
+      }
+      // The first load is nobody's.
+      expect(world.fetchedAt).toEqual([0, 0.02, 0.04, 0.06, 3.06, 6.06, 10.02, 13.02, 16.02, 19.02])
+    })
+  })
+
+  it("asks again after a twentieth of a cool-down where that is shorter than half a second", async () => {
     world = makeWorld(600, 0.2)
     await find("a")
     world.failure = down()
-    await expect(find("x")).rejects.toBe(world.failure)
-    await pass(0.1)
+    await expect(findLater("x", 0.01)).rejects.toBe(world.failure)
+    await pass(0.009)
     await expect(find("x")).rejects.toBe(world.failure)
     await pass(0.001)
     await expect(find("x")).rejects.toBe(world.failure)
-    expect(world.fetchedAt).toEqual([0, 0, 0.101])
+    expect(world.fetchedAt).toEqual([0, 0, 0.01, 0.02])
+  })
+
+  it("waits no longer than 0.2 s more for each look-up, however long the cool-down", async () => {
+    world = makeWorld(600, 3600)
+    await find("a")
+    const flood = (async () => {
+      for (const kid of ["x", "x", "x", "y", "y", "z", "z"]) await find(kid)
+    })()
+    await pass(2)
+    await flood
+    expect(world.fetchedAt).toEqual([0, 0, 0.2, 0.6, 1.2, 2])
+  })
+
+  it("sends a look-up and a try after a failure once, all else again after a cut connection", async () => {
+    await find("a")
+    await findLater("x", 1)
+    world.failure = down()
+    await pass(600)
+    await find("a")
+    await pass(1)
+    await find("a")
+    const repeatable = world.requests.map(([, call]) => (call as { isRepeatable: boolean }).isRepeatable)
+    expect(repeatable).toEqual([true, false, true, false])
+  })
+
+  describe("keys_ageing", () => {
+    const told = () => world.events.map(event => (event.type === "keys_ageing" ? event : expect.unreachable()))
+
+    it("is told when keys have passed their age and can't be renewed, once until they are", async () => {
+      const key = (await find("a")) as Jwk
+      world.failure = down()
+      for (let count = 0; count < 700; count++) {
+        world.set.publishes(key)
+        await pass(1)
+        if (seconds() < 600) expect(world.events).toEqual([])
+      }
+      expect(told()).toEqual([
+        {
+          type: "keys_ageing",
+          ageSeconds: expect.closeTo(602, -0.5),
+          usableForSeconds: expect.closeTo(2998, -0.5),
+          error: expect.objectContaining({ code: "keycloak_unavailable", cause: world.failure }),
+        },
+      ])
+      const { ageSeconds, usableForSeconds, error } = told()[0] ?? expect.unreachable()
+      expect(ageSeconds + usableForSeconds).toBe(3600)
+      expect(error.message).toContain(`are ${ageSeconds} s old`)
+      expect(error.message).toContain(`another ${usableForSeconds} s`)
+      expect(error.message).toContain("it is down")
+
+      world.failure = null
+      await pass(3)
+      await find("a")
+      world.failure = down()
+      await pass(600.001)
+      await find("a")
+      expect(told()).toHaveLength(2)
+    })
+
+    it("is not told of a look-up that failed, nor of the first load, nor after close()", async () => {
+      world.failure = down()
+      await expect(find("a")).rejects.toBe(world.failure)
+      world.failure = null
+      await find("a")
+      world.failure = down()
+      await expect(findLater("x", 1)).rejects.toBe(world.failure)
+      world.failure = new GateError("closed", "closed")
+      await pass(601)
+      await find("a").catch(() => undefined)
+      expect(world.events).toEqual([])
+    })
+
+    it("says nothing less than 0 s when nobody has come for long", async () => {
+      await find("a")
+      world.failure = down()
+      await pass(4000)
+      await expect(find("a")).rejects.toBe(world.failure)
+      expect(told()).toMatchObject([{ ageSeconds: 4000, usableForSeconds: 0 }])
+    })
+  })
+
+  it("tells the age of its keys without a request, counted from the question", async () => {
+    world.hangs = true
+    const found = find("a")
+    await pass(3)
+    world.release()
+    await found
+    await pass(4000)
+    expect(world.set.state()).toEqual({ ageSeconds: 4003, usableForSeconds: 0 })
+    expect(world.fetchedAt).toEqual([0])
+    world.hangs = false
+    await world.set.load()
+    await pass(1.2345)
+    expect(world.set.state()).toEqual({ ageSeconds: 1.235, usableForSeconds: 3598.766 })
+  })
+
+  describe("when its clock begins anew, as a test's does", () => {
+    beforeEach(async () => {
+      await pass(100_000)
+      world = makeWorld()
+      await find("a")
+      for (let count = 0; count < 8; count++) await findLater(`x${count % 5}`, 0.5)
+    })
+
+    it("takes its keys for stale, and the budget for unused", async () => {
+      world.jump = -90_000_000
+      const key = (await find("a")) as Jwk
+      expect(world.fetchedAt).toHaveLength(5)
+      world.keys = [rsa("b"), rsa("a")]
+      expect(await find("b")).toEqual(rsa("b"))
+      expect(world.set.publishes(key)).toBe(true)
+      expect(world.fetchedAt).toHaveLength(6)
+    })
+
+    it("goes on with its keys while Keycloak is down, for what is left of six times their age", async () => {
+      world.failure = down()
+      world.jump = -90_000_000
+      expect(await find("a")).toEqual(rsa("a"))
+      expect(world.set.state()?.usableForSeconds).toBeCloseTo(3000, -1)
+      await pass(2999)
+      expect(await find("a")).toEqual(rsa("a"))
+      await pass(2)
+      await expect(find("a")).rejects.toBe(world.failure)
+    })
+
+    it("asks at once after a failure of before", async () => {
+      world.failure = down()
+      await expect(world.set.load()).rejects.toBe(world.failure)
+      world.jump = -90_000_000
+      world.failure = null
+      world.keys = [rsa("y")]
+      expect(await find("y")).toEqual(rsa("y"))
+    })
   })
 })

@@ -1,7 +1,7 @@
 import { createHmac, createSign, generateKeyPairSync, type KeyObject } from "node:crypto"
 import { exportJWK, SignJWT } from "jose"
 import { describe, expect, it, vi } from "vitest"
-import type { Jwk } from "../../src/keycloak/key-set.js"
+import type { Jwk, KeySet } from "../../src/keycloak/key-set.js"
 import { createTokenVerifier } from "../../src/keycloak/token-verifier.js"
 
 const issuer = "https://sso.example.test/realms/shop"
@@ -24,17 +24,22 @@ function tokenOf(alg: string, header: Record<string, unknown> = {}, claims: Reco
     .setProtectedHeader({ alg, kid: alg, typ: "JWT", ...header })
     .sign(pairs[alg]?.privateKey as KeyObject)
 }
-/** A verifier over these keys, which counts how often it was asked for one. */
-function verifierOf(jwks: Jwk[]) {
+const noKeys: KeySet = {
+  publishes: () => false,
+  held: () => [],
+  find: async () => [],
+  load: async () => undefined,
+  state: () => null,
+  close: () => undefined,
+}
+/** A verifier over these keys, which counts how often it was asked for one; some of them are at hand without asking. */
+function verifierOf(jwks: Jwk[], held: Jwk[] = []) {
   const asked: string[] = []
-  const keySet = {
-    load: async () => undefined,
-    publishes: () => false,
-    find: async (kid: string) => {
-      asked.push(kid)
-      return jwks.filter(jwk => jwk.kid === kid)
-    },
+  const find = async (kid: string) => {
+    asked.push(kid)
+    return jwks.filter(jwk => jwk.kid === kid)
   }
+  const keySet = { ...noKeys, held: (kid: string) => held.filter(jwk => jwk.kid === kid), find }
   const verifyToken = createTokenVerifier({ keySet, issuer, algorithms })
   return { asked, jwks, verify: async (token: string) => (await verifyToken(token)).payload }
 }
@@ -154,12 +159,38 @@ describe("createTokenVerifier", () => {
     expect(asked).toEqual(["mine"])
   })
 
-  it("looks for no key before the issuer is right", async () => {
-    const { verify, asked } = verifierOf([await jwkOf("RS256")])
-    await expect(verify(await tokenOf("RS256", {}, { ...payload, iss: `${issuer}/` }))).rejects.toMatchObject({
-      reason: "issuer",
+  describe("presented a token of another issuer", () => {
+    const elsewhere = { ...payload, iss: `${issuer}/` }
+
+    it("looks for no key", async () => {
+      const { verify, asked } = verifierOf([await jwkOf("RS256")])
+      await expect(verify(await tokenOf("RS256", {}, elsewhere))).rejects.toMatchObject({ reason: "issuer" })
+      expect(asked).toEqual([])
     })
-    expect(asked).toEqual([])
+
+    it("hands on what a key at hand proves, so that it is refused as a proven fact", async () => {
+      const rs = await jwkOf("RS256")
+      const { verify, asked } = verifierOf([rs], [await jwkOf("RS256", { alg: "RS512" }), rs])
+      expect(await verify(await tokenOf("RS256", {}, elsewhere))).toEqual(elsewhere)
+      expect(asked).toEqual([])
+    })
+
+    it("refuses it by its issuer, not by its signature, when no key at hand proves it", async () => {
+      const rs = await jwkOf("RS256")
+      const token = await tokenOf("RS256", {}, elsewhere)
+      const forged = `${token.slice(0, -8)}AAAAAAAA`
+      for (const held of [[rs], [await jwkOf("RS256", { alg: "RS512" })], [await jwkOf("ES256", { kid: "RS256" })]]) {
+        await expect(verifierOf([rs], held).verify(forged)).rejects.toMatchObject({ reason: "issuer" })
+      }
+    })
+
+    it("does not take its header for that of a token of ours", async () => {
+      const rs = await jwkOf("RS256")
+      const { verify, asked } = verifierOf([], [rs])
+      await verify(await tokenOf("RS256", {}, elsewhere))
+      await expect(verify(await tokenOf("RS256"))).rejects.toMatchObject({ reason: "key" })
+      expect(asked).toEqual(["RS256"])
+    })
   })
 
   it("refuses bytes that are no UTF-8", async () => {
@@ -236,7 +267,7 @@ describe("createTokenVerifier", () => {
   it("looks once for the key that takes the place of the one that proved a header", async () => {
     let published = await jwkOf("EdDSA")
     const find = vi.fn(async () => [published])
-    const keySet = { load: async () => undefined, publishes: (jwk: Jwk) => jwk === published, find }
+    const keySet = { ...noKeys, publishes: (jwk: Jwk) => jwk === published, find }
     const verify = createTokenVerifier({ keySet, issuer, algorithms })
     const token = await tokenOf("EdDSA")
     for (let round = 1; round <= 3; round++) {
@@ -257,7 +288,7 @@ describe("createTokenVerifier", () => {
         },
       })
       const jwk = await jwkOf("EdDSA")
-      const keySet = { load: async () => undefined, publishes: () => true, find: async () => [jwk] }
+      const keySet = { ...noKeys, publishes: () => true, find: async () => [jwk] }
       return { asked, verify: createTokenVerifier({ keySet, issuer, algorithms: list }) }
     }
 

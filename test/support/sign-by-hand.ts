@@ -16,10 +16,10 @@ export function signByHand(
 
 const noise = randomBytes(256).toString("base64url")
 
-/** A token's claims with noise for a signature, by its own key or under another key id. */
-export function forge(token: string, kid?: string): string {
+/** A token's claims with noise for a signature, by its own key or under another key id and algorithm. */
+export function forge(token: string, kid?: string, alg = "RS256"): string {
   const [header, payload] = token.split(".")
-  const head = kid === undefined ? header : encode({ alg: "RS256", typ: "JWT", kid })
+  const head = kid === undefined ? header : encode({ alg, typ: "JWT", kid })
   return `${head}.${payload}.${noise}`
 }
 
