@@ -21,16 +21,19 @@ export interface Answer {
 }
 
 export interface Traffic {
-  readonly answers: readonly Answer[]
   /** Sends no more; returns when all has been answered. */
   readonly stop: () => Promise<void>
 }
 
 /** So many requests a second, whether the ones before have been answered or not, as callers do. */
-export function startTraffic(kinds: readonly Kind[], perSecond: number, seed: number): Traffic {
+export function startTraffic(
+  kinds: readonly Kind[],
+  perSecond: number,
+  seed: number,
+  hear: (answer: Answer) => void,
+): Traffic {
   const random = seededRandom(seed)
   const total = kinds.reduce((sum, { share }) => sum + share, 0)
-  const answers: Answer[] = []
   const underWay = new Set<Promise<void>>()
   const begun = performance.now()
   let sent = 0
@@ -52,7 +55,7 @@ export function startTraffic(kinds: readonly Kind[], perSecond: number, seed: nu
       (reason: unknown) => reason ?? new Error("nothing was thrown"),
     )
     const at = performance.now()
-    answers.push({ kind: name, at, ms: at - started, ...outcomeOf(error) })
+    hear({ kind: name, at, ms: at - started, ...outcomeOf(error) })
   }
 
   async function run(): Promise<void> {
@@ -66,7 +69,6 @@ export function startTraffic(kinds: readonly Kind[], perSecond: number, seed: nu
 
   const running = run()
   return {
-    answers,
     async stop() {
       isStopped = true
       await running
