@@ -10,7 +10,7 @@ const slow = [
   "test/faults/{clocks,key-flood,never-closed,outages,verb-limits}.test.ts",
   "test/fuzz/**",
   "test/keycloak/recheck-outages.test.ts",
-  "test/security/adapters.test.ts",
+  "test/security/{adapters,foreign-text}.test.ts",
   "test/testing/user-store-contract.test.ts",
   "test/types/**",
 ]

@@ -9,8 +9,15 @@ export interface MailOptions {
   readonly lifespanSeconds?: number | undefined
 }
 
+/** Whether this is a whole URL of any scheme, an application's own included, with nothing in it that `URL` would drop. */
+export function isRedirectUri(text: unknown): boolean {
+  return typeof text === "string" && text.length <= maxUriLength && URL.canParse(text) && !/[\p{C}\p{Z}]/u.test(text)
+}
+
+const maxUriLength = 2048
+
 export function readMailOptions(options: MailOptions): MailOptions {
-  const { values, problems } = readFields(options, { redirectUri: { maxLength: 2048, optional: true } })
+  const { values, problems } = readFields(options, { redirectUri: { maxLength: maxUriLength, optional: true } })
   const lifespanSeconds: unknown = options?.lifespanSeconds
   const isUsable =
     lifespanSeconds === undefined || (Number.isSafeInteger(lifespanSeconds) && Number(lifespanSeconds) > 0)

@@ -1,4 +1,5 @@
 import { GateError, isGateError } from "./errors.js"
+import { printable } from "./foreign-text.js"
 import { readCursor, type SyncPlace, writeCursor } from "./sync-cursor.js"
 import type { AccountListing, ListedAccount } from "./user/account-listing.js"
 import { nextStep, shortened, start, type WalkPosition } from "./user/account-walk.js"
@@ -266,7 +267,7 @@ function checkOptions(options: SyncUsersOptions, { store }: SyncUsersSteps<unkno
   for (const [name, value] of Object.entries(options)) {
     const expectation = Object.hasOwn(expectations, name) ? expectations[name as keyof SyncUsersOptions] : undefined
     if (expectation === undefined) {
-      throw configInvalid(name, `there is no such option; known are ${Object.keys(expectations).join(", ")}`)
+      throw configInvalid(printable(name), `there is no such option; known are ${Object.keys(expectations).join(", ")}`)
     }
     const [expected, isRight] = expectation
     if (value !== undefined && !isRight(value)) throw configInvalid(name, `expected ${expected}`)

@@ -40,7 +40,7 @@ function layerOf(file: string): Layer {
   )
     return folder
   if (file === "gate.ts" || file === "gate-accounts.ts" || file === "index.ts") return "gate"
-  if (["errors.ts", "events.ts", "fields.ts", "foreign-text.ts"].includes(file)) return "errors"
+  if (["errors.ts", "events.ts", "fields.ts", "foreign-text.ts", "mail-options.ts"].includes(file)) return "errors"
   return "use case"
 }
 

@@ -5,7 +5,7 @@ import { GateError } from "../errors.js"
 import { isAttributeName } from "../fields.js"
 import type { Gate } from "../gate.js"
 import type { PasswordCredentials, Session } from "../login-with-password.js"
-import type { MailOptions } from "../mail-options.js"
+import { isRedirectUri, type MailOptions } from "../mail-options.js"
 import type { Registration } from "../register-user.js"
 import {
   type AdapterOptions,
@@ -94,7 +94,7 @@ export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): Answ
 export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetHandlerOptions): AnswerBody {
   const mount = createMount(gate, options, ["onError", "redirectUri", "lifespanSeconds"])
   const { redirectUri, lifespanSeconds } = options
-  if (redirectUri !== undefined && !URL.canParse(redirectUri)) throw wrong("`redirectUri` is a URL")
+  if (redirectUri !== undefined && !isRedirectUri(redirectUri)) throw wrong("`redirectUri` is a URL")
   if (lifespanSeconds !== undefined && !(Number.isSafeInteger(lifespanSeconds) && lifespanSeconds > 0)) {
     throw wrong("`lifespanSeconds` is a whole number of seconds")
   }
