@@ -130,6 +130,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
         issuer,
         changeAccount,
         readRules: () => deadline.within(rules.get()),
+        allowEmailLikeUsernames: settings.registration.allowEmailLikeUsernames,
         saveUser: async profile => sync?.saveRead(profile, reading) ?? null,
       })
     }),

@@ -113,6 +113,11 @@ export interface RegistrationDefaults {
    * Realm settings → Email). If that fails, the registration stands and `pending` has `SEND_VERIFY_EMAIL`.
    */
   readonly onboarding?: "verify-email" | undefined
+  /**
+   * Lets a username be an e-mail that is not the person's own, also in `updateAccount`; default false. Whoever takes a
+   * stranger's e-mail for a name keeps the stranger from registering, and passes for them. For realms with such names.
+   */
+  readonly allowEmailLikeUsernames?: boolean | undefined
 }
 
 /** The options after all checks, defaults filled in. */
@@ -148,6 +153,7 @@ export interface Settings<User> {
     readonly emailVerified: boolean
     readonly requiredActions: readonly string[]
     readonly onboarding: "verify-email" | null
+    readonly allowEmailLikeUsernames: boolean
   }
   readonly onEvent: ((event: GateEvent) => void) | null
 }
@@ -203,6 +209,7 @@ export function parseOptions<User>(options: unknown): Settings<User> {
       emailVerified: registration.boolean("emailVerified", false),
       requiredActions: registration.texts("requiredActions"),
       onboarding: registration.onboarding("onboarding"),
+      allowEmailLikeUsernames: registration.boolean("allowEmailLikeUsernames", false),
     },
     onEvent: given.function("onEvent") as ((event: GateEvent) => void) | null,
   }

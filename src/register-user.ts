@@ -5,7 +5,7 @@ import type { Settings } from "./options.js"
 import type { AccountLife } from "./user/account-life.js"
 import type { AccountName, Accounts, RegistrationRules } from "./user/accounts.js"
 import type { CreateAccount } from "./user/create-account.js"
-import { checkReserved, checkRules, type RulesCache } from "./user/registration-rules.js"
+import { checkReserved, checkRules, isSomebodysEmail, notOwnEmail, type RulesCache } from "./user/registration-rules.js"
 import type { Missing, Unfinished, UnfinishedRegistration } from "./user/unfinished.js"
 import type { UserIdentity, UserProfile } from "./user/user-store.js"
 
@@ -156,6 +156,7 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
   return async (registration, extra) => {
     const person = readRegistration(registration)
     checkReserved(person.username)
+    if (!given.allowEmailLikeUsernames && isSomebodysEmail(person.username ?? "", person.email)) throw notOwnEmail()
     const attributes = { ...person.attributes, ...given.attributes }
     const rules = await steps.rules.get()
     const username = person.username ?? (rules.emailAsUsername ? person.email : null)

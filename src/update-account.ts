@@ -3,7 +3,7 @@ import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readF
 import type { AccountChange, StoredAccount } from "./user/account-life.js"
 import type { RegistrationRules } from "./user/accounts.js"
 import type { ChangeAccount } from "./user/change-account.js"
-import { checkKept, checkReserved, rejected } from "./user/registration-rules.js"
+import { checkKept, checkReserved, isSomebodysEmail, notOwnEmail, rejected } from "./user/registration-rules.js"
 import { readSubject, unknownSubject } from "./user/subject.js"
 import type { UserProfile } from "./user/user-store.js"
 
@@ -61,6 +61,8 @@ export interface UpdateSteps<User> {
   readonly issuer: string
   readonly changeAccount: ChangeAccount
   readonly readRules: () => Promise<RegistrationRules>
+  /** Option `registration.allowEmailLikeUsernames`. */
+  readonly allowEmailLikeUsernames: boolean
   readonly saveUser: (profile: UserProfile) => Promise<User>
 }
 
@@ -76,6 +78,7 @@ export function createUpdateAccount<User>(steps: UpdateSteps<User>): UpdateAccou
     let isOtherEmail = false
     const account = await changeAccount(subject, before => {
       if (rules?.emailAsUsername) checkUsernameIsEmail(wanted, before)
+      else if (!steps.allowEmailLikeUsernames) checkUsernameIsOwn(wanted, before)
       // Decided once: read back after the write, the e-mail is the wanted one.
       isOtherEmail ||= wanted.email !== undefined && fold(wanted.email ?? "") !== (before.email ?? "")
       const emailVerified = wanted.emailVerified ?? (isOtherEmail ? false : before.emailVerified)
@@ -119,7 +122,11 @@ function missingIn(account: StoredAccount, wanted: Wanted): AccountChange {
 }
 
 function asksForRules({ username, email, firstName, lastName, attributes }: Wanted): boolean {
-  return username !== undefined || [email, firstName, lastName].includes(null) || Object.keys(attributes).length > 0
+  return (
+    [username, email].some(one => one !== undefined) ||
+    [firstName, lastName].includes(null) ||
+    Object.keys(attributes).length > 0
+  )
 }
 
 /** Refuses what would keep the person out from now on, and what Keycloak would drop. */
@@ -141,7 +148,15 @@ function checkChanges({ email, firstName, lastName, attributes }: Wanted, rules:
 /** Keycloak would answer 204 and do nothing. */
 function checkUsernameIsEmail({ username, email }: Wanted, account: StoredAccount): void {
   if (username === undefined || fold(username) === fold(email ?? account.email ?? "")) return
-  throw rejected([{ field: "username", rule: "must_equal_email", params: [] }])
+  throw notOwnEmail()
+}
+
+/** Also where the e-mail alone changes: the username would be left as somebody's. One that was so before may stay. */
+function checkUsernameIsOwn(wanted: Wanted, account: StoredAccount): void {
+  const username = fold(wanted.username ?? account.username)
+  const email = wanted.email === undefined ? account.email : wanted.email
+  const wasSo = username === account.username && isSomebodysEmail(username, account.email)
+  if (!wasSo && isSomebodysEmail(username, email)) throw notOwnEmail()
 }
 
 /** As Keycloak keeps usernames and e-mails. */

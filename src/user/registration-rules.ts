@@ -44,8 +44,23 @@ export function createRulesCache(readRules: () => Promise<RegistrationRules>, no
 
 /** Refused before anything is sent, whatever the realm allows. */
 export function checkReserved(username: string | null): void {
-  if (username?.toLowerCase().startsWith(reservedPrefix))
+  // Also where letters only look like these: full-width ones, for example.
+  if (username?.normalize("NFKC").toLowerCase().startsWith(reservedPrefix))
     throw rejected([{ field: "username", rule: "reserved_prefix", params: [reservedPrefix] }])
+}
+
+/**
+ * Whether a username passes for the e-mail of somebody else. Keycloak takes it (26.7.4), and whoever has that e-mail can't
+ * register any more. Without an own e-mail, a name is just a name.
+ */
+export function isSomebodysEmail(username: string, email: string | null): boolean {
+  // An at sign with text on both sides, be it one of those that only look like it.
+  const looksLikeEmail = /.@./su.test(username.normalize("NFKC"))
+  return looksLikeEmail && email !== null && username.toLowerCase() !== email.toLowerCase()
+}
+
+export function notOwnEmail(): GateError {
+  return rejected([{ field: "username", rule: "must_equal_email", params: [] }])
 }
 
 /**

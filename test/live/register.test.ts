@@ -113,6 +113,21 @@ describe("registerUser on the real server", { timeout: 180_000 }, () => {
     expect(JSON.stringify([error, error.message])).not.toContain("example.test")
   })
 
+  it("refuses somebody else's e-mail as a username, which Keycloak itself takes", async () => {
+    const [ada, eve] = [person(), person()]
+    for (const username of [eve.email, eve.email.toUpperCase(), eve.email.replace("@", "\uff20")]) {
+      const fields = [{ field: "username", rule: "must_equal_email", params: [] }]
+      expect(await refusal(gate.registerUser({ ...ada, username }))).toMatchObject({ fields })
+    }
+    await register(gate, { ...ada, username: ada.email.toUpperCase() })
+
+    const registration = { allowEmailLikeUsernames: true }
+    const liberal = createGate({ ...gateTest(), registration, userStore: memoryUserStore() })
+    await register(liberal, { ...person(), username: eve.email })
+    expect((await refusal(liberal.registerUser(eve))).code).toBe("user_exists")
+    await register(liberal, { ...person(), username: person().email.replace("@", "\uff20") })
+  })
+
   it("leaves no account when the store fails, and hands through the store's own error", async () => {
     const failure = new Error("disk full")
     const ada = person()
