@@ -7,8 +7,8 @@ import { type Row, troubledStore } from "./store.ts"
 
 export interface Life {
   readonly kinds: readonly Kind[]
-  /** Verifies so many tokens of new people, in every gate that remembers them, as fast as it goes. */
-  readonly fill: (tokens: number) => Promise<void>
+  /** Verifies a token each of so many new people, in every gate that remembers them, as fast as it goes. */
+  readonly meetNewPeople: (count: number) => Promise<void>
   /** New keys for the realm; with `removeOld`, the tokens of before are void. */
   readonly rotate: (removeOld: boolean) => Promise<void>
   /** How often each type of event was heard. */
@@ -43,19 +43,28 @@ export async function startLife(realm: Realm, random: () => number): Promise<Lif
   const people = ring<{ readonly username: string; readonly subject: string }>(keptPeople, random)
   const sessions = ring<{ readonly accessToken: string; readonly refreshToken: string }>(keptPeople, random)
   const recent = ring<string>(keptTokens, random)
-  let minted: string[] = []
-  let minting: Promise<void> | null = null
+  const few = tokensOf("few")
+  const everNew = tokensOf("new")
 
-  /** A token of somebody new; they are minted ahead. */
-  async function newToken(): Promise<string> {
-    if (minted.length < 500) {
-      minting ??= realm.tell("mint", 1000).then(more => {
-        minted = [...minted, ...more]
-        minting = null
-      })
+  /** Tokens that nobody has presented yet; they are minted ahead. */
+  function tokensOf(people: "few" | "new") {
+    let minted: string[] = []
+    let minting: Promise<void> | null = null
+    return {
+      async next(): Promise<string> {
+        if (minted.length < 500) {
+          minting ??= realm.tell("mint", { count: 1000, people }).then(more => {
+            minted = [...minted, ...more]
+            minting = null
+          })
+        }
+        while (minted.length === 0) await minting
+        return minted.pop() as string
+      },
+      forget() {
+        minted = []
+      },
     }
-    while (minted.length === 0) await minting
-    return minted.pop() as string
   }
 
   async function verify(by: { verifyBearer: Gate<unknown>["verifyBearer"] }, token: string): Promise<void> {
@@ -77,11 +86,11 @@ export async function startLife(realm: Realm, random: () => number): Promise<Lif
 
   const subject = () => people.any().subject
   const kinds: readonly Kind[] = [
-    { name: "verify, a new token", share: 200, send: async () => verify(gate, await newToken()) },
+    { name: "verify, a new token", share: 200, send: async () => verify(gate, await few.next()) },
     { name: "verify, a token of before", share: 30, send: () => verify(gate, recent.any()) },
-    { name: "recheck, a new token", share: 30, send: async () => verify(rechecking, await newToken()) },
+    { name: "recheck, a new token", share: 30, send: async () => verify(rechecking, await few.next()) },
     { name: "recheck, a session", share: 20, send: () => verify(rechecking, sessions.any().accessToken) },
-    { name: "introspection, a new token", share: 5, send: async () => verify(introspecting, await newToken()) },
+    { name: "introspection, a new token", share: 5, send: async () => verify(introspecting, await few.next()) },
     { name: "introspection, a session", share: 10, send: () => verify(introspecting, sessions.any().accessToken) },
     { name: "userinfo", share: 5, send: () => verify(asking, sessions.any().accessToken) },
     { name: "an odd token", share: 30, send: async () => verify(gate, oddToken(recent.any(), random)) },
@@ -114,13 +123,13 @@ export async function startLife(realm: Realm, random: () => number): Promise<Lif
     heard,
     async rotate(removeOld) {
       await realm.tell("rotate", removeOld)
-      minted = []
+      for (const tokens of [few, everNew]) tokens.forget()
     },
-    async fill(tokens) {
-      let left = tokens
+    async meetNewPeople(count) {
+      let left = count
       async function work(): Promise<void> {
         for (; left > 0; left--) {
-          const token = await newToken()
+          const token = await everNew.next()
           for (const one of [gate, rechecking]) await one.verifyBearer(`Bearer ${token}`, {}).catch(() => undefined)
           await gate.verifyBearer(`Bearer ${oddToken(token, random)}`, {}).catch(() => undefined)
         }

@@ -1,5 +1,5 @@
 /** The test realm in a process of its own, so that its memory is not counted: it does what its parent tells it. */
-import { randomUUID } from "node:crypto"
+import { randomInt, randomUUID } from "node:crypto"
 import { defaultRealm } from "../../src/testing/default-realm.js"
 import { startTestRealm, type TestRealm } from "../../src/testing/index.js"
 
@@ -10,11 +10,11 @@ if (client !== undefined) client.attributes = { "access.token.signed.response.al
 const realm = await startTestRealm({ realm: { ...file, bruteForceProtected: false } })
 realm.addUser({ username: "somebody" })
 
-/** Each of a person of its own, with a session of its own. */
-async function mint(count: number): Promise<string[]> {
+/** Each with a session of its own; of a few people, or each of somebody new. */
+async function mint(count: number, people: "few" | "new"): Promise<string[]> {
   return Promise.all(
     Array.from({ length: count }, () => {
-      const name = randomUUID()
+      const name = people === "new" ? randomUUID() : `person-${randomInt(5000)}`
       const claims = { sub: name, preferred_username: name, email: `${name}@example.test` }
       return realm.issueToken("somebody", claims)
     }),
@@ -23,7 +23,7 @@ async function mint(count: number): Promise<string[]> {
 
 const orders = {
   start: async (): Promise<TestRealm["gateOptions"]> => realm.gateOptions,
-  mint: (count: number): Promise<string[]> => mint(count),
+  mint: ({ count, people }: { count: number; people: "few" | "new" }): Promise<string[]> => mint(count, people),
   rotate: (removeOld: boolean): Promise<void> => realm.rotateKeys({ removeOld }),
   goDown: (): Promise<void> => realm.goDown(),
   comeBack: (): Promise<void> => realm.comeBack(),

@@ -9,8 +9,6 @@ export interface WatchedMemories {
   /** Notes how full each one is now; the largest that any one of its kind has been. */
   readonly look: () => void
   readonly reached: (memory: Memory) => number
-  /** Entries of all least-recently-used caches together: they swing between their bound and twice of it. */
-  readonly swinging: () => number
 }
 
 type Collection = Map<unknown, unknown> | Set<unknown>
@@ -21,7 +19,6 @@ type Collection = Map<unknown, unknown> | Set<unknown>
 export function watchMemories(sources: string, memories: readonly Memory[]): WatchedMemories {
   const byPlace = new Map<string, Memory | undefined>()
   const alive = new Map<Memory, Set<WeakRef<Collection>>>()
-  const halves = new Set<WeakRef<Collection>>()
   const most = new Map<Memory, number>()
   const PlainMap = Map
   const PlainSet = Set
@@ -47,8 +44,6 @@ export function watchMemories(sources: string, memories: readonly Memory[]): Wat
   function note(collection: Collection, isPlain: boolean): void {
     // This function, the constructor that calls it, and who calls that one.
     const [, , maker, next] = getCallSites(4)
-    if (maker === undefined) return
-    if (isPlain && maker.scriptName.includes("/quick-lru/")) return void halves.add(new WeakRef(collection))
     const from = isPlain ? maker : next
     const memory = from && memoryAt(from.scriptName, from.lineNumber)
     if (memory === undefined) return
@@ -83,15 +78,6 @@ export function watchMemories(sources: string, memories: readonly Memory[]): Wat
       }
     },
     reached: memory => most.get(memory) ?? 0,
-    swinging() {
-      let entries = 0
-      for (const ref of halves) {
-        const half = ref.deref()
-        if (half === undefined) halves.delete(ref)
-        else entries += half.size
-      }
-      return entries
-    },
   }
 }
 

@@ -1,0 +1,42 @@
+import { once } from "node:events"
+import { type AddressInfo, connect, createServer, type Socket } from "node:net"
+
+/** A loopback relay in front of a server, which counts the connections that are open at once. */
+export interface CountedConnections {
+  readonly url: string
+  /** The most since the last `forget`. */
+  readonly most: () => number
+  readonly forget: () => void
+  readonly close: () => Promise<void>
+}
+
+export async function countConnections(upstream: string): Promise<CountedConnections> {
+  const { port, hostname } = new URL(upstream)
+  const open = new Set<Socket>()
+  let most = 0
+
+  const server = createServer(socket => {
+    open.add(socket)
+    most = Math.max(most, open.size)
+    const onward = connect(Number(port), hostname)
+    // Whatever ends one side ends the other, as without a relay.
+    socket.on("error", () => undefined).on("close", () => open.delete(socket) && onward.destroy())
+    onward.on("error", () => socket.resetAndDestroy()).on("close", () => socket.destroy())
+    socket.pipe(onward).pipe(socket)
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    most: () => most,
+    forget() {
+      most = open.size
+    },
+    async close() {
+      server.close()
+      for (const socket of open) socket.destroy()
+      await once(server, "close")
+    },
+  }
+}
