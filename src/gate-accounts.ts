@@ -57,7 +57,6 @@ export interface AccountParts<User> {
   readonly loginWithPassword: LoginWithPassword
   readonly endSession: Logout
   readonly report: Report
-  readonly now: () => number
   /** Milliseconds of a clock that is never set back. */
   readonly elapsed: () => number
 }
@@ -74,7 +73,7 @@ export interface AccountHalf {
  * since most processes only verify.
  */
 export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerbs<User | null> & AccountHalf {
-  const { settings, realm, transport, adminApi, clock, sync, report, now, elapsed } = parts
+  const { settings, realm, transport, adminApi, clock, sync, report, elapsed } = parts
   const { issuer } = realm
   function accountsIn(share: Share, deadline?: Deadline) {
     const api = adminApi(share, deadline)
@@ -87,7 +86,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
   const unfinished = createUnfinished({ findAccount: accountsLater.findAccount, report, elapsed })
   const removeUser = async (identity: UserIdentity) => sync?.removeUser(identity)
   const inTurn = createTurns(settings.timeoutMs)
-  const rules = createRulesCache(accounts.readRules, now)
+  const rules = createRulesCache(accounts.readRules, elapsed)
 
   /** What one call of a verb may ask of Keycloak, with one limit for all of it. */
   function callIn(share: Share) {
@@ -153,6 +152,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
         sendPasswordReset: (id, mail) => callIn("anonymous").life.sendPasswordReset(id, mail),
       },
       report,
+      elapsed,
     }),
     sendEmailVerification: limited("accounts", ({ life }) => createSendEmailVerification(life.sendEmailVerification)),
     disableAccount: limited("accounts", createDisableAccount),

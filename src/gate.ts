@@ -190,7 +190,6 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
           loginWithPassword,
           endSession,
           report,
-          now,
           elapsed,
         }),
       )

@@ -19,16 +19,21 @@ export interface RulesCache {
   readonly forget: () => void
 }
 
-/** The realm's rules, read when first needed and again after five minutes or after Keycloak refused a registration. */
-export function createRulesCache(readRules: () => Promise<RegistrationRules>, now: () => number): RulesCache {
-  let cached: { rules: RegistrationRules; at: number } | null = null
+/**
+ * The realm's rules, read when first needed and again after five minutes or after Keycloak refused a registration.
+ * `elapsed`: milliseconds of a clock that is never set back.
+ */
+export function createRulesCache(readRules: () => Promise<RegistrationRules>, elapsed: () => number): RulesCache {
+  let cached: { rules: RegistrationRules; askedAt: number } | null = null
   let reading: Promise<RegistrationRules> | null = null
   return {
     async get(): Promise<RegistrationRules> {
-      if (cached !== null && now() - cached.at < maxAgeMs) return cached.rules
+      const now = elapsed()
+      // Of a time to come: a test's clock has begun anew.
+      if (cached !== null && cached.askedAt <= now && now - cached.askedAt < maxAgeMs) return cached.rules
       reading ??= readRules()
         .then(rules => {
-          cached = { rules, at: now() }
+          cached = { rules, askedAt: now }
           return rules
         })
         .finally(() => {

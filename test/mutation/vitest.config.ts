@@ -9,7 +9,7 @@ const config: ViteUserConfig = {
     include: [
       "test/bearer/**/*.test.ts",
       "test/verify-bearer.test.ts",
-      "test/keycloak/{token-verifier,compact-token,duplicate-members,key-set,key-set-states,signature,signature-alone}.test.ts",
+      "test/keycloak/{token-verifier,compact-token,duplicate-members,key-set,signature,signature-alone}.test.ts",
     ],
     testTimeout: 60_000, // Stryker has limits of its own
   },
