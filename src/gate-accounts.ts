@@ -80,8 +80,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
     const life = createAccountCalls({ api, clock, mailClientId: settings.clientId })
     return { ...createAdminClient({ realm, transport, api }), ...life }
   }
-  // Whoever is not logged in can register, ask for a mail and try a password.
-  const accounts = accountsIn("anonymous")
+  const accounts = accountsIn("registration")
   const accountsLater = accountsIn("background")
   const unfinished = createUnfinished({ findAccount: accountsLater.findAccount, report, elapsed })
   const removeUser = async (identity: UserIdentity) => sync?.removeUser(identity)

@@ -3,7 +3,7 @@ import type { Principal } from "./bearer/principal.js"
 import { createPrincipalCache } from "./bearer/principal-cache.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
 import { isGateError } from "./errors.js"
-import { createReport } from "./events.js"
+import { createReport, type Report } from "./events.js"
 import type { AccountHalf, AccountVerbs } from "./gate-accounts.js"
 import { createAskAlive } from "./keycloak/account-alive.js"
 import { createAccountListing } from "./keycloak/account-listing.js"
@@ -12,6 +12,7 @@ import { secretNeeded } from "./keycloak/client-authentication.js"
 import { createIntrospect, createIntrospection } from "./keycloak/introspection.js"
 import { createKeySet, type Jwk } from "./keycloak/key-set.js"
 import { createKeycloakClock } from "./keycloak/keycloak-clock.js"
+import { createReachability } from "./keycloak/reachability.js"
 import { createRealm } from "./keycloak/realm.js"
 import { createRecheck } from "./keycloak/recheck.js"
 import type { Asker } from "./keycloak/refused-us.js"
@@ -49,10 +50,26 @@ export interface Gate<User> extends AccountVerbs<User> {
   readonly ready: (options?: ReadyOptions) => Promise<void>
   /** The HTTP answer to an error of this library, or `null` for an error that is not ours. */
   readonly refusalFor: (error: unknown) => Refusal | null
-  /** Stops background work and aborts requests in flight; every later call throws `closed`. */
-  readonly close: () => void
+  /**
+   * Refuses every later call (`closed`) and aborts what is under way, but for registrations: they have `timeoutMs` to end.
+   * Nothing of the gate holds the process once this has resolved.
+   */
+  readonly close: () => Promise<void>
+  /** How it stands with Keycloak and with what the gate has still to do, as far as it knows; asks nobody. */
+  readonly health: () => Health
   /** The realm's name, for challenges. */
   readonly realm: string
+}
+
+export interface Health {
+  /** Whether Keycloak answered of late; `"unknown"` before anything was asked. */
+  readonly keycloak: "up" | "down" | "unknown"
+  /** When that began. */
+  readonly since: Date | null
+  /** The keys that tokens are verified with, and how long they are of use if none follow; null before the first ones. */
+  readonly keys: { readonly ageSeconds: number; readonly usableForSeconds: number } | null
+  /** How many registrations failed half-way and are still to be finished. */
+  readonly unfinished: number
 }
 
 /**
@@ -74,8 +91,13 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const now = () => Date.now()
   const elapsed = () => performance.now()
   const realm = createRealm(settings)
-  const report = createReport(settings.onEvent, realm.issuer)
-  const transport = createTransport(settings.timeoutMs)
+  const tell = createReport(settings.onEvent, realm.issuer)
+  const reachability = createReachability({ ...settings, tell, now, elapsed })
+  /** An outage is told as one, and not once more by whom it stops. */
+  const report: Report = event => {
+    if (event.type !== "recheck_failed" || !reachability.explains(event.error)) tell(event)
+  }
+  const transport = createTransport({ ...settings, reachability, report, elapsed })
   const keySet = createKeySet({ ...settings, transport, certsUrl: realm.certsUrl, report, elapsed })
 
   const askerAt = (url: string): Asker => ({ url, realm: realm.name, clientId, clientSecret })
@@ -143,7 +165,9 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     })
 
   function reportRefusal(error: unknown): void {
-    if (isGateError(error) && error.code !== "closed") report({ type: "refusal", error })
+    if (!isGateError(error) || error.code === "closed") return
+    if (reachability.explains(error)) reachability.countRefused()
+    else report({ type: "refusal", error })
   }
 
   /** Reports what a verb throws, and refuses every call after `close()`. */
@@ -176,6 +200,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   })
   const endSession = createSessionEnd(askerAt(realm.logoutUrl), transport)
   let accountVerbs: Promise<AccountVerbs<User | null> & AccountHalf> | null = null
+  let accountHalf: AccountHalf | null = null
   /** One verb of the half that manages accounts, which is loaded with the first call of any of them. */
   function onAccounts<Name extends keyof AccountVerbs<User>>(name: Name): AccountVerbs<User | null>[Name] {
     const verb = reported(async (...parameters: unknown[]) => {
@@ -194,10 +219,32 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
         }),
       )
       const verbs = await accountVerbs
+      accountHalf = verbs
       transport.assertOpen()
       return (verbs[name] as (...parameters: unknown[]) => Promise<unknown>)(...parameters)
     })
     return verb as AccountVerbs<User | null>[Name]
+  }
+
+  /** Registrations under way. */
+  const registering = new Set<Promise<unknown>>()
+  const register = onAccounts("registerUser")
+  const registerUser: typeof register = (...parameters) => {
+    const registration = register(...parameters)
+    const settled = registration.then(nothing, nothing).finally(() => registering.delete(settled))
+    registering.add(settled)
+    return registration
+  }
+
+  let closing: Promise<void> | null = null
+  async function end(): Promise<void> {
+    transport.stop()
+    keySet.close()
+    recheck?.close()
+    await within(settings.timeoutMs, Promise.all(registering))
+    transport.close()
+    store?.close()
+    accountHalf?.close()
   }
 
   const inspectSetUp = createSetUpInspection({
@@ -219,7 +266,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     verifyBearer,
     refreshSession: reported(createRefreshSession(clock.comparing(tokens.refreshGrant))),
     logout: reported(createLogout(endSession)),
-    registerUser: onAccounts("registerUser"),
+    registerUser,
     logoutEverywhere: onAccounts("logoutEverywhere"),
     updateAccount: onAccounts("updateAccount"),
     setPassword: onAccounts("setPassword"),
@@ -233,13 +280,26 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     ready: createReady(inspectSetUp, usesByDefault),
     refusalFor,
     close() {
-      transport.close()
-      keySet.close()
-      store?.close()
-      void accountVerbs?.then(verbs => verbs.close())
-      recheck?.close()
+      closing ??= end()
+      return closing
     },
+    health: () => ({
+      ...reachability.state(),
+      keys: keySet.state(),
+      unfinished: accountHalf?.unfinished() ?? 0,
+    }),
     realm: realm.name,
     [syncUsersSteps]: syncSteps,
   })
+}
+
+function nothing(): void {}
+
+/** Waits for work, but no longer than that; until then it holds the process. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise(resolve => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, limit]).finally(() => clearTimeout(timer))
 }

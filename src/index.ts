@@ -13,7 +13,7 @@ export type {
 } from "./errors.js"
 export { isGateError } from "./errors.js"
 export type { GateEvent } from "./events.js"
-export type { Gate } from "./gate.js"
+export type { Gate, Health } from "./gate.js"
 export { createGate } from "./gate.js"
 export type { PasswordCredentials, Session } from "./login-with-password.js"
 export type { MailOptions } from "./mail-options.js"

@@ -46,7 +46,7 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
   async function send(token: string, method: string, path: string, body: unknown): Promise<AdminAnswer> {
     const response = await transport.fetch(
       `${url}${path}`,
-      { endpoint: "admin", share, isRepeatable: method === "GET" },
+      { endpoint: "admin", share, isRepeatable: mayArriveTwice(method, path) },
       {
         method,
         headers: { accept: "application/json", "content-type": "application/json", authorization: `Bearer ${token}` },
@@ -121,6 +121,14 @@ export function accountPath(id: string): string {
 /** Not these, which would address the collection of all accounts, the realm itself or its settings. */
 export function isAccountId(id: string): boolean {
   return !["", ".", "..", "count", "profile"].includes(id)
+}
+
+/**
+ * Whether a request may be sent once more where its answer was lost. Not a creation, nor a mail; nor a password, which
+ * Keycloak may refuse at the second time, as one that was used before.
+ */
+function mayArriveTwice(method: string, path: string): boolean {
+  return method !== "POST" && !/\/(reset-password|[a-z-]+-email)(\?|$)/.test(path)
 }
 
 function parsed(text: string): unknown {

@@ -68,7 +68,7 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
   async function create(account: UserRepresentation): Promise<AdminAnswer | { readonly lost: unknown }> {
     // Its failure must not pass for one of the create.
     await api.serviceToken.get()
-    transport.assertOpen()
+    transport.assertOpen(api.share)
     return ask("POST", "/users", account).catch((lost: unknown) => ({ lost }))
   }
 

@@ -1,6 +1,14 @@
 import { GateError, isGateError } from "../errors.js"
-import type { Endpoint } from "../events.js"
-import { printable } from "../foreign-text.js"
+import type { Endpoint, Report } from "../events.js"
+import { type Answer, problemOf, readBody, toResponse } from "./answer.js"
+import { isLost, isUnlucky, networkFailure, noAnswer, unavailable, unreachable } from "./network-error.js"
+import { askOverOwnConnection } from "./own-connection.js"
+import { createPlaces, type Share } from "./places.js"
+import type { Attempt, Reachability } from "./reachability.js"
+
+export { readJson } from "./answer.js"
+export { unavailable, unreachable, wasNotDone } from "./network-error.js"
+export type { Share } from "./places.js"
 
 /** Requests to Keycloak that end in bounded time, read a bounded body, and follow no redirect. */
 export interface Transport {
@@ -9,186 +17,123 @@ export interface Transport {
    * Answers below 500 are the caller's to read.
    */
   readonly fetch: (url: string, call: Call, init?: RequestInit) => Promise<Response>
-  /** Runs work of a client that brings its own fetch, under the same time limit. */
-  readonly bounded: <Result>(url: string, call: Call, work: (signal: AbortSignal) => Promise<Result>) => Promise<Result>
-  /** @throws {GateError} `closed` after `close()` */
-  readonly assertOpen: () => void
+  /** @throws {GateError} `closed` when no request of this share may begin any more; by default any but a registration's */
+  readonly assertOpen: (share?: Share) => void
+  /** Refuses and aborts everything but what a registration needs to end. */
+  readonly stop: () => void
+  /** Refuses and aborts everything. */
   readonly close: () => void
 }
-
-/**
- * Whose places a request takes, so that no kind of caller can take another's: verification of tokens, what an anonymous
- * caller causes (login, refresh, registration, password reset), the application's calls about accounts, and work beside
- * the requests. `"own"`: what all of them share (keys, service token), which waits for nobody.
- */
-export type Share = "verification" | "anonymous" | "accounts" | "background" | "own"
 
 export interface Call {
   readonly endpoint: Endpoint
   readonly share: Share
-  /** A question without side effects: it may be sent once more. */
+  /** It may arrive twice: a question without side effects, or a change that comes to the same. */
   readonly isRepeatable: boolean
 }
 
-const maxBodyBytes = 1_048_576
+export interface TransportOptions {
+  /** For the wait in line, the request, its repetition and the body of the answer together. */
+  readonly timeoutMs: number
+  readonly maxConcurrentRequests: number
+  readonly reachability: Reachability
+  readonly report: Report
+  /** Milliseconds of a clock that is never set back. */
+  readonly elapsed: () => number
+}
 
-export function createTransport(timeoutMs: number): Transport {
-  const inFlight = new Set<AbortController>()
-  let isClosed = false
+export function createTransport(options: TransportOptions): Transport {
+  const { timeoutMs, reachability, elapsed } = options
+  const places = createPlaces({ ...options, hangs: reachability.hangs })
+  const inFlight = new Map<AbortController, Call>()
+  let isRefused: (call: Call) => boolean = () => false
 
-  function assertOpen(): void {
-    if (isClosed) throw closedError()
+  function refuse(which: typeof isRefused): void {
+    isRefused = which
+    for (const [controller, call] of inFlight) if (which(call)) controller.abort(closedError())
   }
 
-  async function bounded<Result>(
-    url: string,
-    _call: Call,
-    work: (signal: AbortSignal) => Promise<Result>,
-  ): Promise<Result> {
-    assertOpen()
+  /** One request in its share's places, with one limit for all of it. */
+  async function limited(url: string, call: Call, init: RequestInit = {}): Promise<Response> {
+    if (isRefused(call)) throw closedError()
     const controller = new AbortController()
-    const timer = setTimeout(() => controller.abort(timedOut(url, timeoutMs)), timeoutMs)
-    inFlight.add(controller)
+    const { signal } = controller
+    const cameAt = elapsed()
+    let sentAt: number | null = null
+    let hasPlace = false
+    let attempt: Attempt | null = null
+
+    function whyLate(): GateError {
+      if (sentAt === null) return places.tooLate(call.share)
+      if (sentAt - cameAt <= timeoutMs / 2) return noAnswer(url, `no answer within ${timeoutMs} ms`)
+      // Nothing is known of Keycloak, which had too little time; nor whether it has done what it was asked for.
+      const why = `no answer within ${timeoutMs} ms, most of which went by in line`
+      return unavailable(url, why, undefined, places.tooLate(call.share))
+    }
+
+    const timer = setTimeout(() => controller.abort(whyLate()), timeoutMs)
+    inFlight.set(controller, call)
     try {
-      return await work(controller.signal)
-    } catch (error) {
-      // Clients wrap an abort in errors of their own; its reason tells what happened.
-      throw controller.signal.aborted ? controller.signal.reason : error
+      await places.enter(call, signal)
+      hasPlace = true
+      sentAt = elapsed()
+      // Nobody answers within the last millisecond, and who is first in line may be late as well.
+      if (sentAt - cameAt > timeoutMs - 1) throw places.tooLate(call.share)
+      attempt = reachability.sent(call.endpoint)
+      const answer = await ask(url, init, signal, call.isRepeatable)
+      const problem = problemOf(url, call.endpoint, answer)
+      if (problem === null) attempt.answered()
+      else if (problem.isOutage) attempt.failed("bad", problem.error)
+      if (problem?.isThrown === true) throw problem.error
+      return toResponse(answer)
+    } catch (thrown) {
+      // fetch wraps an abort in errors of its own; its reason tells what happened.
+      const error: unknown = signal.aborted ? signal.reason : thrown
+      const failure = isGateError(error) ? networkFailure(error) : null
+      if (failure !== null) attempt?.failed(failure, error as GateError)
+      if (failure === "late") places.sendAway()
+      throw error
     } finally {
       clearTimeout(timer)
       inFlight.delete(controller)
-      // A client that took what it needed from the headers leaves a body unread, and with it a connection open.
+      if (hasPlace) places.leave(call.share)
+      // An answer that was given up leaves a connection open.
       controller.abort()
     }
   }
 
   return {
-    bounded,
-    assertOpen,
-    fetch: (url, call, init) =>
-      bounded(url, call, async signal => {
-        const response = await fetch(url, { ...init, redirect: "manual", signal }).catch((error: unknown) => {
-          throw signal.aborted ? signal.reason : unreachable(url, error)
-        })
-        return readAnswer(url, response, signal)
-      }),
-    close() {
-      isClosed = true
-      for (const controller of inFlight) controller.abort(closedError())
+    fetch: limited,
+    assertOpen(share = "accounts") {
+      if (isRefused({ endpoint: "admin", share, isRepeatable: false })) throw closedError()
     },
+    stop: () => refuse(call => !outlivesStop(call)),
+    close: () => refuse(() => true),
   }
 }
 
-async function readAnswer(url: string, response: Response, signal: AbortSignal): Promise<Response> {
-  const { status, headers } = response
-  const body = await readBody(url, response).catch((error: unknown) => {
-    throw signal.aborted ? signal.reason : isGateError(error) ? error : unreachable(url, error)
-  })
-  if (status === 429 || status >= 500) throw unavailable(url, `it answered ${status}`, retryAfter(headers), { status })
-  if (status >= 300 && status < 400)
-    throw unavailable(url, `it answered with a redirect (${status}), which is not followed`)
-  return new Response(status === 204 ? null : body, { status, headers })
+/** A registration may need a new service token. */
+function outlivesStop({ share, endpoint }: Call): boolean {
+  return share === "registration" || (share === "own" && endpoint === "token")
 }
 
-// fetch itself has no limit for a body.
-async function readBody(url: string, response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > maxBodyBytes) throw unavailable(url, `its answer is longer than ${maxBodyBytes} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
-/** The JSON object of an answer, or `keycloak_unavailable`: what answers something else is not Keycloak. */
-export async function readJson(url: string, response: Response): Promise<Record<string, unknown>> {
-  const text = await response.text()
-  let json: unknown
+async function ask(url: string, init: RequestInit, signal: AbortSignal, isRepeatable: boolean): Promise<Answer> {
   try {
-    json = JSON.parse(text)
-  } catch {
-    // Without the cause: V8's SyntaxError quotes the text, which may be half a token.
-    throw unavailable(url, "its answer is no JSON; something else than Keycloak may listen there")
+    return await askOnce(url, init, signal)
+  } catch (error) {
+    if (signal.aborted) throw error
+    if (isRepeatable && isLost(error)) return askOverOwnConnection(url, init, signal)
+    if (isUnlucky(error)) return askOnce(url, init, signal)
+    throw error
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw unavailable(url, "its answer is no JSON object; something else than Keycloak may listen there")
-  }
-  return json as Record<string, unknown>
 }
 
-const whyByCode: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ENOTFOUND: "no such host",
-  EAI_AGAIN: "the host name can't be looked up",
-  ECONNRESET: "the connection was reset",
-  UND_ERR_SOCKET: "the connection was cut",
-  UND_ERR_CONNECT_TIMEOUT: "no connection in time",
-  ERR_SSL_WRONG_VERSION_NUMBER: "not TLS: `https` to an http port",
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: "not TLS: `https` to an http port",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed; give Node its authority with NODE_EXTRA_CA_CERTS",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate's authority is unknown; give it to Node with NODE_EXTRA_CA_CERTS",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate's authority is unknown; give it to Node with NODE_EXTRA_CA_CERTS",
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host name",
-}
-
-/** Turns a failed connection into `keycloak_unavailable`, with the system's own code in the message. */
-export function unreachable(url: string, error: unknown): GateError {
-  if (isGateError(error)) return error
-  const code = networkCode(error)
-  const why = whyByCode[code] ?? printable(messageOf(error), 200)
-  return unavailable(url, code === "" ? why : `${why} (${printable(code)})`, undefined, error)
-}
-
-// undici says "fetch failed" and puts what happened into the cause.
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return "the request failed"
-  return error.cause instanceof Error ? error.cause.message : error.message
-}
-
-/** Nobody who matters is there: 503, never a bad token. */
-export function unavailable(url: string, why: string, retryAfterSeconds?: number, cause?: unknown): GateError {
-  return new GateError(
-    "keycloak_unavailable",
-    `Can't reach Keycloak at ${new URL(url).origin}: ${why}. Callers get 503, nobody is logged out, and the next request ` +
-      "tries again. Check that it runs; inside Docker `localhost` is this container: set `internalUrl`, e.g. " +
-      "http://keycloak:8080.",
-    { retryAfterSeconds, ...(cause !== undefined && { cause }) },
-  )
-}
-
-/** Whether a request can't have reached Keycloak, so that sending it again can't do its work twice. */
-function wasNeverSent(error: unknown): boolean {
-  const code = networkCode(isGateError(error) ? error.cause : error)
-  return code !== "" && code !== "ECONNRESET" && code !== "UND_ERR_SOCKET" && code in whyByCode
-}
-
-/** Whether what was asked for can't have been done: it was never sent, found no place, or was turned away unread (429). */
-export function wasNotDone(error: unknown): boolean {
-  if (wasNeverSent(error)) return true
-  return isGateError(error) && (error.reason === "overload" || (error.cause as { status?: unknown })?.status === 429)
-}
-
-function networkCode(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : null
-  const code = (cause as { code?: unknown } | null)?.code
-  if (typeof code === "string") return code
-  const first = cause instanceof AggregateError ? cause.errors[0] : null
-  return typeof first?.code === "string" ? first.code : ""
-}
-
-/** Seconds of a `Retry-After` header, given as seconds or as a date. */
-function retryAfter(headers: Headers): number | undefined {
-  const value = headers.get("retry-after")
-  if (value === null) return undefined
-  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000)
-  return seconds >= 0 && seconds <= 86_400 ? seconds : undefined
-}
-
-function timedOut(url: string, timeoutMs: number): GateError {
-  return unavailable(url, `no answer within ${timeoutMs} ms`)
+async function askOnce(url: string, init: RequestInit, signal: AbortSignal): Promise<Answer> {
+  const response = await fetch(url, { ...init, redirect: "manual", signal }).catch((error: unknown) => {
+    throw unreachable(url, error)
+  })
+  const { status, headers } = response
+  return { status, headers, body: await readBody(url, response.body ?? []) }
 }
 
 function closedError(): GateError {

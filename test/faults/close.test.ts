@@ -1,17 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
-import { hangBeforeHeaders } from "../support/faults.ts"
+import { createGate, type Gate, type MemoryUser, memoryUserStore, type UserStore } from "../../src/index.js"
+import { answerLate, hangBeforeHeaders } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
 let realm: FaultyRealm
 let gate: Gate<MemoryUser>
+let userStore: UserStore<MemoryUser>
 beforeEach(async () => {
   realm = await startFaultyRealm()
-  gate = createGate({ ...realm.gateOptions, userStore: memoryUserStore() })
+  userStore = memoryUserStore()
+  gate = createGate({ ...realm.gateOptions, userStore, onEvent: () => undefined })
 })
-afterEach(() => realm.close())
+afterEach(async () => {
+  await gate.close()
+  await realm.close()
+})
 
 const person = {
   username: "ada",
@@ -26,7 +31,6 @@ const calls: readonly { readonly verb: string; readonly call: () => Promise<unkn
   { verb: "refreshSession", call: async () => gate.refreshSession(await realm.mint()) },
   { verb: "logout", call: async () => gate.logout(await realm.mint()) },
   { verb: "registerUser", call: () => gate.registerUser(person) },
-  { verb: "registerUser that creates", call: () => gate.registerUser(person), at: paths.create },
   { verb: "updateAccount", call: () => gate.updateAccount("s-1", { firstName: "Ada" }) },
   { verb: "setPassword", call: () => gate.setPassword("s-1", secrets.password) },
   {
@@ -42,14 +46,14 @@ const calls: readonly { readonly verb: string; readonly call: () => Promise<unkn
 ]
 
 describe("close()", () => {
-  it.each(calls)(
+  it.each(calls.filter(({ verb }) => verb !== "registerUser"))(
     "fails a $verb in flight with `closed`, at once",
     async ({ call, at }) => {
       realm.breakWith(hangBeforeHeaders, { at })
       const inFlight = refusalOf(call())
       await expect.poll(() => realm.requests(at), { interval: 5, timeout: 20_000 }).toBeGreaterThan(0)
       const started = performance.now()
-      gate.close()
+      void gate.close()
       expect(await inFlight).toMatchObject({ code: "closed", status: 503 })
       expect(performance.now() - started).toBeLessThan(500)
     },
@@ -69,9 +73,51 @@ describe("close()", () => {
     expect(await refusalOf(gate.verifyBearer(`Bearer ${token}`))).toMatchObject({ code: "closed" })
   })
 
-  it("can be called twice", () => {
-    gate.close()
-    gate.close()
+  it("lets a registration in flight end, and nothing else begin", { timeout: 30_000 }, async () => {
+    const newcomer = { ...person, username: "grace", email: `grace.${secrets.email}` }
+    realm.breakWith(answerLate(500), { at: paths.create })
+    let row: unknown = null
+    const registered = gate.registerUser(newcomer).then(({ user }) => {
+      row = user
+    })
+    await expect.poll(() => realm.requests(paths.create), { interval: 5, timeout: 20_000 }).toBe(1)
+    const closed = gate.close()
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "closed" })
+    expect(await refusalOf(gate.loginWithPassword(person))).toMatchObject({ code: "closed" })
+    await closed
+    expect(row).toMatchObject({ username: "grace" })
+    expect(realm.users().filter(({ username }) => username === "grace").length).toBe(1)
+    await registered
+  })
+
+  it.each([
+    { name: "Keycloak hangs at the create", at: paths.create },
+    { name: "Keycloak hangs before it gives a service token", at: paths.token },
+    { name: "the store hangs", at: null },
+  ])("waits for a registration no longer than timeoutMs when $name", { timeout: 30_000 }, async ({ at }) => {
+    const timeoutMs = 500
+    let saves = 0
+    const saveUser = () => {
+      saves += 1
+      return new Promise<never>(() => undefined)
+    }
+    const options = { ...realm.gateOptions, userStore: { ...userStore, saveUser }, timeoutMs, onEvent: () => undefined }
+    const slow = createGate(options)
+    if (at !== null) realm.breakWith(hangBeforeHeaders, { at })
+    slow.registerUser({ ...person, username: "hopper", email: `hopper.${secrets.email}` }).catch(() => undefined)
+    const came = () => (at === null ? saves : realm.requests(at))
+    await expect.poll(came, { interval: 5, timeout: 20_000 }).toBeGreaterThan(0)
+    const started = performance.now()
+    await slow.close()
+    expect(performance.now() - started).toBeLessThan(timeoutMs + 1000)
+    expect(await refusalOf(slow.verifyBearer(null))).toMatchObject({ code: "closed" })
+  })
+
+  it("resolves once, however often it is called", async () => {
+    const closed = gate.close()
+    expect(gate.close()).toBe(closed)
+    await closed
+    expect(gate.close()).toBe(closed)
   })
 
   it("leaves other gates open", async () => {

@@ -11,7 +11,7 @@ import {
 } from "../../src/index.js"
 import { defaultRealm } from "../../src/testing/default-realm.js"
 import { startTestRealm } from "../../src/testing/index.js"
-import { answerWith, cutAnswer, endless, hangBeforeHeaders, performThen, reset } from "../support/faults.ts"
+import { answerWith, cutAnswer, endless, hangBeforeHeaders, holdUp, performThen, reset } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { type Fault, startFaultyServer } from "../support/faulty-server.ts"
 import { paths } from "../support/paths.ts"
@@ -112,7 +112,7 @@ const failing: readonly { readonly how: string; readonly begin: () => void }[] =
     how: "the answer to the create and the look-up were lost",
     begin() {
       realm.breakWith(cutAnswer, { at: paths.create, times: 1 })
-      realm.breakWith(reset, { at: paths.find, times: 1 })
+      realm.breakWith(reset, { at: paths.find, times: 2 }) // a question is sent once more
     },
   },
   {
@@ -341,23 +341,37 @@ describe("a row that is saved after its registration has failed for lateness", (
 })
 
 describe("close()", () => {
-  it("names the account of a registration in flight that can't be undone any more", async () => {
+  /** Half of the time that a registration has to end goes by before the request that hangs. */
+  async function closeBefore(hanging: RegExp, letGo: () => unknown): Promise<void> {
+    const closed = gate.close()
+    await seconds(300)
+    letGo()
+    await expect.poll(() => realm.requests(hanging)).toBe(1)
+    await seconds(300)
+    await closed
+  }
+
+  it("names the account of a registration that did not end in time and can't be undone any more", async () => {
     const person = newPerson()
-    realm.breakWith(hangBeforeHeaders, { at: paths.availableRoles })
+    const held = holdUp()
+    realm.breakWith(held.fault, { at: paths.availableRoles })
+    realm.breakWith(hangBeforeHeaders, { at: paths.giveRoles })
     const error = refusalOf(gate.registerUser(person))
     await expect.poll(() => realm.requests(paths.availableRoles)).toBe(1)
-    gate.close()
+    await closeBefore(paths.giveRoles, held.letGo)
     const { id = "" } = accountOf(person) ?? {}
     expect(await error).toMatchObject({ code: "closed" })
     await expect.poll(settled).toMatchObject([{ outcome: "abandoned", subject: id }])
     expect((await error).message).toContain(id)
   })
 
-  it("names the stamps of a create in flight: nobody knows whether it worked", async () => {
+  it("names the stamps of a create that did not end in time: nobody knows whether it worked", async () => {
+    const held = holdUp()
+    realm.breakWith(held.fault, { at: paths.profile })
     realm.breakWith(hangBeforeHeaders, { at: paths.create })
     const error = refusalOf(gate.registerUser(newPerson()))
-    await expect.poll(() => realm.requests(paths.create)).toBe(1)
-    gate.close()
+    await expect.poll(() => realm.requests(paths.profile)).toBe(1)
+    await closeBefore(paths.create, held.letGo)
     expect(await error).toMatchObject({ code: "closed" })
     await expect.poll(settled).toMatchObject([{ outcome: "abandoned", subject: null }])
   })

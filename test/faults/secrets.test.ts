@@ -47,12 +47,14 @@ describe("secretsIn, which every refusal of these tests goes through,", () => {
 
 describe("no secret is shown by", () => {
   it("a gate that has registered, logged in and verified", async () => {
-    await gate.registerUser(person)
-    const session = await gate.loginWithPassword(person)
-    await gate.verifyBearer(`Bearer ${session.accessToken}`, {})
-    await gate.refreshSession(session.refreshToken)
-    expect(secretsIn(inspect(gate, { depth: 10, showHidden: true }))).toEqual([])
-    expect(secretsIn(gate)).toEqual([])
+    const patient = createGate({ ...options(), timeoutMs: undefined, userStore: memoryUserStore() })
+    await patient.registerUser(person)
+    const session = await patient.loginWithPassword(person)
+    await patient.verifyBearer(`Bearer ${session.accessToken}`, {})
+    await patient.refreshSession(session.refreshToken)
+    expect(secretsIn(inspect(patient, { depth: 10, showHidden: true }))).toEqual([])
+    expect(secretsIn(patient)).toEqual([])
+    await patient.close()
   })
 
   it("a principal in JSON or in a log: its token is not there, its e-mail is the person's own", async () => {
