@@ -1,12 +1,9 @@
-import { GateError, isGateError } from "./errors.js"
+import { GateError } from "./errors.js"
 import { printable } from "./foreign-text.js"
-import { readCursor, type SyncPlace, writeCursor } from "./sync-cursor.js"
-import type { AccountListing, ListedAccount } from "./user/account-listing.js"
-import { nextStep, shortened, start, type WalkPosition } from "./user/account-walk.js"
-import type { BoundedStore } from "./user/bounded-store.js"
-import { mapLimited } from "./user/map-limited.js"
-import type { UserSync } from "./user/sync-user.js"
-import type { SubjectRange, UserIdentity, UserProfile } from "./user/user-store.js"
+import { readCursor, type SyncPlace } from "./sync-cursor.js"
+import { pagesOf, type SyncUsersSteps, wholeRun } from "./sync-run.js"
+import { start } from "./user/account-walk.js"
+import type { UserIdentity } from "./user/user-store.js"
 import type { VerifyBearer } from "./verify-bearer.js"
 
 export interface SyncUsersOptions {
@@ -15,8 +12,14 @@ export interface SyncUsersOptions {
   /**
    * What becomes of rows whose account is gone: `"report"` only tells, `"remove"` calls the store's `removeUser`, a
    * function does what you want, such as marking the row. By default nobody looks. Needs the store's `listSubjects`.
+   * Both are done at the end, after all rows were looked at, and not to suspiciously many: see `maxMissing`.
    */
   readonly onMissing?: "report" | "remove" | ((identity: UserIdentity) => void | Promise<void>) | undefined
+  /**
+   * How many rows may be removed, or handed to the function: a whole number, or `Infinity`. More end the run before the
+   * first one goes. By default more than 20 that are more than a tenth are too many, and more than half of at least five.
+   */
+  readonly maxMissing?: number | undefined
   /** Where an earlier run stopped: the cursor of its last page, or of the error it ended with. Includes its `since`. */
   readonly cursor?: string | undefined
   /** How many of the store's functions run at once; default 8, at most 1000. */
@@ -52,23 +55,11 @@ export interface SyncedPage<User> {
   readonly cursor: string | null
 }
 
-/** A run that begins when it is iterated or awaited, and begins anew each time. */
-export interface UsersSync<User> extends AsyncIterable<SyncedPage<User>>, PromiseLike<SyncProgress> {}
-
-/** What `syncUsers` needs of a gate, beyond what an application sees of it. */
-export interface SyncUsersSteps<User> {
-  readonly issuer: string
-  readonly store: Pick<BoundedStore<User>, "canList" | "listSubjects" | "bounded">
-  readonly rows: Pick<UserSync<User>, "beginReading" | "saveListed" | "removeUser">
-  readonly listing: AccountListing
-}
+/** A promise of a whole run, which begins when somebody waits for it; iterated, a run of its own each time. */
+export interface UsersSync<User> extends AsyncIterable<SyncedPage<User>>, Promise<SyncProgress> {}
 
 /** Where a gate carries them: registered, because an application may load this module twice. */
 export const syncUsersSteps: symbol = Symbol.for("keycloak-gate.syncUsers")
-
-// An account of `registerUser` is dated up to 60 s back, and clocks differ.
-const sinceMarginMs = 120_000
-const rowsAtOnce = 50
 
 /**
  * Takes all accounts of the realm into the store, a page at a time: for the first import, and for a nightly
@@ -78,10 +69,15 @@ const rowsAtOnce = 50
  * An account that is renamed while it is being read may be left to its next token or to the next run. A row is missing only if
  * Keycloak itself says of its subject that there is no such user. The service account needs `view-users` or `manage-users`.
  *
+ * What it throws has a `cursor` to go on from, whoever made it; only what is frozen, or no object, stays without.
+ *
  * @throws {GateError} `config_invalid` at once when an option is wrong, or the gate has no `userStore`
- * @throws {GateError} `keycloak_unavailable`, with a `cursor` to go on from, when Keycloak can't be reached
- * @throws {GateError} `keycloak_refused_us`, likewise, when the service account may not see accounts
+ * @throws {GateError} `keycloak_unavailable` when Keycloak can't be reached
+ * @throws {GateError} `keycloak_refused_us` when the service account may not see accounts, or so many accounts are missing
+ * that this is hardly the realm of these rows; nothing is removed then
+ * @throws {GateError} `store_unavailable` when the store or `onMissing` does not settle in time
  * @throws {GateError} `closed` after the gate's `close()`
+ * @throws what the store, `onMissing` or `onProgress` throws, and the signal's reason
  * @example
  * for await (const { users } of syncUsers(gate)) console.log(users.length)
  */
@@ -92,147 +88,23 @@ export function syncUsers<User>(
   const steps = stepsOf<User>(gate)
   checkOptions(options, steps)
   const begin = placeOf(options, steps.issuer)
+  let whole: Promise<SyncProgress> | null = null
+  function promise(): Promise<SyncProgress> {
+    whole ??= wholeRun(steps, options, begin)
+    return whole
+  }
   return {
     [Symbol.asyncIterator]: () => pagesOf(steps, options, begin),
-    // biome-ignore lint/suspicious/noThenProperty: awaiting an iterator does nothing, silently; here it is the whole run.
-    then: (done, failed) => wholeRun(steps, options, begin).then(done, failed),
+    [Symbol.toStringTag]: "Promise",
+    // biome-ignore lint/suspicious/noThenProperty: a promise that begins no work before somebody waits for it.
+    then: (done, failed) => promise().then(done, failed),
+    catch: failed => promise().catch(failed),
+    finally: settled => promise().finally(settled),
   }
 }
 
-async function wholeRun<User>(
-  steps: SyncUsersSteps<User>,
-  options: SyncUsersOptions,
-  begin: SyncPlace,
-): Promise<SyncProgress> {
-  const run = pagesOf(steps, options, begin)
-  for (;;) {
-    const { done, value } = await run.next()
-    if (done) return value
-  }
-}
-
-/** Yields the pages, returns how far it came in the end. */
-async function* pagesOf<User>(
-  steps: SyncUsersSteps<User>,
-  options: SyncUsersOptions,
-  begin: SyncPlace,
-): AsyncGenerator<SyncedPage<User>, SyncProgress> {
-  const { issuer, store, rows, listing } = steps
-  const { onMissing, signal, onProgress, concurrency = 8 } = options
-  const counts = { saved: 0, total: 0, checked: 0, missing: 0 }
-  let place: SyncPlace | null = begin
-  let progress: SyncProgress = { phase: begin.phase, ...counts, cursor: null }
-
-  /** Asks Keycloak; whatever it can't answer, the run can go on from here. */
-  async function ask<Result>(question: () => Promise<Result>): Promise<Result> {
-    try {
-      return await orAborted(question, signal)
-    } catch (error) {
-      throw isGateError(error) && place !== null ? withCursor(error, writeCursor(issuer, place)) : error
-    }
-  }
-
-  /** The same for each of these, several at once. */
-  function forEach<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
-    return mapLimited(items, concurrency, item => {
-      signal?.throwIfAborted()
-      return work(item)
-    })
-  }
-
-  function reached(phase: SyncProgress["phase"], users: readonly User[], missing: readonly UserIdentity[]) {
-    counts.saved += users.length
-    counts.missing += missing.length
-    const cursor = place === null ? null : writeCursor(issuer, place)
-    progress = Object.freeze({ phase, ...counts, cursor })
-    onProgress?.(progress)
-    return Object.freeze({ phase, users, missing, cursor })
-  }
-
-  async function treatMissing(identity: UserIdentity): Promise<void> {
-    if (onMissing === "remove") await rows.removeUser(identity)
-    if (typeof onMissing === "function") {
-      await rows.removeUser(identity, () => store.bounded("onMissing", () => onMissing(identity)))
-    }
-  }
-
-  await ask(listing.assertMaySee)
-  const createdAfter = place.phase === "accounts" ? place.createdAfter : null
-  counts.total = await ask(() => listing.countAccounts(createdAfter))
-
-  if (place.phase === "accounts") {
-    const readPage = (first: number, max: number) => listing.readPage({ first, max, createdAfter })
-    const read = (position: WalkPosition) => ({ reading: rows.beginReading(), step: nextStep(readPage, position) })
-    let ahead = read(place.position)
-    while (place?.phase === "accounts") {
-      const { reading } = ahead
-      const { asOf, accounts, next } = await ask(() => ahead.step)
-      if (next !== null) {
-        ahead = read(next) // Keycloak works on it while this page is saved
-        early(ahead.step)
-      }
-      const saved = await forEach(accounts, account => rows.saveListed(profileOf(issuer, account, asOf), reading))
-      const users = saved.filter(user => user !== null)
-      place = next === null ? null : { phase: "accounts", position: shortened(next), createdAfter }
-      if (place === null && onMissing !== undefined) place = { phase: "rows", after: null }
-      yield reached("accounts", users, [])
-    }
-  }
-
-  while (place?.phase === "rows") {
-    const { after }: { after: string | null } = place
-    const subjects = await listSubjects(store, { issuer, after, limit: rowsAtOnce })
-    const gone = await ask(() => listing.withoutAccount(subjects))
-    const missing = gone.map(subject => Object.freeze({ issuer, subject }))
-    await forEach(missing, treatMissing)
-    counts.checked += subjects.length
-    const last = subjects.at(-1)
-    place = last === undefined ? null : { phase: "rows", after: last }
-    yield reached("rows", [], missing)
-  }
-  return progress
-}
-
-function profileOf(issuer: string, { id, ...account }: ListedAccount, asOf: Date): UserProfile {
-  return { issuer, subject: id, ...account, asOf }
-}
-
-/** A store that starts over again and again would keep this running for ever. */
-async function listSubjects(
-  store: Pick<BoundedStore<unknown>, "listSubjects">,
-  range: SubjectRange,
-): Promise<readonly string[]> {
-  const subjects = await store.listSubjects(range)
-  if (range.after === null || !subjects.includes(range.after)) return subjects
-  throw new GateError("config_invalid", "The userStore's `listSubjects` gave a subject that is not after `after`.")
-}
-
-/** A promise that is awaited only later: should it fail before, that is no unhandled rejection. */
-function early<Result>(work: Promise<Result>): Promise<Result> {
-  work.catch(() => undefined)
-  return work
-}
-
-async function orAborted<Result>(work: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (signal === undefined) return work()
-  signal.throwIfAborted()
-  let abort = (): void => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason)
-    signal.addEventListener("abort", abort, { once: true })
-  })
-  try {
-    return await Promise.race([early(work()), aborted])
-  } finally {
-    signal.removeEventListener("abort", abort)
-  }
-}
-
-function withCursor(error: GateError, cursor: string): GateError {
-  const seconds = error.headers["Retry-After"]
-  const retryAfterSeconds = seconds === undefined ? undefined : Number(seconds)
-  return new GateError(error.code, error.message, { cursor, retryAfterSeconds, cause: error })
-}
+// An account of `registerUser` is dated up to 60 s back, and clocks differ.
+const sinceMarginMs = 120_000
 
 function firstPlace(since: Date | undefined): SyncPlace {
   const createdAfter = since === undefined ? null : new Date(Math.max(0, since.getTime() - sinceMarginMs))
@@ -252,6 +124,10 @@ const expectations: Readonly<Record<keyof SyncUsersOptions, [expected: string, i
     onMissing: [
       '"report", "remove" or a function',
       value => value === "report" || value === "remove" || typeof value === "function",
+    ],
+    maxMissing: [
+      "a whole number from 0, or Infinity",
+      value => value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && (value as number) >= 0),
     ],
     cursor: ["a cursor that syncUsers gave", value => typeof value === "string"],
     concurrency: [

@@ -18,6 +18,9 @@ describe("syncUsers", () => {
     ["since", { since: "2026-01-01" }],
     ["since", { since: new Date("nonsense") }],
     ["onMissing", { onMissing: "delete" }],
+    ["maxMissing", { maxMissing: -1 }],
+    ["maxMissing", { maxMissing: 0.1 }],
+    ["maxMissing", { maxMissing: "10" }],
     ["cursor", { cursor: "bm90IG91cnM" }],
     ["cursor", { cursor: "" }],
     ["concurrency", { concurrency: 0 }],
@@ -34,7 +37,7 @@ describe("syncUsers", () => {
   })
 
   it("takes undefined for every option", () => {
-    const names = ["since", "onMissing", "cursor", "concurrency", "signal", "onProgress"]
+    const names = ["since", "onMissing", "maxMissing", "cursor", "concurrency", "signal", "onProgress"]
     syncUsers(gate, Object.fromEntries(names.map(name => [name, undefined])))
   })
 
@@ -56,6 +59,18 @@ describe("syncUsers", () => {
     syncUsers(gate, { cursor: error.cursor })
     const other = createGate({ ...connection, realm: "other", userStore: memoryUserStore() })
     expect(refusalOf(() => syncUsers(other, { cursor: error.cursor }))).toMatchObject({ code: "config_invalid" })
+  })
+
+  it("is a promise: one run however often it is waited for", async () => {
+    const run: Promise<unknown> = syncUsers(gate)
+    const caught = run.catch(thrown => thrown)
+    const [error, other] = [await caught, await Promise.resolve(run).then(undefined, thrown => thrown)]
+    expect(error).toMatchObject({ code: "keycloak_unavailable" })
+    expect(other).toBe(error)
+    const after: unknown[] = []
+    await expect(run.finally(() => after.push("finally"))).rejects.toBe(error)
+    expect(after).toEqual(["finally"])
+    await expect(Promise.race([run])).rejects.toBe(error)
   })
 
   it("asks nothing of anybody before it is iterated or awaited", () => {

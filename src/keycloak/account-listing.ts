@@ -31,6 +31,15 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
     return { id, ...texts, emailVerified: emailVerified === true }
   }
 
+  async function notListed(subjects: readonly string[]): Promise<readonly string[]> {
+    const found = new Set<string>()
+    for (const ids of inQueries(subjects)) {
+      const query = `?search=${encodeURIComponent(`id:${ids.join(" ")}`)}&max=${ids.length}&briefRepresentation=true`
+      for (const { id } of (await readAccounts(query)).accounts) found.add(id)
+    }
+    return subjects.filter(subject => !found.has(subject))
+  }
+
   async function isGone(subject: string): Promise<boolean> {
     const answer = await api.ask("GET", `/users/${encodeURIComponent(subject)}`)
     if (answer.status === 200) return false
@@ -52,14 +61,10 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
       const { accounts } = await readAccounts("?createdAfter=0&max=1&briefRepresentation=true")
       if (accounts.length === 0) throw lacksViewUsers(api.clientId)
     },
+    notListed,
     async withoutAccount(subjects) {
-      const found = new Set<string>()
-      for (const ids of inQueries(subjects)) {
-        const query = `?search=${encodeURIComponent(`id:${ids.join(" ")}`)}&max=${ids.length}&briefRepresentation=true`
-        for (const { id } of (await readAccounts(query)).accounts) found.add(id)
-      }
       const gone: string[] = []
-      for (const subject of subjects) if (!found.has(subject) && (await isGone(subject))) gone.push(subject)
+      for (const subject of await notListed(subjects)) if (await isGone(subject)) gone.push(subject)
       return gone
     },
   }

@@ -9,6 +9,8 @@ export interface AccountListing {
   readonly countAccounts: (createdAfter: Date | null) => Promise<number>
   /** Throws where Keycloak would answer every listing with an empty list instead of a refusal. */
   readonly assertMaySee: () => Promise<void>
+  /** Those of these subjects that a search does not find: mostly, but not only, because their account is gone. */
+  readonly notListed: (subjects: readonly string[]) => Promise<readonly string[]>
   /** Those of these subjects whose account is gone, each proven by Keycloak's own word. */
   readonly withoutAccount: (subjects: readonly string[]) => Promise<readonly string[]>
 }

@@ -50,13 +50,17 @@ describe("syncUsers that ends before its end", () => {
     expect([...names].sort()).toEqual(["ada", ...people])
   })
 
-  it("hands through what the store throws, and begins no further save", async () => {
-    const failure = new Error("disk full")
+  it("hands through what the store throws, begins no further save, and goes on from the cursor on it", async () => {
+    const failure: Error & { cursor?: string } = new Error("disk full")
     let saves = 0
-    const saveUser = () => (++saves >= 10 ? Promise.reject(failure) : Promise.resolve({} as MemoryUser))
+    const saveUser: typeof store.saveUser = profile =>
+      ++saves >= 210 ? Promise.reject(failure) : store.saveUser(profile)
     const failing = createGate({ ...realm.gateOptions, userStore: { ...store, saveUser } })
     await expect(syncUsers(failing, { concurrency: 4 })).rejects.toBe(failure)
-    expect(saves).toBeLessThan(14)
+    expect(saves).toBeLessThan(214)
+    const done = await syncUsers(gate, { cursor: failure.cursor })
+    expect(done.saved).toBeLessThan(300)
+    expect([...names].sort()).toEqual(["ada", ...people])
   })
 
   it("ends with the signal's reason", async () => {
@@ -81,8 +85,9 @@ describe("syncUsers that ends before its end", () => {
 })
 
 describe("syncUsers with onMissing, for a row whose account is gone,", () => {
+  const issuerHere = () => `${realm.url}/realms/shop`
   async function saveRow() {
-    const identity = { issuer: `${realm.url}/realms/shop`, subject: randomUUID() }
+    const identity = { issuer: issuerHere(), subject: randomUUID() }
     const nobody = { username: null, email: null, emailVerified: false, firstName: null, lastName: null }
     await store.saveUser({ ...nobody, ...identity, asOf: new Date(0) })
     return identity
@@ -105,6 +110,20 @@ describe("syncUsers with onMissing, for a row whose account is gone,", () => {
     const done = await syncUsers(gate, { onMissing: "remove", cursor: error.cursor })
     expect(done).toMatchObject({ saved: 0, missing: 1, cursor: null })
     expect(await store.findUser(identity)).toBeNull()
+  })
+
+  it("saves and removes nothing when the realm is not that of the rows, unless it is told how many may go", async () => {
+    for (let row = 0; row < 8; row++) await saveRow()
+    const rows = async () => (await store.listSubjects?.({ issuer: issuerHere(), after: null, limit: 1000 }))?.length
+    names.clear()
+    for (const onMissing of ["remove", () => undefined] as const) {
+      const error = await syncUsers(gate, { onMissing }).catch(thrown => thrown)
+      expect(error).toMatchObject({ code: "keycloak_refused_us", cursor: expect.any(String) })
+    }
+    expect([names.size, await rows()]).toEqual([0, 8])
+    expect(await syncUsers(gate, { onMissing: "report" })).toMatchObject({ saved: 431, missing: 8 })
+    expect(await syncUsers(gate, { onMissing: "remove", maxMissing: 8 })).toMatchObject({ missing: 8 })
+    expect(await rows()).toBe(431)
   })
 
   it("removes nothing when every listing comes back empty", async () => {
