@@ -25,7 +25,7 @@ export async function openPostgres(): Promise<DemoDatabase> {
   const place = `${url.host}${url.pathname}`
   const schema = `gate_demo_${process.pid}`
   url.searchParams.set("options", `-c search_path=${schema}`)
-  const pool = new pg.Pool({ connectionString: url.href, connectionTimeoutMillis: 3000 })
+  const pool = new pg.Pool({ connectionString: url.href, connectionTimeoutMillis: 3000, statement_timeout: 5000 })
   pool.on("error", error => console.error(`PostgreSQL closed a connection: ${error.message}`))
   try {
     await pool.query(`CREATE SCHEMA ${schema}`)

@@ -2,9 +2,16 @@ import type { UserStore } from "keycloak-gate"
 import { createPool, type Pool, type RowDataPacket } from "mysql2/promise"
 import type { Row, SignUp } from "./row.ts"
 
-/** A pool for `createMariaDbStore`. In UTC, because mysql2 otherwise writes dates as this process's own clock shows them. */
+/**
+ * A pool for `createMariaDbStore`. In UTC, because mysql2 otherwise writes dates as this process's own clock shows them.
+ *
+ * Its limits are far below the gate's `storeTimeoutMs` (30 s), so that the database says what is wrong before the gate gives
+ * up. MySQL has `max_execution_time` in place of `max_statement_time`: in milliseconds, and for SELECT alone.
+ */
 export function createMariaDbPool(uri: string): Pool {
-  return createPool({ uri, timezone: "Z" })
+  const pool = createPool({ uri, timezone: "Z", connectTimeout: 5000 })
+  pool.on("connection", connection => void connection.query("SET SESSION max_statement_time = 5"))
+  return pool
 }
 
 /** The table of `mariadb.sql` as a user store, for `mysql2`. It reads rows back, because MySQL has no RETURNING. */

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import type { UserStore } from "keycloak-gate"
-import pg from "pg"
 import { createMariaDbPool, createMariaDbStore } from "./mariadb.ts"
-import { createPostgresStore } from "./postgres.ts"
+import { createPostgresPool, createPostgresStore } from "./postgres.ts"
 import type { Row } from "./row.ts"
 import { createSqliteStore, sqliteTable } from "./sqlite.ts"
 
@@ -20,9 +19,7 @@ export async function openStore({ PG_URL, MARIADB_URL, SQLITE_FILE }: NodeJS.Pro
 }
 
 async function openPostgres(connectionString: string): Promise<OpenStore> {
-  const pool = new pg.Pool({ connectionString })
-  // Without a listener, a connection that the server closes would end this process; the pool opens another one.
-  pool.on("error", error => console.error(`PostgreSQL closed a connection: ${error.message}`))
+  const pool = createPostgresPool(connectionString)
   await pool.query(tableIn("postgres.sql"))
   return { name: "PostgreSQL", userStore: createPostgresStore(pool), close: () => pool.end() }
 }

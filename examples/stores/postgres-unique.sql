@@ -7,34 +7,38 @@ CREATE TABLE IF NOT EXISTS app_user (
   -- people arrives in any order.
   told_username  text,
   told_email     text,
-  -- The rule: who was told a name last holds it. Everybody else's is parked, which is null here, and comes back when the
-  -- holder lets go of it. (Should your columns be NOT NULL, park with 'parked:' || id in place of null.)
-  -- Deferrable, so that names may be swapped in one statement.
-  username       text UNIQUE DEFERRABLE,
-  email          text UNIQUE DEFERRABLE,
+  -- The rule, within one issuer: who was told a name last holds it. Everybody else's is parked, which is null here, and
+  -- comes back when the holder lets go of it. (Should your columns be NOT NULL, park with 'parked:' || id in place of null.)
+  username       text,
+  email          text,
   email_verified boolean NOT NULL,
   first_name     text,
   last_name      text,
   as_of          timestamptz NOT NULL,
   plan           text,
   created_at     timestamptz NOT NULL DEFAULT now(),
-  UNIQUE (issuer, subject)
+  UNIQUE (issuer, subject),
+  -- Another realm's people have names of their own. Deferrable, so that names may be swapped in one statement.
+  UNIQUE (issuer, username) DEFERRABLE,
+  UNIQUE (issuer, email) DEFERRABLE
 );
-CREATE INDEX IF NOT EXISTS app_user_told_username ON app_user (told_username);
-CREATE INDEX IF NOT EXISTS app_user_told_email ON app_user (told_email);
+CREATE INDEX IF NOT EXISTS app_user_told_username ON app_user (issuer, told_username);
+CREATE INDEX IF NOT EXISTS app_user_told_email ON app_user (issuer, told_email);
 
--- Gives each of these names to the row that was told it last.
-CREATE OR REPLACE FUNCTION assign_names(usernames text[], emails text[]) RETURNS void LANGUAGE sql AS $$
+-- Gives each of these names of an issuer to the row that was told it last.
+CREATE OR REPLACE FUNCTION assign_names(of_issuer text, usernames text[], emails text[]) RETURNS void LANGUAGE sql AS $$
   UPDATE app_user AS one SET username = CASE WHEN NOT EXISTS (
       SELECT FROM app_user AS other
-      WHERE other.told_username = one.told_username AND (other.as_of, other.id) > (one.as_of, one.id)
+      WHERE other.issuer = one.issuer AND other.told_username = one.told_username
+        AND (other.as_of, other.id) > (one.as_of, one.id)
     ) THEN told_username END
-  WHERE told_username = ANY (usernames);
+  WHERE issuer = of_issuer AND told_username = ANY (usernames);
   UPDATE app_user AS one SET email = CASE WHEN NOT EXISTS (
       SELECT FROM app_user AS other
-      WHERE other.told_email = one.told_email AND (other.as_of, other.id) > (one.as_of, one.id)
+      WHERE other.issuer = one.issuer AND other.told_email = one.told_email
+        AND (other.as_of, other.id) > (one.as_of, one.id)
     ) THEN told_email END
-  WHERE told_email = ANY (emails);
+  WHERE issuer = of_issuer AND told_email = ANY (emails);
 $$;
 
 -- One save at a time: two at once that give one name away would refuse each other.
@@ -60,7 +64,8 @@ BEGIN
     last_name      = CASE WHEN held.as_of > told.as_of THEN held.last_name      ELSE told.last_name      END,
     as_of          = GREATEST(held.as_of, told.as_of),
     plan           = COALESCE(told.plan, held.plan);
-  PERFORM assign_names(ARRAY[old.told_username, told.told_username], ARRAY[old.told_email, told.told_email]);
+  PERFORM assign_names(
+    told.issuer, ARRAY[old.told_username, told.told_username], ARRAY[old.told_email, told.told_email]);
   SELECT * INTO saved FROM app_user WHERE issuer = told.issuer AND subject = told.subject;
   RETURN saved;
 END
@@ -72,6 +77,6 @@ DECLARE
 BEGIN
   PERFORM pg_advisory_xact_lock('app_user'::regclass::bigint);
   DELETE FROM app_user WHERE issuer = of_issuer AND subject = of_subject RETURNING * INTO old;
-  PERFORM assign_names(ARRAY[old.told_username], ARRAY[old.told_email]);
+  PERFORM assign_names(of_issuer, ARRAY[old.told_username], ARRAY[old.told_email]);
 END
 $$;

@@ -1,6 +1,18 @@
 import type { UserStore } from "keycloak-gate"
-import type { Pool } from "pg"
+import pg, { type Pool } from "pg"
 import type { Row, SignUp } from "./row.ts"
+
+/**
+ * A pool for `createPostgresStore`. Its limits are far below the gate's `storeTimeoutMs` (30 s), so that the database says
+ * what is wrong before the gate gives up. The last one is for a network that swallows everything.
+ */
+export function createPostgresPool(connectionString: string): Pool {
+  const limits = { connectionTimeoutMillis: 5000, statement_timeout: 5000, query_timeout: 10_000 }
+  const pool = new pg.Pool({ connectionString, ...limits })
+  // Without a listener, a connection that the server closes would end this process; the pool opens another one.
+  pool.on("error", error => console.error(`PostgreSQL closed a connection: ${error.message}`))
+  return pool
+}
 
 /**
  * The table of `postgres.sql` as a user store, for `pg`.

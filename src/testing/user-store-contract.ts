@@ -44,6 +44,8 @@ export function userStoreContract<User>(
 ): readonly UserStoreCase[] {
   const { extra = { plan: "pro" }, attributesAreUnique = false } = options
   const chosen = [
+    // First, because what breaks it breaks all others too, and they would name another mistake.
+    ...(extra === null ? [] : [caseWithoutExtra(extra)]),
     ...cases,
     ...(attributesAreUnique ? [] : casesOfSharedAttributes),
     ...(extra === null ? [] : casesOfExtra(extra)),
@@ -77,12 +79,14 @@ interface Probe<User> {
   /** Saves, and fails with this mistake where that throws or returns no row. */
   save(profile: UserProfile, mistake: string, extra?: unknown): Promise<User>
   /** Saves, whatever comes of it. */
-  attempt(profile: UserProfile): Promise<User | null | undefined | Error>
+  attempt(profile: UserProfile, extra?: unknown): Promise<User | null | undefined | Error>
   /** Finds, and fails where that throws or gives neither a row nor null; with this mistake where it isn't undefined. */
   find(identity: UserIdentity, mistake?: string): Promise<User | null>
   remove(identity: UserIdentity, mistake: string): Promise<void>
   /** Null where the store doesn't list. */
   list(range: SubjectRange): Promise<readonly string[] | null>
+  /** What the row holds, unique attributes included. */
+  heldBy(row: User | null): Partial<UserProfile>
   /** The names of the profile's fields of which the row holds something else. */
   differences(row: User | null, profile: UserProfile): readonly string[]
   /** Fails with this mistake unless the row holds the profile. */
@@ -126,6 +130,7 @@ function createProbe<User>(
   return {
     issuer,
     differences,
+    heldBy: row => (row === null ? {} : reader.profileOf(row)),
     keyOf: reader.keyOf,
     holdsExtra: reader.holdsExtra,
     profile(subject, changes) {
@@ -137,7 +142,7 @@ function createProbe<User>(
       if (!isRow(row)) throw failure(`saveUser returned ${shown(row)} instead of the row`, mistake)
       return row
     },
-    attempt: profile => outcome(() => save(profile)),
+    attempt: (profile, extra) => outcome(() => save(profile, extra)),
     async find({ issuer, subject }, mistake) {
       const row = await outcome(async () => store.findUser({ issuer, subject }))
       const noNull =
@@ -478,6 +483,24 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "leaves everybody's names alone when somebody of another issuer has the same ones",
+    async check({ issuer, profile, save, attempt, find, heldBy }) {
+      const mistake =
+        "a rule for unique names that looks across issuers: another realm's person takes the names of yours. Names are unique " +
+        "per issuer, in every index and in every look-up: UNIQUE (issuer, username)"
+      await save(profile("ada"), "a new person is inserted")
+      const before = heldBy(await find(profile("ada")))
+      const namesake = profile("somebody else", { issuer: `${issuer}/other`, asOf: late })
+      const answer = await attempt(namesake)
+      if (answer instanceof Error)
+        throw failure(`saveUser threw "${answer.message}" for a namesake of another issuer`, mistake)
+      const after = heldBy(await find(profile("ada")))
+      if (Object.entries(before).every(([field, value]) => isSameValue(value, after[field as keyof UserProfile])))
+        return
+      throw failure("a namesake of another issuer has changed a row", mistake)
+    },
+  },
+  {
     name: "lists each subject of its issuer once, in portions, where it has listSubjects at all",
     async check({ issuer, profile, save, list }) {
       const other = `${issuer}/other`
@@ -590,6 +613,29 @@ const casesOfSharedAttributes: readonly Case[] = [
     },
   },
 ]
+
+function caseWithoutExtra(extra: Readonly<Record<string, unknown>>): Case {
+  return {
+    name: "makes a row of somebody new who comes without sign-up data",
+    async check({ profile, attempt, save, find, expectProfile, holdsExtra }) {
+      const mistake =
+        "whoever was made elsewhere comes with a token, and `extra` is undefined then. The columns of your own data have to " +
+        "allow NULL or have a default, and `extra` has to be looked at before something is read from it"
+      const first = await attempt(profile("ada"))
+      const what = first instanceof Error ? `threw "${first.message}"` : `returned ${shown(first)}`
+      if (!isRow(first) && isRow(await attempt(profile("bob", bob), extra))) {
+        throw failure(`saveUser ${what} for a person without sign-up data, and takes people who have some`, mistake)
+      }
+      expectProfile(await save(profile("ada"), "a new person is inserted"), profile("ada"), mistake)
+      const found = await find(profile("ada"))
+      expectProfile(found, profile("ada"), mistake)
+      for (const name of Object.keys(extra)) {
+        if (found === null || !["undefined", "NaN"].some(text => holdsExtra(found, { [name]: text }))) continue
+        throw failure(`the row holds a text in place of sign-up data that is not there, as "${name}"`, mistake)
+      }
+    },
+  }
+}
 
 function casesOfExtra(extra: Readonly<Record<string, unknown>>): readonly Case[] {
   const dropped = "saveUser drops `extra`, the sign-up data that was handed to registerUser"

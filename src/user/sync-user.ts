@@ -2,6 +2,7 @@ import QuickLRU from "quick-lru"
 import type { Principal } from "../bearer/principal.js"
 import { GateError, invalidToken } from "../errors.js"
 import type { Report } from "../events.js"
+import { printable } from "../foreign-text.js"
 import type { BoundedStore } from "./bounded-store.js"
 import { unknownSubject } from "./subject.js"
 import type { UserIdentity, UserProfile } from "./user-store.js"
@@ -111,7 +112,7 @@ export function createUserSync<User>({ store, askAlive, clock, report }: UserSyn
   function removeLate(key: string, { issuer, subject }: UserProfile, begunAt: number): void {
     if (!wasRemovedSince(key, begunAt) || removed.get(key)?.isBack) return
     store.removeUser({ issuer, subject }).catch((error: unknown) => {
-      const message = `A row of ${subject} may be left, whose account is gone: the store saved it after its limit, and then failed to remove it. deleteAccount removes it.`
+      const message = `A row of ${printable(subject)} may be left, whose account is gone: the store saved it after its limit, and then failed to remove it. deleteAccount removes it.`
       report({ type: "refusal", error: new GateError("store_unavailable", message, { cause: error }) })
     })
   }

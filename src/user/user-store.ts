@@ -12,8 +12,8 @@ export interface UserStore<User> {
    *
    * Many processes may call it for one person at once: use one upsert statement, or insert and retry on the unique
    * violation. The profile of a row that was saved with a later `asOf` stays as it is, and the row is returned. `extra` is
-   * what the application handed to `registerUser`, undefined at every other time; it is saved in either case, because a
-   * person's first request may overtake the end of the registration.
+   * what the application handed to `registerUser`, undefined at every other time: columns of its own have to do without. It
+   * is saved in either case, because a person's first request may overtake the end of the registration.
    */
   saveUser(profile: UserProfile, extra?: unknown): Promise<User>
   /** Removes the row if there is one: undoes a registration, follows a deletion in Keycloak. */

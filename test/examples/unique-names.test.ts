@@ -78,6 +78,23 @@ describe("the PostgreSQL store with unique names, on the real server", () => {
     expect(await held("one")).toEqual(both("wanted"))
   })
 
+  it("gives each issuer's people names of their own", async () => {
+    const other = "https://sso.example/realms/unique-other"
+    const namesake = { issuer: other, subject: "namesake", username: "own", email: "own@shop.example" }
+    await save("owner", "own", 5)
+    const later = { ...namesake, firstName: null, lastName: null, emailVerified: true, asOf: new Date(9000) }
+    expect(await store.saveUser(later)).toMatchObject({ username: "own", email: "own@shop.example" })
+    expect(await held("owner")).toEqual(both("own"))
+    expect(await save("owner", "own", 10)).toMatchObject({ username: "own" })
+    expect(await store.findUser(namesake)).toMatchObject({ username: "own", email: "own@shop.example" })
+    await store.removeUser(namesake)
+    expect(await held("owner")).toEqual(both("own"))
+    const again = { issuer: other, subject: "again", username: "own", email: null, firstName: null, lastName: null }
+    await store.saveUser({ ...again, emailVerified: false, asOf: new Date(11_000) })
+    await store.removeUser({ issuer, subject: "owner" })
+    expect(await store.findUser(again)).toMatchObject({ username: "own" })
+  })
+
   it("takes 40 claims of two names at once, and leaves each name with the latest", async () => {
     const claims = Array.from({ length: 40 }, (_, index) => save(`claimer ${index % 20}`, `claim-${index % 2}`, index))
     await Promise.all(claims)

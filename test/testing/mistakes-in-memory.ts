@@ -248,6 +248,72 @@ export const mistakesInMemory: readonly Mistake[] = [
     createStore: () => storeWith({ merge: (before, profile) => mergeRight(before, profile, null) }),
   },
   {
+    mistake: "reads the sign-up data of people who have none",
+    says: /saveUser threw .* for a person without sign-up data, .*`extra` is undefined/,
+    createStore: () =>
+      storeWith({
+        store: right => ({
+          async saveUser(profile, extra) {
+            const { plan } = extra as { plan: string }
+            return right.saveUser(profile, { plan })
+          },
+        }),
+      }),
+  },
+  {
+    mistake: "takes nobody without sign-up data",
+    says: /saveUser returned null for a person without sign-up data/,
+    createStore: () =>
+      storeWith({
+        store: right => ({
+          async saveUser(profile, extra) {
+            const before = await right.findUser(profile)
+            return before === null && extra === undefined ? (null as unknown as Row) : right.saveUser(profile, extra)
+          },
+        }),
+      }),
+  },
+  {
+    mistake: "spells out sign-up data that is not there",
+    says: /a text in place of sign-up data that is not there, as "plan"/,
+    createStore: () =>
+      storeWith({
+        merge: (before, profile, extra) =>
+          mergeRight(before, profile, { plan: String((extra as { plan?: string } | undefined)?.plan) }),
+      }),
+  },
+  {
+    mistake: "parks names without looking at the issuer",
+    says: /namesake of another issuer has changed a row: .*UNIQUE \(issuer, username\)/,
+    attributesAreUnique: true,
+    createStore: () =>
+      storeWith({
+        store: (right, rows) => ({
+          async saveUser(profile, extra) {
+            for (const [key, row] of rows) {
+              const isOther = row.issuer !== profile.issuer || row.subject !== profile.subject
+              if (isOther && row.username === profile.username) rows.set(key, { ...row, username: null })
+            }
+            return right.saveUser(profile, extra)
+          },
+        }),
+      }),
+  },
+  {
+    mistake: "keeps usernames unique over all issuers",
+    says: /saveUser threw .* for a namesake of another issuer/,
+    createStore: () =>
+      storeWith({
+        store: (right, rows) => ({
+          async saveUser(profile, extra) {
+            const namesakes = [...rows.values()].filter(({ username }) => username === profile.username)
+            if (namesakes.some(({ issuer }) => issuer !== profile.issuer)) throw new Error("this username is taken")
+            return right.saveUser(profile, extra)
+          },
+        }),
+      }),
+  },
+  {
     mistake: "forgets extra with the next token",
     says: /overwrites the sign-up data with nothing/,
     createStore: () =>

@@ -6,6 +6,7 @@ const right = {
   key: "varchar(255) COLLATE utf8mb4_nopad_bin NOT NULL",
   text: "varchar(255)",
   date: "datetime(3)",
+  plan: "varchar(255)",
   unique: "",
   insert: "INSERT INTO",
 }
@@ -15,11 +16,11 @@ export async function createStoreOn(
   pool: Pool,
   differences: Partial<typeof right> = {},
 ): Promise<UserStore<RowDataPacket>> {
-  const { key, text, date, unique, insert } = { ...right, ...differences }
+  const { key, text, date, plan, unique, insert } = { ...right, ...differences }
   await pool.query("DROP TABLE IF EXISTS app_user")
   await pool.query(`CREATE TABLE app_user (id bigint AUTO_INCREMENT PRIMARY KEY, issuer ${key}, subject ${key},
     username ${text}, email ${text}, email_verified boolean NOT NULL, first_name ${text}, last_name ${text},
-    as_of ${date} NOT NULL, plan ${text}, UNIQUE (issuer, subject)${unique}) CHARACTER SET utf8mb4`)
+    as_of ${date} NOT NULL, plan ${plan}, UNIQUE (issuer, subject)${unique}) CHARACTER SET utf8mb4`)
   const attributes = ["username", "email", "email_verified", "first_name", "last_name"]
   const later = attributes.map(name => `${name} = IF(as_of > VALUES(as_of), ${name}, VALUES(${name}))`).join(", ")
   const update = `ON DUPLICATE KEY UPDATE ${later}, plan = COALESCE(VALUES(plan), plan), as_of = GREATEST(as_of, VALUES(as_of))`
@@ -54,6 +55,11 @@ const mistakes: readonly (Omit<Mistake, "createStore"> & Partial<typeof right>)[
     mistake: "keeps usernames unique, and so takes over the row of another person",
     says: /took over the first person's row: the row is keyed on the username/,
     unique: ", UNIQUE (issuer, username)",
+  },
+  {
+    mistake: "lets nobody in without sign-up data",
+    says: /saveUser threw .*'plan'.* for a person without sign-up data, .*allow NULL or have a default/,
+    plan: "varchar(255) NOT NULL",
   },
   { mistake: "has keys in the default collation", says: /the column folds case/, key: "varchar(255) NOT NULL" },
   {

@@ -19,6 +19,8 @@ interface Differences {
   /** The columns of a table of its own, after those that all of them have. */
   readonly table?: string
   readonly key?: string
+  /** The column of the application's own data. */
+  readonly plan?: string
   readonly find?: string
   readonly save?: string
   readonly saveUser?: (pool: Pool, values: readonly unknown[]) => Promise<Row | undefined>
@@ -28,6 +30,7 @@ interface Differences {
 export async function createStoreOn(pool: Pool, differences: Differences = {}): Promise<UserStore<Row>> {
   const {
     key = "text NOT NULL",
+    plan = "text",
     table = "UNIQUE (issuer, subject)",
     find = "SELECT * FROM app_user WHERE issuer = $1 AND subject = $2",
     save = `${insert} ON CONFLICT (issuer, subject) DO UPDATE SET ${set} RETURNING *`,
@@ -36,7 +39,7 @@ export async function createStoreOn(pool: Pool, differences: Differences = {}): 
   await pool.query("DROP TABLE IF EXISTS app_user")
   await pool.query(`CREATE TABLE app_user (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, issuer ${key}, subject ${key},
     username text, email text, email_verified boolean NOT NULL, first_name text, last_name text, as_of timestamptz NOT NULL,
-    plan text${table === "" ? "" : `, ${table}`})`)
+    plan ${plan}${table === "" ? "" : `, ${table}`})`)
   return {
     async findUser({ issuer, subject }) {
       return (await pool.query<Row>(find, [issuer, subject])).rows[0] ?? null
@@ -102,6 +105,16 @@ const mistakes: readonly (Omit<Mistake, "createStore"> & Differences)[] = [
     mistake: "keeps e-mails unique",
     says: /a unique index on the e-mail locks people out/,
     table: "UNIQUE (issuer, subject), UNIQUE (issuer, email)",
+  },
+  {
+    mistake: "lets nobody in without sign-up data",
+    says: /saveUser threw .*"plan".* for a person without sign-up data, .*allow NULL or have a default/,
+    plan: "text NOT NULL",
+  },
+  {
+    mistake: "keeps usernames unique over all issuers",
+    says: /saveUser threw .* for a namesake of another issuer.*UNIQUE \(issuer, username\)/,
+    table: "UNIQUE (issuer, subject), UNIQUE (username)",
   },
   { mistake: "lets keys be NULL", says: /NULL key: .*NOT NULL/, key: "text" },
   {
