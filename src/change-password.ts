@@ -2,7 +2,11 @@ import { GateError, isGateError } from "./errors.js"
 import { type FieldRule, invalidFields, readFields, readFlags } from "./fields.js"
 import type { PasswordCredentials, Session } from "./login-with-password.js"
 import type { AccountLife } from "./user/account-life.js"
+import type { Deadline } from "./user/deadline.js"
+import { givePassword } from "./user/give-password.js"
+import type { SessionEnding } from "./user/session-ending.js"
 import { readSubject } from "./user/subject.js"
+import type { UnclearChanges } from "./user/unclear-changes.js"
 
 /** What a person sends to change the own password, and whose it is. */
 export interface PasswordChange {
@@ -27,6 +31,11 @@ export interface PasswordChange {
  * password. Only then is the new one looked at, so nothing about it or the account is told to anybody else. A one-time code
  * is used up even if the new password is refused.
  *
+ * Once the password is changed it resolves. Sessions that could not be ended by then are ended later, as far as they began
+ * before the change; if that is given up, `onEvent` hears `sessions_not_ended`. After `keycloak_unavailable` the new password
+ * may be in force. Calling again with the same two passwords finishes the change either way, on this process within ten
+ * minutes. Later or elsewhere the person logs in with the new one, and `logoutEverywhere` ends the sessions.
+ *
  * @throws {GateError} `invalid_request` (with `fields`) when a field is missing, empty, of a wrong type, too long or holds
  * control characters; nothing is sent then
  * @throws {GateError} `invalid_credentials` when Keycloak refuses the current password
@@ -39,16 +48,18 @@ export interface PasswordChange {
 export type ChangePassword = (change: PasswordChange) => Promise<void>
 
 export interface ChangePasswordSteps {
+  readonly deadline: Deadline
   readonly login: (credentials: PasswordCredentials) => Promise<Session>
   /** Whose session it is. */
   readonly subjectOf: (session: Session) => string
   readonly endSession: (refreshToken: string) => Promise<void>
-  readonly endSessions: (subject: string) => Promise<void>
+  readonly sessions: SessionEnding
   readonly life: Pick<AccountLife, "readAccount" | "setPassword">
+  readonly unclear: UnclearChanges
 }
 
 export function createChangePassword(steps: ChangePasswordSteps): ChangePassword {
-  const { life } = steps
+  const { deadline, life, sessions, unclear } = steps
 
   async function usernameOf(subject: string): Promise<string> {
     const account = await life.readAccount(subject)
@@ -56,28 +67,57 @@ export function createChangePassword(steps: ChangePasswordSteps): ChangePassword
     return account.username
   }
 
-  async function setPassword(id: string, value: string): Promise<void> {
-    try {
-      if (!(await life.setPassword(id, { value, temporary: false }))) throw notProven()
-    } catch (error) {
-      throw underNewName(error)
-    }
-  }
-
   return async change => {
     const { subject, currentPassword, newPassword, otp, endSessions, ...read } = readChange(change)
     const username = subject === undefined ? read.username : await usernameOf(subject)
-    const session = await steps.login({ username, password: currentPassword, otp, scope: "openid" })
-    let isChanged = false
-    try {
+    const wanted = { username, newPassword }
+    // Proofs are logins, whose sessions nobody holds.
+    const proofs: Session[] = []
+    let areEnded = false
+
+    /** The account whose password this is. */
+    async function prove(password: string): Promise<string> {
+      deadline.assertTime()
+      const session = await steps.login({ username, password, otp, scope: "openid" })
+      proofs.push(session)
       const id = steps.subjectOf(session)
       if (subject !== undefined && subject !== id) throw notProven()
-      await setPassword(id, newPassword)
-      isChanged = true
-      if (endSessions) await steps.endSessions(id)
+      return id
+    }
+
+    /** Resolves once the new password is in force. */
+    async function setPassword(id: string): Promise<void> {
+      const password = { value: newPassword, temporary: false }
+      const outcome = await givePassword(life.setPassword, deadline, id, password).catch((error: unknown) => {
+        throw underNewName(error)
+      })
+      if (outcome === "set") return
+      if (outcome === "unknown account") throw notProven()
+      // A one-time code is good for one login, and a login with the current password tells nothing about another one.
+      const canTell = otp === undefined && newPassword !== currentPassword
+      if (canTell && (await prove(newPassword).then(() => true, isNoProof))) return
+      unclear.note(wanted)
+      if (endSessions) sessions.endLater(id, outcome.unclear)
+      throw perhapsChanged(outcome.unclear)
+    }
+
+    try {
+      let isSet = false
+      const id = await prove(currentPassword).catch((error: unknown) => {
+        if (!isRefused(error) || !unclear.has(wanted)) throw error
+        isSet = true
+        return prove(newPassword)
+      })
+      if (!isSet) await setPassword(id)
+      unclear.settle(wanted)
+      areEnded = endSessions
+      if (endSessions) await sessions.endInTheEnd(id)
     } finally {
-      // The proof was a login, whose session nobody holds. If it can't be ended it dies by itself, after Keycloak's idle time.
-      if (!isChanged || !endSessions) await steps.endSession(session.refreshToken).catch(() => undefined)
+      // What can't be ended in time dies by itself, after Keycloak's idle time.
+      if (!areEnded) {
+        const ended = proofs.map(({ refreshToken }) => steps.endSession(refreshToken))
+        await deadline.within(Promise.allSettled(ended)).catch(isNoProof)
+      }
     }
   }
 }
@@ -108,6 +148,25 @@ function notProven(): GateError {
   return new GateError(
     "invalid_credentials",
     "The credentials are not those of the account whose password is to change.",
+  )
+}
+
+function isRefused(error: unknown): boolean {
+  return isGateError(error) && error.code === "invalid_credentials"
+}
+
+/** False for whatever says nothing about a password. */
+function isNoProof(error: unknown): false {
+  if (!isGateError(error)) throw error
+  return false
+}
+
+function perhapsChanged(cause: GateError): GateError {
+  return new GateError(
+    "keycloak_unavailable",
+    "Keycloak's answers to a new password were lost, and it can't be asked whether the password is in force. " +
+      "Changing it again in the same way finishes it.",
+    { retryAfterSeconds: cause.retryAfterSeconds, cause },
   )
 }
 

@@ -1,22 +1,24 @@
 import { GateError, isGateError } from "./errors.js"
 import type { ChangeAccount } from "./user/change-account.js"
+import type { SessionEnding } from "./user/session-ending.js"
 import { readSubject, unknownSubject } from "./user/subject.js"
 
 /**
- * Shuts an account and ends its sessions, offline ones too; disabling it again ends what may be left.
+ * Shuts an account and ends its sessions, offline ones too.
  *
- * Access tokens stay valid until they expire where verification is `"local"`. Keycloak writes an account only if all of
- * its attributes meet the rules of today, so one that does not has to be mended first; its sessions are ended all the same.
+ * After `keycloak_unavailable` the account may be shut, and its sessions still open. Calling again finishes it. Sessions of an
+ * account that was shut are ended later even if nobody calls again. Access tokens stay valid until they expire where
+ * verification is `"local"`. Keycloak writes an account only if all of its attributes meet the rules of today, so one that
+ * does not has to be mended first; its sessions are ended all the same.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text or unknown
  * @throws {GateError} `registration_rejected` (with `fields`) when what the account holds breaks the realm's rules
- * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`;
- * call it again then: the account may be shut with its sessions still open
+ * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`
  */
 export type DisableAccount = (subject: string) => Promise<void>
 
 /**
- * Opens an account that was disabled, by whoever it was.
+ * Opens an account that was disabled, by whoever it was. After `keycloak_unavailable` it may be open; calling again finishes it.
  *
  * @throws {GateError} as `disableAccount`
  */
@@ -24,19 +26,19 @@ export type EnableAccount = (subject: string) => Promise<void>
 
 export interface DisableSteps {
   readonly changeAccount: ChangeAccount
-  readonly endSessions: (subject: string) => Promise<void>
+  readonly sessions: SessionEnding
 }
 
-export function createDisableAccount({ changeAccount, endSessions }: DisableSteps): DisableAccount {
+export function createDisableAccount({ changeAccount, sessions }: DisableSteps): DisableAccount {
   return async subject => {
     const id = readSubject(subject)
     try {
       await setEnabled(changeAccount, id, false)
     } catch (error) {
-      if (isGateError(error) && error.code === "registration_rejected") await endSessions(id)
+      if (isGateError(error) && error.code === "registration_rejected") await sessions.end(id)
       throw error
     }
-    await endSessions(id)
+    await sessions.end(id)
   }
 }
 

@@ -43,6 +43,8 @@ export type GateEvent =
   | { readonly type: "store_slow"; readonly call: string; readonly error: GateError }
   /** An account exists, and the mail that `sendPasswordReset` was asked for did not go out: its caller must not know. */
   | { readonly type: "mail_not_sent"; readonly error: GateError }
+  /** Sessions that a verb was to end may live on; nothing is tried any more. */
+  | { readonly type: "sessions_not_ended"; readonly subject: string; readonly error: GateError }
 
 export type Report = (event: GateEvent) => void
 

@@ -8,6 +8,7 @@ import {
 } from "./disable-account.js"
 import type { Report } from "./events.js"
 import { createAccountCalls } from "./keycloak/account-calls.js"
+import { createAccountSessions } from "./keycloak/account-sessions.js"
 import type { AdminApi } from "./keycloak/admin-api.js"
 import { createAdminClient } from "./keycloak/admin-client.js"
 import type { KeycloakClock } from "./keycloak/keycloak-clock.js"
@@ -27,10 +28,13 @@ import { createAccountChange } from "./user/change-account.js"
 import { createCreateAccount } from "./user/create-account.js"
 import { type Deadline, startDeadline } from "./user/deadline.js"
 import { createRulesCache } from "./user/registration-rules.js"
+import { createSessionEnding } from "./user/session-ending.js"
 import type { UserSync } from "./user/sync-user.js"
 import { tryAgain } from "./user/try-again.js"
 import { createTurns } from "./user/turns.js"
+import { createUnclearChanges } from "./user/unclear-changes.js"
 import { createUnfinished } from "./user/unfinished.js"
+import { createUnfinishedRegistrations } from "./user/unfinished-registrations.js"
 import type { UserIdentity } from "./user/user-store.js"
 
 /** The verbs of a gate that need Keycloak's Admin API. */
@@ -63,7 +67,7 @@ export interface AccountParts<User> {
 
 /** What the gate itself needs of this half. */
 export interface AccountHalf {
-  /** How many registrations are still to be finished. */
+  /** How much is still to be finished beside the requests. */
   readonly unfinished: () => number
   readonly close: () => void
 }
@@ -78,11 +82,14 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
   function accountsIn(share: Share, deadline?: Deadline) {
     const api = adminApi(share, deadline)
     const life = createAccountCalls({ api, clock, mailClientId: settings.clientId })
-    return { ...createAdminClient({ realm, transport, api }), ...life }
+    return { ...createAdminClient({ realm, transport, api }), ...life, ...createAccountSessions(api) }
   }
   const accounts = accountsIn("registration")
   const accountsLater = accountsIn("background")
-  const unfinished = createUnfinished({ findAccount: accountsLater.findAccount, report, elapsed })
+  const queue = createUnfinished(elapsed)
+  const { findAccount, endSessionsUntil } = accountsLater
+  const unfinished = createUnfinishedRegistrations({ queue, findAccount, report })
+  const unclear = createUnclearChanges()
   const removeUser = async (identity: UserIdentity) => sync?.removeUser(identity)
   const inTurn = createTurns(settings.timeoutMs)
   const rules = createRulesCache(accounts.readRules, elapsed)
@@ -91,13 +98,10 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
   function callIn(share: Share) {
     const deadline = startDeadline(settings.timeoutMs, elapsed)
     const life = accountsIn(share, deadline)
-    return {
-      deadline,
-      life,
-      changeAccount: createAccountChange(life, inTurn),
-      deleteAccount: (id: string) => tryAgain(deadline, () => life.deleteAccount(id)),
-      endSessions: (id: string) => tryAgain(deadline, () => life.endSessions(id)),
-    }
+    const { endSessions } = life
+    const now = clock.atLatest
+    const sessions = createSessionEnding({ deadline, endSessions, endSessionsUntil, queue, now, report })
+    return { deadline, life, sessions, changeAccount: createAccountChange(life, inTurn) }
   }
 
   /** A verb that is made for each of its calls, so that each has a limit of its own. */
@@ -121,7 +125,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
       given: settings.registration,
       report,
     }),
-    logoutEverywhere: limited("accounts", ({ endSessions }) => createLogoutEverywhere(endSessions)),
+    logoutEverywhere: limited("accounts", ({ sessions }) => createLogoutEverywhere(sessions.end)),
     updateAccount: limited("accounts", ({ deadline, changeAccount }) => {
       const reading = sync?.beginReading() ?? 0
       return createUpdateAccount<User | null>({
@@ -132,16 +136,14 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
         saveUser: async profile => sync?.saveRead(profile, reading) ?? null,
       })
     }),
-    setPassword: limited("accounts", ({ life, endSessions }) =>
-      createSetPassword({ setPassword: life.setPassword, endSessions }),
-    ),
-    changePassword: limited("anonymous", ({ life, endSessions }) =>
+    setPassword: limited("accounts", createSetPassword),
+    changePassword: limited("anonymous", call =>
       createChangePassword({
+        ...call,
+        unclear,
         login: parts.loginWithPassword,
         subjectOf,
         endSession: parts.endSession,
-        endSessions,
-        life,
       }),
     ),
     // The mail goes out after the call, with a limit of its own.
@@ -161,11 +163,14 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
         issuer,
         changeAccount,
         // The store's time counts for nobody: what comes after it has a limit of its own.
-        deleteAccount: subject => callIn("accounts").deleteAccount(subject),
+        async deleteAccount(subject) {
+          const { deadline, life } = callIn("accounts")
+          await tryAgain(deadline, () => life.deleteAccount(subject))
+        },
         removeUser,
       }),
     ),
-    unfinished: unfinished.size,
-    close: unfinished.close,
+    unfinished: queue.size,
+    close: queue.close,
   }
 }

@@ -26,7 +26,8 @@ export interface Session {
  * Logs a person in with username (or e-mail) and password.
  *
  * One answer covers a wrong password, an unknown user, a locked account and a missing one-time code: Keycloak itself
- * can't tell them apart, and callers must not. Never retried, because each try counts against the brute-force lock.
+ * can't tell them apart, and callers must not. Never retried, because each try counts against the brute-force lock. After
+ * `keycloak_unavailable` call again: a session whose tokens were lost is nobody's, and dies after Keycloak's idle time.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when a field is missing, empty, of a wrong type, too long or
  * holds control characters; nothing is sent then. A `scope` that Keycloak does not know is named here too

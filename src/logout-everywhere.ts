@@ -3,7 +3,8 @@ import { readSubject } from "./user/subject.js"
 /**
  * Ends every session of an account in Keycloak, in all applications and on all devices, offline sessions too.
  *
- * An account that does not exist has no session, so that is no error. Access tokens stay valid until they expire where
+ * After `keycloak_unavailable` some may be open still. Calling again finishes it, and those that began before are ended later
+ * even if nobody calls again. An account that does not exist has no session, so that is no error. Access tokens stay valid until they expire where
  * verification is `"local"`.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text

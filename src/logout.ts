@@ -3,7 +3,7 @@ import { readRefreshToken } from "./refresh-session.js"
 /**
  * Ends the session of a refresh token in Keycloak.
  *
- * Access tokens of that session stay valid until they expire where verification is `"local"`.
+ * After `keycloak_unavailable` call again: a session that has ended already is no error. Access tokens of that session stay valid until they expire where verification is `"local"`.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the refresh token is no usable text
  * @throws {GateError} `session_ended` when Keycloak no longer accepts the refresh token

@@ -5,7 +5,9 @@ import type { Session } from "./login-with-password.js"
  * New tokens for a refresh token.
  *
  * Calls with one refresh token that overlap in this process share one request and one answer: where Keycloak revokes
- * used refresh tokens, a second request would end the session.
+ * used refresh tokens, a second request would end the session. So nothing is sent twice. After `keycloak_unavailable` call
+ * again with the same token. In such a realm the lost answer may have used it up: that is `session_ended`, and the person logs
+ * in anew.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the refresh token is no usable text
  * @throws {GateError} `session_ended` when Keycloak no longer accepts the refresh token

@@ -6,7 +6,7 @@ import type { AccountLife } from "./user/account-life.js"
 import type { AccountName, Accounts, RegistrationRules } from "./user/accounts.js"
 import type { CreateAccount } from "./user/create-account.js"
 import { checkReserved, checkRules, isSomebodysEmail, notOwnEmail, type RulesCache } from "./user/registration-rules.js"
-import type { Missing, Unfinished, UnfinishedRegistration } from "./user/unfinished.js"
+import type { Missing, UnfinishedRegistration, UnfinishedRegistrations } from "./user/unfinished-registrations.js"
 import type { UserIdentity, UserProfile } from "./user/user-store.js"
 
 /** What a person sends to register. */
@@ -67,7 +67,7 @@ export interface RegisterSteps<User> {
   /** Those of work beside the requests. */
   readonly accountsLater: RegisteredAccounts
   readonly rules: RulesCache
-  readonly unfinished: Unfinished
+  readonly unfinished: UnfinishedRegistrations
   readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
   readonly removeUser: (identity: UserIdentity) => Promise<void>
   /** What the application gives every new account. */

@@ -6,7 +6,8 @@ import { readSubject, unknownSubject } from "./user/subject.js"
 /**
  * Has Keycloak send its mail with the link that verifies the account's e-mail.
  *
- * Resolves once Keycloak's mail server has taken the mail. A token says `email_verified` from the next login or refresh on.
+ * Resolves once Keycloak's mail server has taken the mail. It is sent once: after `keycloak_unavailable` it may be on its way,
+ * and calling again sends another. A token says `email_verified` from the next login or refresh on.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when an argument is unusable, the subject is unknown, or the account
  * is disabled (rule `disabled`) or has no e-mail (rule `without_email`)

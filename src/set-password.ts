@@ -1,5 +1,8 @@
 import { invalidFields, readFields, readFlags } from "./fields.js"
 import type { AccountLife } from "./user/account-life.js"
+import type { Deadline } from "./user/deadline.js"
+import { givePassword } from "./user/give-password.js"
+import type { SessionEnding } from "./user/session-ending.js"
 import { readSubject, unknownSubject } from "./user/subject.js"
 
 export interface SetPasswordOptions {
@@ -15,8 +18,10 @@ export interface SetPasswordOptions {
 /**
  * Gives an account another password without asking for the current one, as an administrator does, and ends its sessions.
  *
- * Let a person change the own password with `changePassword`, which proves the current one first. After an outage the new
- * password may be in force and sessions still open: call it again.
+ * Let a person change the own password with `changePassword`, which proves the current one first. After
+ * `keycloak_unavailable` the new password may be in force and sessions still open. Calling again finishes it, unless the realm
+ * remembers passwords and takes each only once: then `logoutEverywhere` does. Sessions that began before are ended later even
+ * if nobody calls again.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text or unknown, the password is
  * missing, empty, longer than 256 characters or holds control characters, or an option is no boolean
@@ -26,18 +31,24 @@ export interface SetPasswordOptions {
 export type SetPassword = (subject: string, password: string, options?: SetPasswordOptions) => Promise<void>
 
 export interface SetPasswordSteps {
-  readonly setPassword: AccountLife["setPassword"]
-  readonly endSessions: (subject: string) => Promise<void>
+  readonly deadline: Deadline
+  readonly life: Pick<AccountLife, "setPassword">
+  readonly sessions: SessionEnding
 }
 
-export function createSetPassword(steps: SetPasswordSteps): SetPassword {
+export function createSetPassword({ deadline, life, sessions }: SetPasswordSteps): SetPassword {
   return async (subject, password, options = {}) => {
     const id = readSubject(subject)
     const { values, problems } = readFields({ password }, { password: { maxLength: 256, blank: true } })
     const flags = readFlags(options, ["temporary", "endSessions"])
     if (problems.length + flags.length > 0) throw invalidFields([...problems, ...flags])
     const { temporary = false, endSessions = true } = options
-    if (!(await steps.setPassword(id, { value: values.password ?? "", temporary }))) throw unknownSubject()
-    if (endSessions) await steps.endSessions(id)
+    const outcome = await givePassword(life.setPassword, deadline, id, { value: values.password ?? "", temporary })
+    if (outcome === "unknown account") throw unknownSubject()
+    if (outcome !== "set") {
+      if (endSessions) sessions.endLater(id, outcome.unclear)
+      throw outcome.unclear
+    }
+    if (endSessions) await sessions.end(id)
   }
 }

@@ -47,7 +47,8 @@ export interface Account<User> {
  * @throws {GateError} `registration_rejected` (with `fields`) when Keycloak's rules refuse a value, want one that was to be
  * removed, or don't let usernames be edited
  * @throws {GateError} `user_exists` (with `field`, null where Keycloak can't tell) when username or e-mail is taken
- * @throws {GateError} `keycloak_unavailable` when Keycloak can't be reached; what was asked for may have been done
+ * @throws {GateError} `keycloak_unavailable` when Keycloak can't be reached; the account may be changed already, and calling
+ * again finishes it
  * @throws {GateError} `keycloak_refused_us` when the service account lacks a right, or the realm would drop an attribute;
  * `config_invalid` without a client secret; `closed` after `close()`
  * @throws what the user store throws, untouched

@@ -3,6 +3,7 @@ import type { AccountLife, Mail, MailOutcome, StoredAccount } from "../user/acco
 import { type AdminAnswer, type AdminApi, accountPath, isAbsent } from "./admin-api.js"
 import type { KeycloakClock } from "./keycloak-clock.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
+import { wasNotDone } from "./transport.js"
 
 export interface AccountCallsOptions {
   readonly api: AdminApi
@@ -70,11 +71,19 @@ export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOpt
       return found.flatMap(account => (account?.email?.toLowerCase() === email.toLowerCase() ? [account] : []))
     },
     writeAccount: async (id, change) => isDone(await ask("PUT", accountPath(id), change)),
-    setPassword: async (id, password) =>
-      isDone(await ask("PUT", `${accountPath(id)}/reset-password`, { type: "password", ...password })),
+    setPassword: (id, password) =>
+      ask("PUT", `${accountPath(id)}/reset-password`, { type: "password", ...password })
+        .then(isDone)
+        .catch(lostOr),
     sendPasswordReset: (id, mail) => sendMail(`${accountPath(id)}/execute-actions-email`, mail, ["UPDATE_PASSWORD"]),
     sendEmailVerification: (id, mail) => sendMail(`${accountPath(id)}/send-verify-email`, mail),
   }
+}
+
+/** An outage in which a write may have done its work; all else is thrown. */
+function lostOr(error: unknown): { readonly lost: GateError } {
+  if (!isGateError(error) || error.code !== "keycloak_unavailable" || wasNotDone(error)) throw error
+  return { lost: error }
 }
 
 /** An outage that may be one of the mail server alone: Keycloak's answer is a 500 either way. */

@@ -1,10 +1,8 @@
 import type RealmRepresentation from "@keycloak/keycloak-admin-client/lib/defs/realmRepresentation.js"
 import type RequiredActionRepresentation from "@keycloak/keycloak-admin-client/lib/defs/requiredActionProviderRepresentation.js"
 import type RoleRepresentation from "@keycloak/keycloak-admin-client/lib/defs/roleRepresentation.js"
-import type UserConsentRepresentation from "@keycloak/keycloak-admin-client/lib/defs/userConsentRepresentation.js"
 import type { UserProfileConfig } from "@keycloak/keycloak-admin-client/lib/defs/userProfileMetadata.js"
 import type UserRepresentation from "@keycloak/keycloak-admin-client/lib/defs/userRepresentation.js"
-import type UserSessionRepresentation from "@keycloak/keycloak-admin-client/lib/defs/userSessionRepresentation.js"
 import { isGateError } from "../errors.js"
 import type { Accounts } from "../user/accounts.js"
 import { type AdminAnswer, type AdminApi, accountPath, isAccountId, isKeycloaks } from "./admin-api.js"
@@ -16,11 +14,6 @@ export interface AdminClientOptions {
   readonly realm: Realm
   readonly transport: Transport
   readonly api: AdminApi
-}
-
-/** What the vendor's type leaves out: the clients (by UUID) that hold offline sessions. */
-interface Consent extends UserConsentRepresentation {
-  readonly additionalGrants?: readonly { readonly client: string }[]
 }
 
 /**
@@ -47,20 +40,6 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
       const answer = await ask("GET", `/group-by-path/${encodeURIComponent(path)}`).catch(() => null)
       if (answer?.status === 404 && isKeycloaks(answer.data))
         throw refused(`The realm "${realm.name}" has no group "${path}" to give (option \`registration.groups\`)`)
-    }
-  }
-
-  /** Offline sessions outlive Keycloak's logout of a user (26.7.4); which clients have some is told with the consents. */
-  async function endOfflineSessions(id: string): Promise<void> {
-    const path = accountPath(id)
-    const consents = await list<Consent>(`${path}/consents`)
-    for (const { client } of consents.flatMap(({ additionalGrants }) => additionalGrants ?? [])) {
-      const sessions = await list<UserSessionRepresentation>(`${path}/offline-sessions/${encodeURIComponent(client)}`)
-      for (const { id: session = "" } of sessions) {
-        const answer = await ask("DELETE", `/sessions/${encodeURIComponent(session)}?isOffline=true`)
-        const isGone = answer.status === 404 && isKeycloaks(answer.data)
-        if (answer.status !== 204 && !isGone) throw api.refusal(answer, lacksManageUsers)
-      }
     }
   }
 
@@ -108,10 +87,6 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
       if (roles.length === 0) return
       const mappings = roles.map(({ id, name }) => ({ id, name }))
       if (!(await command("POST", path, mappings))) throw notKeycloak()
-    },
-    async endSessions(id) {
-      await command("POST", `${accountPath(id)}/logout`)
-      await endOfflineSessions(id)
     },
     async findAccount(by) {
       const found = await list<UserRepresentation>(`/users?${new URLSearchParams({ ...by, exact: "true", max: "2" })}`)

@@ -1,3 +1,5 @@
+import type { GateError } from "../errors.js"
+
 /** What happens to an account after its registration; what carries it out is in `keycloak/account-calls.ts`. */
 export interface AccountLife {
   /** Null: there is no such account. */
@@ -6,9 +8,17 @@ export interface AccountLife {
   readonly findByEmail: (email: string) => Promise<readonly StoredAccount[]>
   /** Writes the members that are there and leaves the others; false: there is no such account. */
   readonly writeAccount: (id: string, change: AccountChange) => Promise<boolean>
-  readonly setPassword: (id: string, password: NewPassword) => Promise<boolean>
+  /** Lost: it may have been set, but the answer never came. */
+  readonly setPassword: (id: string, password: NewPassword) => Promise<boolean | { readonly lost: GateError }>
   readonly sendPasswordReset: (id: string, mail: Mail) => Promise<MailOutcome>
   readonly sendEmailVerification: (id: string, mail: Mail) => Promise<MailOutcome>
+}
+
+export interface AccountSessions {
+  /** Ends every one, offline ones too; an account that is gone has none. */
+  readonly endSessions: (id: string) => Promise<void>
+  /** Ends those that began until then, to the second. */
+  readonly endSessionsUntil: (id: string, until: Date) => Promise<void>
 }
 
 /** An account as Keycloak has it. */
@@ -37,7 +47,7 @@ export interface AccountChange {
   readonly attributes?: Readonly<Record<string, readonly string[]>>
 }
 
-interface NewPassword {
+export interface NewPassword {
   readonly value: string
   /** Keycloak asks for another one at the next login. */
   readonly temporary: boolean

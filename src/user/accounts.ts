@@ -8,8 +8,6 @@ export interface Accounts {
   readonly deleteAccount: (id: string) => Promise<void>
   /** Those that it has already are fine. */
   readonly assignRealmRoles: (id: string, names: readonly string[]) => Promise<void>
-  /** Ends every session, offline ones too; an account that is gone has none. */
-  readonly endSessions: (id: string) => Promise<void>
   /** The account of exactly this username or e-mail. */
   readonly findAccount: (by: AccountName) => Promise<FoundAccount | null>
   readonly readRules: () => Promise<RegistrationRules>

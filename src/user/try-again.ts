@@ -22,6 +22,6 @@ export function mayPass(error: unknown): boolean {
   return isOutage(error) && error.reason !== "overload" && error.retryAfterSeconds === null
 }
 
-function isOutage(error: unknown): error is GateError {
+export function isOutage(error: unknown): error is GateError {
   return isGateError(error) && error.code === "keycloak_unavailable"
 }

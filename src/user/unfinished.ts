@@ -1,63 +1,41 @@
-import { GateError, isGateError } from "../errors.js"
-import type { Report } from "../events.js"
-import type { AccountName, Accounts, FoundAccount } from "./accounts.js"
-
 /**
- * Registrations whose account exists, or may exist, although they failed: finished when Keycloak answers again.
- *
- * Forward, never backward: a person may have logged in to the account meanwhile, and nothing in Keycloak could prove that
- * nobody did. So nothing here deletes anything, and an account that is gone, renamed or somebody else's is left alone.
+ * The queue of what calls have left to be done beside the requests: one for everything, so that a Keycloak that comes back
+ * meets a few of them at a time.
  */
 export interface Unfinished {
-  readonly add: (registration: UnfinishedRegistration, error: GateError) => void
+  /** False: it is full or closed, and what was to be added is given up at once. */
+  readonly add: (work: UnfinishedWork) => boolean
   readonly size: () => number
-  /** Names what is left, and leaves it. */
+  /** Gives up what is left. */
   readonly close: () => void
 }
 
-export interface UnfinishedRegistration {
-  readonly name: AccountName
-  /** Null: only the stamps tell whether there is an account. */
-  readonly subject: string | null
-  /** The account's `createdTimestamp` is one of these. */
-  readonly stamps: readonly number[]
-  /** What is to be done for the account, in this order. */
-  readonly missing: readonly Missing[]
-}
-
-export interface Missing {
-  readonly what: "realm roles" | "row" | "verification mail"
-  /** Doing it twice is doing it once. */
-  readonly make: (account: FoundAccount) => Promise<unknown>
-}
-
-export interface UnfinishedOptions {
-  readonly findAccount: Accounts["findAccount"]
-  readonly report: Report
-  /** Milliseconds of a clock that is never set back. */
-  readonly elapsed: () => number
+export interface UnfinishedWork {
+  /**
+   * Does what is left, where doing it twice is doing it once. True: nothing is left. What it throws means that Keycloak can't
+   * be asked at all, which uses up none of its tries.
+   */
+  readonly goOn: () => Promise<boolean>
+  /** Nothing more will be tried, be it that all tries were made. */
+  readonly giveUp: (isTriedOut: boolean) => void
 }
 
 interface Entry {
-  readonly name: AccountName
-  readonly stamps: readonly number[]
+  readonly work: UnfinishedWork
   readonly since: number
-  subject: string | null
-  missing: readonly Missing[]
-  looks: number
-  /** Why it is not finished yet. */
-  cause: unknown
+  tries: number
 }
 
 const maxEntries = 1000
 const maxInFlight = 4
-/** Before each look for one account: one that is not there may appear yet. */
-const lookAfterSeconds = [1, 5, 30, 120, 600]
-/** Before the next look for any account, while Keycloak can't be asked. */
+/** Before each try of one entry: what a lost request asked for may appear yet. */
+const tryAfterSeconds = [1, 5, 30, 120, 600]
+/** Before the next try of any entry, while Keycloak can't be asked. */
 const pauseSeconds = [1, 5, 15, 30]
 const longestOutageMs = 24 * 3_600_000
 
-export function createUnfinished({ findAccount, report, elapsed }: UnfinishedOptions): Unfinished {
+/** `elapsed`: milliseconds of a clock that is never set back. */
+export function createUnfinished(elapsed: () => number): Unfinished {
   const entries = new Set<Entry>()
   const ready: Entry[] = []
   const timers = new Set<NodeJS.Timeout>()
@@ -74,8 +52,8 @@ export function createUnfinished({ findAccount, report, elapsed }: UnfinishedOpt
     timers.add(timer.unref())
   }
 
-  function lookLater(entry: Entry): void {
-    after(lookAfterSeconds[entry.looks] ?? 0, () => {
+  function tryLater(entry: Entry): void {
+    after(tryAfterSeconds[entry.tries] ?? 0, () => {
       ready.push(entry)
       startReady()
     })
@@ -87,48 +65,30 @@ export function createUnfinished({ findAccount, report, elapsed }: UnfinishedOpt
       const entry = ready.shift()
       if (entry === undefined) return
       inFlight += 1
-      look(entry).finally(() => {
+      goOn(entry).finally(() => {
         inFlight -= 1
         startReady()
       })
     }
   }
 
-  async function look(entry: Entry): Promise<void> {
-    let found: FoundAccount | null
+  async function goOn(entry: Entry): Promise<void> {
+    let isDone: boolean
     try {
-      found = await findAccount(entry.name)
-    } catch (error) {
-      return pause(entry, error)
+      isDone = await entry.work.goOn()
+    } catch {
+      return pause(entry) // the work itself keeps why
     }
     pauses = 0
-    if (found === null && entry.subject === null) return again(entry)
-    if (found === null || !isOf(entry, found)) return settle(entry, "absent")
-    entry.subject = found.id
-    await finish(entry, found)
-  }
-
-  async function finish(entry: Entry, account: FoundAccount): Promise<void> {
-    const missing: Missing[] = []
-    for (const one of entry.missing) {
-      try {
-        await one.make(account)
-      } catch (error) {
-        entry.cause = error
-        missing.push(one)
-      }
-    }
-    entry.missing = missing
-    if (missing.length === 0) settle(entry, "finished")
+    if (!entries.has(entry)) return
+    if (isDone) entries.delete(entry)
     else again(entry)
   }
 
-  /** Keycloak can't be asked, which tells nothing about the account and uses up none of its looks. */
-  function pause(entry: Entry, cause: unknown): void {
+  function pause(entry: Entry): void {
     if (!entries.has(entry)) return
-    entry.cause = cause
     if (elapsed() - entry.since < longestOutageMs) ready.push(entry)
-    else abandon(entry)
+    else giveUp(entry, false)
     if (isPaused) return
     isPaused = true
     after(pauseSeconds[pauses] ?? pauseSeconds.at(-1) ?? 0, () => {
@@ -139,52 +99,32 @@ export function createUnfinished({ findAccount, report, elapsed }: UnfinishedOpt
   }
 
   function again(entry: Entry): void {
-    if (!entries.has(entry)) return
-    entry.looks += 1
-    if (entry.looks < lookAfterSeconds.length) lookLater(entry)
-    else if (entry.subject === null) settle(entry, "absent")
-    else abandon(entry)
+    entry.tries += 1
+    if (entry.tries < tryAfterSeconds.length) tryLater(entry)
+    else giveUp(entry, true)
   }
 
-  function settle(entry: Entry, outcome: "finished" | "absent"): void {
-    if (entries.delete(entry)) report({ type: "registration_settled", outcome, subject: entry.subject })
-  }
-
-  function abandon(entry: Entry): void {
+  function giveUp(entry: Entry, isTriedOut: boolean): void {
     entries.delete(entry)
-    const { subject, cause } = entry
-    const code = isGateError(cause) && cause.code === "keycloak_refused_us" ? cause.code : "keycloak_unavailable"
-    const error = new GateError(code, abandoned(entry), { cause })
-    report({ type: "registration_settled", outcome: "abandoned", subject, error })
+    entry.work.giveUp(isTriedOut)
   }
 
   return {
-    add(registration, error) {
-      const entry = { ...registration, since: elapsed(), looks: 0, cause: error }
-      if (isClosed || entries.size >= maxEntries) return abandon(entry)
-      entries.add(entry)
-      report({ type: "registration_unsettled", subject: entry.subject, error })
-      lookLater(entry)
+    add(work) {
+      const entry = { work, since: elapsed(), tries: 0 }
+      const hasRoom = !isClosed && entries.size < maxEntries
+      if (hasRoom) {
+        entries.add(entry)
+        tryLater(entry)
+      } else work.giveUp(false)
+      return hasRoom
     },
     size: () => entries.size,
     close() {
       isClosed = true
       for (const timer of timers) clearTimeout(timer)
       ready.length = 0
-      for (const entry of entries) abandon(entry)
+      for (const entry of entries) giveUp(entry, false)
     },
   }
-}
-
-function isOf({ subject, stamps }: Entry, { id, createdTimestamp }: FoundAccount): boolean {
-  return subject === null ? stamps.includes(createdTimestamp) : subject === id
-}
-
-/** Names the account without naming the person. */
-function abandoned({ subject, stamps, missing }: Entry): string {
-  const lacks = missing.map(({ what }) => what).join(", ")
-  return subject === null
-    ? "A registration was not finished, because Keycloak's answers were lost and it could not be asked again. " +
-        `If there is an account with the \`createdTimestamp\` ${stamps.join(" or ")}, it may lack: ${lacks}.`
-    : `The registration of account ${subject} was not finished. If the account still exists, it may lack: ${lacks}.`
 }

@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate } from "../../src/index.js"
-import { answerLate, answerWith } from "../support/faults.ts"
+import { defaultRealm } from "../../src/testing/default-realm.js"
+import { startTestRealm } from "../../src/testing/index.js"
+import { answerLate, answerWith, cutAnswer } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { startFaultyServer } from "../support/faulty-server.ts"
 import { paths } from "../support/paths.ts"
+import { forward } from "../support/proxy.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
 let realm: FaultyRealm
@@ -49,6 +53,29 @@ describe("refreshSession", () => {
     expect(asked()).toBe(1)
     await gate.refreshSession(refreshToken)
     expect(asked()).toBe(2)
+  })
+
+  it("is sent once although its answer is lost, and works with the same token afterwards", async () => {
+    realm.breakWith(cutAnswer, { times: 1 })
+    expect((await refusalOf(gate.refreshSession(refreshToken))).code).toBe("keycloak_unavailable")
+    expect(asked()).toBe(1)
+    await gate.refreshSession(refreshToken)
+  })
+
+  it("says that the session is over where a lost answer has used up the token for good", async () => {
+    const shop = defaultRealm({ realm: "shop", clientId: "shop-api", clientSecret: secrets.clientSecrets[0] })
+    const keycloak = await startTestRealm({ realm: { ...shop, revokeRefreshToken: true } })
+    const server = await startFaultyServer(call => forward(keycloak.url, call))
+    const { username, password } = keycloak.addUser({ username: "grace" })
+    const revoking = createGate({ ...keycloak.gateOptions, serverUrl: server.url, onEvent: () => undefined })
+    const session = await revoking.loginWithPassword({ username, password: String(password) })
+    server.breakWith(cutAnswer, { times: 1 })
+    expect((await refusalOf(revoking.refreshSession(session.refreshToken))).code).toBe("keycloak_unavailable")
+    expect((await refusalOf(revoking.refreshSession(session.refreshToken))).code).toBe("session_ended")
+    await revoking.loginWithPassword({ username, password: String(password) })
+    revoking.close()
+    await server.close()
+    await keycloak.stop()
   })
 
   it("does not mix the sessions of two people", async () => {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { GateError } from "../../src/errors.js"
 import type { GateEvent } from "../../src/events.js"
 import type { FoundAccount } from "../../src/user/accounts.js"
-import { createUnfinished, type Missing, type Unfinished } from "../../src/user/unfinished.js"
+import { createUnfinished } from "../../src/user/unfinished.js"
+import { createUnfinishedRegistrations, type Missing } from "../../src/user/unfinished-registrations.js"
 
 const down = new GateError("keycloak_unavailable", "down")
 const stamp = 1_796_000_000_000
@@ -13,7 +14,15 @@ let events: GateEvent[]
 let looks: number
 let mostAtOnce: number
 let find: () => FoundAccount | null
-let unfinished: Unfinished
+let unfinished: ReturnType<typeof open>
+
+function open(findAccount: (by: object) => Promise<FoundAccount | null>) {
+  const queue = createUnfinished(() => performance.now())
+  const report = (event: GateEvent) => void events.push(event)
+  const { add } = createUnfinishedRegistrations({ queue, findAccount, report })
+  return { ...queue, add }
+}
+
 beforeEach(() => {
   vi.useFakeTimers()
   events = []
@@ -21,17 +30,13 @@ beforeEach(() => {
   mostAtOnce = 0
   find = () => account
   let atOnce = 0
-  unfinished = createUnfinished({
-    async findAccount() {
-      looks += 1
-      atOnce += 1
-      mostAtOnce = Math.max(mostAtOnce, atOnce)
-      await new Promise(resolve => setTimeout(resolve, 10))
-      atOnce -= 1
-      return find()
-    },
-    report: event => events.push(event),
-    elapsed: () => performance.now(),
+  unfinished = open(async () => {
+    looks += 1
+    atOnce += 1
+    mostAtOnce = Math.max(mostAtOnce, atOnce)
+    await new Promise(resolve => setTimeout(resolve, 10))
+    atOnce -= 1
+    return find()
   })
 })
 afterEach(() => {
@@ -190,14 +195,10 @@ describe("the queue of unfinished registrations", () => {
     const row = step("row")
     const asked: object[] = []
     unfinished.close()
-    unfinished = createUnfinished({
-      async findAccount(by) {
-        asked.push(by)
-        if (by === name) throw down
-        return account
-      },
-      report: event => events.push(event),
-      elapsed: () => performance.now(),
+    unfinished = open(async by => {
+      asked.push(by)
+      if (by === name) throw down
+      return account
     })
     unfinished.add(lost([row]), down)
     for (let count = 0; count < 20; count++)
