@@ -30,7 +30,7 @@ let isInterrupted = false
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
-    if (isInterrupted) return
+    if (isInterrupted) process.exit(130)
     isInterrupted = true
     console.log("\nInterrupted. Leaving nothing behind …")
     undoAll().finally(() => process.exit(130))

@@ -46,5 +46,5 @@ export function createApplication(gate: Gate<Row>): Application {
     res.json({ editor: principalOf(req).username })
   })
 
-  return { listen: port => listenOn(createServer(app), port) }
+  return { listen: (port, drainMs) => listenOn(createServer(app), port, drainMs) }
 }

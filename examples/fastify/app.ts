@@ -9,7 +9,7 @@ import {
   registerHandler,
   requireUser,
 } from "keycloak-gate/fastify"
-import type { Application } from "../application.ts"
+import { type Application, createDrain } from "../application.ts"
 import type { Row } from "../stores/row.ts"
 
 declare global {
@@ -21,7 +21,8 @@ declare global {
 }
 
 export function createApplication(gate: Gate<Row>): Application {
-  const app = Fastify({ forceCloseConnections: true })
+  // What comes on an open connection while the application ends is answered too.
+  const app = Fastify({ return503OnClosing: false })
 
   // Outside the scope of authenticate: whoever logs in may still send an old token along.
   app.post("/register", registerHandler(gate))
@@ -44,9 +45,10 @@ export function createApplication(gate: Gate<Row>): Application {
   })
 
   return {
-    async listen(port) {
+    async listen(port, drainMs) {
+      const drain = createDrain(app.server, drainMs)
       const url = await app.listen({ port, host: "127.0.0.1" })
-      return { url, close: () => app.close() }
+      return { url, close: () => drain(() => app.close()) }
     },
   }
 }

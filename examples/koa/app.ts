@@ -51,5 +51,5 @@ export function createApplication(gate: Gate<Row>): Application {
   app.use(open.routes())
   app.use(authenticate(gate))
   app.use(router.routes())
-  return { listen: port => listenOn(createServer(app.callback()), port) }
+  return { listen: (port, drainMs) => listenOn(createServer(app.callback()), port, drainMs) }
 }

@@ -51,21 +51,32 @@ export function createApplication(gate: Gate<Row>): Application {
     },
   }
 
-  const server = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost")
-    const route = routes[`${request.method} ${pathname}`]
-    const answer: Answer = route === undefined ? { status: 404 } : await route(request).catch(answerTo)
-    const { status, headers, body } = answer
-    const type = body === undefined ? {} : { "Content-Type": "application/json", "Cache-Control": "no-store" }
-    response.writeHead(status, { ...type, ...headers }).end(JSON.stringify(body))
+  // Nobody awaits a listener: what it throws, or rejects with, would end the process.
+  const server = createServer((request, response) => {
+    answerOf(request)
+      .catch(answerTo)
+      .then(({ status, headers, body }) => {
+        const type = body === undefined ? {} : { "Content-Type": "application/json", "Cache-Control": "no-store" }
+        response.writeHead(status, { ...type, ...headers }).end(JSON.stringify(body))
+      })
+      .catch(error => {
+        console.error(error)
+        response.destroy()
+      })
   })
+
+  async function answerOf(request: IncomingMessage): Promise<Answer> {
+    const [path] = (request.url ?? "").split("?")
+    const route = routes[`${request.method} ${path}`]
+    return route === undefined ? { status: 404 } : route(request)
+  }
 
   function answerTo(error: unknown): Answer {
     const refusal = gate.refusalFor(error)
     if (refusal === null) console.error(error)
     return refusal ?? { status: 500 }
   }
-  return { listen: port => listenOn(server, port) }
+  return { listen: (port, drainMs) => listenOn(server, port, drainMs) }
 }
 
 /** The fields of a JSON body; one that is malformed, long or of unknown length has none, which the gate answers. */

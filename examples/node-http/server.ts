@@ -1,5 +1,6 @@
 // Environment: KEYCLOAK_URL, KEYCLOAK_REALM, KEYCLOAK_CLIENT_ID, KEYCLOAK_CLIENT_SECRET, PG_URL or SQLITE_FILE, PORT
 import { createGate, optionsFromEnv } from "keycloak-gate"
+import { endInOrder } from "../application.ts"
 import { openStore } from "../stores/open-store.ts"
 import { createApplication } from "./app.ts"
 
@@ -8,10 +9,8 @@ const gate = createGate({ ...optionsFromEnv(process.env), userStore: store.userS
 const { url, close } = await createApplication(gate).listen(Number(process.env.PORT ?? 3000))
 console.log(`Plain node:http with rows in ${store.name} listens on ${url}`)
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, shutDown)
-
-async function shutDown(): Promise<void> {
+endInOrder(async () => {
   await close()
-  gate.close()
+  await gate.close()
   await store.close()
-}
+})

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { Agent, request } from "node:http"
+import { connect } from "node:net"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 import type { Listening } from "../../examples/application.ts"
 import { createApplication as createExpress } from "../../examples/express/app.ts"
 import { createApplication as createFastify } from "../../examples/fastify/app.ts"
@@ -12,6 +14,10 @@ import { openStore } from "../../examples/stores/open-store.ts"
 import type { Row } from "../../examples/stores/row.ts"
 import { createGate, type Gate } from "../../src/index.js"
 import { closedPort } from "../adapters/listen.js"
+import { holdUp } from "../support/faults.ts"
+import { startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
+import { secrets } from "../support/refusal-of.ts"
 import { openShop } from "../support/shop.ts"
 
 async function createGateAt(serverUrl: string): Promise<Gate<Row>> {
@@ -113,6 +119,77 @@ describe.each([
     expect(await once(child, "exit")).toEqual([0, null])
   })
 
+  // what a parser, a router or a listener of ours could stumble over; the Host field and the body are sent as they are
+  it("survives every request line, header and body, and serves the next one", { timeout: 60_000 }, async () => {
+    const child = startServer(framework, { KEYCLOAK_URL: await closedPort() })
+    let errors = ""
+    child.stderr?.on("data", chunk => {
+      errors += chunk
+    })
+    const url = await urlOf(child)
+    for (const text of oddRequests) {
+      await sendRaw(url, text)
+      expect([text.slice(0, 100), child.exitCode, child.signalCode]).toEqual([text.slice(0, 100), null, null])
+    }
+    expect((await call(url, "/")).json).toEqual({ hello: "stranger" })
+    expect(errors).not.toMatch(/unhandled|uncaught/i)
+  })
+
+  describe("when it is asked to end", () => {
+    /** Twelve logins that Keycloak has not answered yet, on connections that their callers mean to keep. */
+    async function startBusy() {
+      const keycloak = await startFaultyRealm()
+      const { fault, letGo } = holdUp()
+      keycloak.breakWith(fault, { at: paths.token })
+      const child = startServer(framework, {
+        KEYCLOAK_URL: keycloak.url,
+        KEYCLOAK_CLIENT_SECRET: keycloak.gateOptions.clientSecret,
+      })
+      const url = await urlOf(child)
+      const agent = new Agent({ keepAlive: true, maxSockets: 12 })
+      const login = { username: "ada", password: secrets.password }
+      const answers = Promise.allSettled(Array.from({ length: 12 }, () => post(`${url}/login`, login, agent)))
+      await expect.poll(() => keycloak.requests(paths.token), { timeout: 10_000 }).toBe(12)
+      const ended = once(child, "exit")
+      onTestFinished(async () => {
+        agent.destroy()
+        await keycloak.close()
+      })
+      return { child, url, answers, letGo, ended }
+    }
+
+    it("answers all twelve requests under way, takes no new caller, and ends with 0", { timeout: 30_000 }, async () => {
+      const { child, url, answers, letGo, ended } = await startBusy()
+      child.kill("SIGTERM")
+      await expect.poll(() => isListening(url), { timeout: 5000 }).toBe(false)
+      await letGo()
+      const answered = { status: "fulfilled", value: { status: 200, connection: "close" } }
+      expect(await answers).toEqual(Array(12).fill(answered))
+      expect(await ended).toEqual([0, null])
+    })
+
+    it("ends at once when it is asked a second time", { timeout: 30_000 }, async () => {
+      const { child, url, answers, ended } = await startBusy()
+      child.kill("SIGTERM")
+      await expect.poll(() => isListening(url), { timeout: 5000 }).toBe(false)
+      child.kill("SIGINT")
+      expect(await ended).toEqual([1, null])
+      expect((await answers).map(({ status }) => status)).toEqual(Array(12).fill("rejected"))
+    })
+
+    it("cuts who takes longer than it may wait", async () => {
+      const application = await createApplication(await createGateAt(await closedPort())).listen(0, 50)
+      const { port } = new URL(application.url)
+      const slow = connect(Number(port), "127.0.0.1")
+      slow.write("POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{")
+      const cut = once(slow, "close")
+      await expect.poll(() => slow.bytesWritten, { timeout: 5000 }).toBeGreaterThan(0)
+      await call(application.url, "/")
+      await application.close()
+      await cut
+    })
+  })
+
   it("names the variables that it misses, and does not start", async () => {
     const child = startServer(framework, { KEYCLOAK_URL: "" })
     let errors = ""
@@ -123,6 +200,133 @@ describe.each([
     expect(errors).toContain("KEYCLOAK_URL")
   })
 })
+
+const json = "Host: x\r\nContent-Type: application/json\r\n"
+const withBody = (line: string, body: string, more = "") =>
+  `${line}\r\n${json}${more}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+const targets = [
+  "//",
+  "///",
+  "//@",
+  "//x:y",
+  "//[",
+  "/\\",
+  "http://",
+  "http://[",
+  "http://x:99999999/",
+  "http://%/me",
+  "https://a@b:c@d/",
+  "?",
+  "??",
+  "#",
+  "*",
+  "/%",
+  "/%ff",
+  "/%00",
+  "/me%2f..%2f",
+  "/../..",
+  "/me?%",
+  "/?__proto__[x]=1",
+  "/__proto__",
+  "/constructor",
+  "x",
+  "me:80",
+  `/${"a".repeat(15_000)}`,
+  `/${"%".repeat(5000)}`,
+  `/${"../".repeat(2000)}`,
+]
+const bodies = [
+  "null",
+  "[]",
+  '"text"',
+  "5",
+  "{",
+  "{}}",
+  '{"__proto__":{"username":"x"}}',
+  '{"constructor":{"prototype":{"x":1}},"username":{"toString":1}}',
+  '{"username":{"$ne":null},"password":["x"]}',
+  `{"username":"${"a".repeat(9000)}","password":"\\ud800"}`,
+  `${"[".repeat(4000)}`,
+  `{"refresh_token":${"[".repeat(900)}1${"]".repeat(900)}}`,
+  "\u0000\u0001",
+]
+const posts = ["/register", "/login", "/refresh", "/logout"]
+const oddRequests: readonly string[] = [
+  ...["GET", "HEAD", "OPTIONS", "POST", "CONNECT", "TRACE", "PRI", "QUERY"].flatMap(method =>
+    targets.map(target => `${method} ${target} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`),
+  ),
+  ...posts.flatMap(path => bodies.map(body => withBody(`POST ${path} HTTP/1.1`, body))),
+  ...posts.flatMap(path => [
+    `POST ${path} HTTP/1.1\r\n${json}Content-Length: 50\r\n\r\n{"username":`, // cut off
+    `POST ${path} HTTP/1.1\r\n${json}Content-Length: 2\r\n\r\n{"username":"x"}`,
+    `POST ${path} HTTP/1.1\r\n${json}Content-Length: -1\r\n\r\n{}`,
+    `POST ${path} HTTP/1.1\r\n${json}Content-Length: 99999999999999999999\r\n\r\n{}`,
+    `POST ${path} HTTP/1.1\r\n${json}Transfer-Encoding: chunked\r\n\r\n5\r\n{"use`,
+    `POST ${path} HTTP/1.1\r\n${json}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
+    `POST ${path} HTTP/1.1\r\n${json}Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+    withBody(`POST ${path} HTTP/1.1`, "{}", "Content-Encoding: gzip\r\n"),
+    withBody(`POST ${path} HTTP/1.1`, "{}", "Content-Encoding: br\r\n"),
+    withBody(`POST ${path} HTTP/1.1`, "{}", "Content-Encoding: none-such\r\n"),
+    withBody(`POST ${path} HTTP/1.1`, "{}", "Expect: 100-continue\r\n"),
+    withBody(`POST ${path} HTTP/1.1`, "{}", "Expect: something-else\r\n"),
+    withBody(`POST ${path} HTTP/1.1`, "{}", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+    withBody(`POST ${path} HTTP/1.1`, "{}").replace("application/json", "application/json; charset=none-such"),
+    withBody(`POST ${path} HTTP/1.1`, "{}").replace("application/json", "application/json; charset=utf-7; x"),
+    withBody(`POST ${path} HTTP/1.1`, "{}").replace("application/json", "multipart/form-data"),
+    withBody(`POST ${path} HTTP/1.1`, "{}").replace("application/json", ";;;"),
+    withBody(`POST ${path} HTTP/1.0`, "{}").replace("Host: x\r\n", ""),
+  ]),
+  ...["/", "/me", "/editor"].flatMap(path => [
+    `GET ${path} HTTP/1.1\r\nHost: [\r\n\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${"a".repeat(12_000)}\r\n\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\r\nAuthorization: \u00ff\r\n\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: x\r\n${"A: b\r\n".repeat(2500)}\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(20_000)}\r\n\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nCookie: %;%=%\r\nAccept: ,,;q=x\r\nIf-None-Match: \u0001\r\n\r\n`,
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n`,
+    `GET ${path} HTTP/2.0\r\nHost: x\r\n\r\n`,
+  ]),
+  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  "\u0016\u0003\u0001\u0002\u0000\u0001\u0000",
+  "\r\n\r\n",
+  "GET",
+]
+
+/** Sends these characters as bytes, then nothing more, and waits until the other end has closed or said enough. */
+function sendRaw(url: string, text: string): Promise<void> {
+  return new Promise(resolve => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1")
+    const hangUp = () => socket.destroy()
+    // What is cut off or asks for more is hung up on; everything else has been answered by then.
+    socket.setTimeout(50, hangUp)
+    socket.on("data", () => socket.setTimeout(5))
+    socket.on("error", () => undefined)
+    socket.on("close", () => resolve())
+    socket.write(text, "latin1")
+  })
+}
+
+function isListening(url: string): Promise<boolean> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1")
+  return new Promise(resolve => {
+    socket.on("connect", () => resolve(true)).on("error", () => resolve(false))
+  }).then(isThere => {
+    socket.destroy()
+    return isThere as boolean
+  })
+}
+
+function post(url: string, body: object, agent: Agent): Promise<{ status: number; connection: string | undefined }> {
+  return new Promise((resolve, reject) => {
+    const headers = { "content-type": "application/json", "content-length": JSON.stringify(body).length }
+    const sent = request(url, { method: "POST", agent, headers }, answer => {
+      const { statusCode = 0, headers } = answer.resume()
+      answer.on("end", () => resolve({ status: statusCode, connection: headers.connection })).on("error", reject)
+    })
+    sent.on("error", reject).end(JSON.stringify(body))
+  })
+}
 
 function startServer(framework: string, env: NodeJS.ProcessEnv): ChildProcess {
   const program = join(import.meta.dirname, `../../examples/${framework}/server.ts`)
