@@ -1,11 +1,10 @@
-import { fileURLToPath } from "node:url"
 import { startKeycloak } from "../../test/live/keycloak/start.ts"
-import { type Account, client, type DemoKeycloak, realmFile } from "./keycloak.ts"
+import { type Account, client, type DemoKeycloak, realm } from "./keycloak.ts"
 
 /** A real Keycloak: the one at `KEYCLOAK_URL`, else one of our own. */
 export async function openRealKeycloak(log: (line: string) => void): Promise<DemoKeycloak> {
   const isOurs = !process.env.KEYCLOAK_URL
-  const realms = [fileURLToPath(realmFile)]
+  const realms = [realm]
   let server = await startKeycloak({ realms, log, ...(isOurs && { port: 0 }) })
   const { url, port } = server
   const users = `/realms/${client.realm}/users`

@@ -1,13 +1,13 @@
 import { createServer } from "node:net"
-import { type AdminAccess, createAdmin, type KeycloakAdmin, readRealm } from "./admin.ts"
+import { type AdminAccess, createAdmin, type KeycloakAdmin, type RealmFile, readRealm } from "./admin.ts"
 import { obtainKeycloak } from "./obtain.ts"
 import { launchServer, type Server } from "./server.ts"
 
 export interface KeycloakOptions {
   /** A server of our own on this port; 0: on a free one. */
   readonly port?: number
-  /** Realm files to import. */
-  readonly realms?: readonly string[]
+  /** Realms to import, or files with them. */
+  readonly realms?: readonly (string | RealmFile)[]
   /** Keycloak's `--hostname`; without it the issuer follows the caller's Host header. */
   readonly hostname?: string
   /** Options of `start-dev` that Keycloak reads at run time; build options would be ignored. */
@@ -45,8 +45,8 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Runn
   }
 
   try {
-    for (const file of options.realms ?? []) {
-      const realm = await readRealm(file)
+    for (const one of options.realms ?? []) {
+      const realm = typeof one === "string" ? await readRealm(one) : one
       await admin.importRealm(realm)
       imported.push(realm.realm)
     }
