@@ -7,15 +7,16 @@ import type { UserIdentity } from "./user/user-store.js"
  * Deletes an account and the application's row.
  *
  * Wherever it stops, calling it again finishes it, and a subject without an account is no error. In this order: the account
- * is disabled, so that nobody comes back halfway; the row goes; the account goes; and the row once more, should a request
- * on another process have made it again. So there is never a row without an account that a further call can't reach. Where
- * the store refuses to remove the row, the account stays, disabled.
+ * is disabled, so that nobody comes back halfway; the row goes; the account goes; and the row once more, should another
+ * process have made it again. Where the store refuses to remove the row, the account stays, disabled.
  *
- * This process refuses tokens of the account at once (`invalid_token`, reason `revoked`); another one with `"local"`
- * verification takes them until they expire, and may make the row anew.
+ * This process refuses tokens of the account at once (`invalid_token`, reason `revoked`), and none of its calls makes the row
+ * again. Another process that knows the person asks Keycloak before it makes a row anew. One that does not makes the row from
+ * any valid token with `"local"` verification: calling this again removes it, and `syncUsers` finds it.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`
+ * @throws {GateError} `store_unavailable` when the user store does not settle in time
  * @throws what the user store throws, untouched
  */
 export type DeleteAccount = (subject: string) => Promise<void>

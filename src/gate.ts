@@ -166,7 +166,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     })
 
   function reportRefusal(error: unknown): void {
-    if (!isGateError(error) || error.code === "closed") return
+    if (!isGateError(error) || error.code === "closed" || store?.hasTold(error)) return
     if (reachability.explains(error)) reachability.countRefused()
     else report({ type: "refusal", error })
   }

@@ -14,6 +14,8 @@ export interface BoundedStore<User> {
   readonly listSubjects: (range: SubjectRange) => Promise<readonly string[]>
   /** The same limit for a function of the application beside its store. */
   readonly bounded: <Value>(call: string, work: () => Value | PromiseLike<Value>) => Promise<Value>
+  /** Whether this error is of a call that took too long, which `store_slow` has told. */
+  readonly hasTold: (error: unknown) => boolean
   /** Ends what is under way with `closed`, and begins nothing more. */
   readonly close: () => void
 }
@@ -33,6 +35,7 @@ export interface BoundedStoreOptions<User> {
 export function createBoundedStore<User>(options: BoundedStoreOptions<User>): BoundedStore<User> {
   const { store, storeTimeoutMs, report } = options
   const slow = new Set<string>()
+  const told = new WeakSet<object>()
   const limit = createTimeLimit({
     limitMs: storeTimeoutMs,
     elapsed: options.elapsed,
@@ -40,6 +43,7 @@ export function createBoundedStore<User>(options: BoundedStoreOptions<User>): Bo
       const error = tooSlow(call, storeTimeoutMs)
       if (!slow.has(call)) report({ type: "store_slow", call, error })
       slow.add(call)
+      told.add(error)
       return error
     },
     settledInTime(call) {
@@ -59,6 +63,7 @@ export function createBoundedStore<User>(options: BoundedStoreOptions<User>): Bo
     canList: typeof store.listSubjects === "function",
     listSubjects: range => run<readonly string[]>("listSubjects", () => store.listSubjects?.(range) ?? []),
     bounded: (call, work) => run(call, work),
+    hasTold: error => told.has(error as object),
     close() {
       isClosed = true
       limit.close(closed)

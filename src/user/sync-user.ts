@@ -150,7 +150,7 @@ export function createUserSync<User>({ store, askAlive, clock, report }: UserSyn
       if (other.token === principal.token) return other.row
       await Promise.allSettled([other.row]) // Keycloak's answer is about that token alone
       const row = await store.findUser(identityOf(principal))
-      if (row !== null) return row
+      if (row) return row
     }
     const row = askAndSave(key, principal).finally(() => questions.delete(key))
     questions.set(key, { token: principal.token, row })
@@ -200,7 +200,7 @@ export function createUserSync<User>({ store, askAlive, clock, report }: UserSyn
       if (before === undefined && tellsMore) return saveOnce(key, profileOf(principal))
       assertThere(key, issuedAt)
       const row = await store.findUser(identityOf(principal))
-      if (row === null) {
+      if (!row) {
         return before === undefined ? saveOnce(key, profileOf(principal)) : makeAnew(key, principal)
       }
       if (!isLater) return row

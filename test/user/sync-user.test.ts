@@ -52,6 +52,17 @@ describe("syncUser", () => {
     expect(calls).toEqual(["save", "find", "save"])
   })
 
+  it("takes undefined for no row, as a store may answer that nobody has held to the contract", async () => {
+    const { findUser, ...store } = memoryUserStore()
+    const { syncUser } = rowsOn({
+      ...store,
+      findUser: async identity => (await findUser(identity)) ?? (undefined as never),
+    })
+    await syncUser(principal())
+    await store.removeUser(ada)
+    expect((await syncUser(principal())).username).toBe("ada")
+  })
+
   it("calls saveUser once when 50 first requests arrive together", async () => {
     const { syncUser, calls } = countingStore()
     const rows = await Promise.all(Array.from({ length: 50 }, () => syncUser(principal())))
