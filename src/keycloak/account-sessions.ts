@@ -14,7 +14,7 @@ interface Consent {
 }
 
 /** The sessions of an account, and their end; an account that is gone has none. */
-export function createAccountSessions({ ask, command, refusal }: AdminApi): AccountSessions {
+export function createAccountSessions({ ask, command, refusal, segment }: AdminApi): AccountSessions {
   async function list<Item>(path: string): Promise<readonly Item[]> {
     const answer = await ask("GET", path)
     if (isGone(answer)) return []
@@ -23,7 +23,7 @@ export function createAccountSessions({ ask, command, refusal }: AdminApi): Acco
   }
 
   async function end({ id }: Session, isOffline: boolean): Promise<void> {
-    const answer = await ask("DELETE", `/sessions/${encodeURIComponent(id)}?isOffline=${isOffline}`)
+    const answer = await ask("DELETE", `/sessions/${segment(id)}?isOffline=${isOffline}`)
     if (answer.status !== 204 && !isGone(answer)) throw refusal(answer, lacksManageUsers)
   }
 
@@ -31,7 +31,7 @@ export function createAccountSessions({ ask, command, refusal }: AdminApi): Acco
   async function endOffline(id: string, isMeant: (session: Session) => boolean): Promise<void> {
     const consents = await list<Consent>(`${accountPath(id)}/consents`)
     for (const { client } of consents.flatMap(({ additionalGrants }) => additionalGrants ?? [])) {
-      const path = `${accountPath(id)}/offline-sessions/${encodeURIComponent(client)}`
+      const path = `${accountPath(id)}/offline-sessions/${segment(client)}`
       for (const session of await list<Session>(path)) if (isMeant(session)) await end(session, true)
     }
   }

@@ -27,6 +27,8 @@ export interface AdminApi {
   readonly command: (method: string, path: string, body?: unknown) => Promise<boolean>
   /** The error behind an answer that is none of those that were asked for; `lacksRole` is that behind a 403. */
   readonly refusal: (answer: AdminAnswer, lacksRole: (clientId: string) => GateError) => GateError
+  /** An id of an answer as part of a path: a step in the path would lead elsewhere, up to the realm itself. */
+  readonly segment: (id: unknown) => string
   /** The error behind a good status with what Keycloak does not send, be it a proxy's HTML. */
   readonly notKeycloak: () => GateError
 }
@@ -105,6 +107,10 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
         `Keycloak's Admin API does not do what the service account "${clientId}" asks`,
         answerOf(status, data),
       )
+    },
+    segment(id) {
+      if (typeof id !== "string" || ["", ".", ".."].includes(id)) throw api.notKeycloak()
+      return encodeURIComponent(id)
     },
     notKeycloak: () =>
       unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it"),

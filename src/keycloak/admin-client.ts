@@ -35,12 +35,12 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
 
   /** A group that does not exist makes Keycloak answer a create with 500 and nothing more (26.7.4). */
   async function assertGroupsExist(paths: readonly string[]): Promise<void> {
-    for (const path of paths) {
-      // An outage tells nothing about groups.
-      const answer = await ask("GET", `/group-by-path/${encodeURIComponent(path)}`).catch(() => null)
-      if (answer?.status === 404 && isKeycloaks(answer.data))
-        throw refused(`The realm "${realm.name}" has no group "${path}" to give (option \`registration.groups\`)`)
-    }
+    // An outage tells nothing about groups.
+    const ofGroup = (path: string) => ask("GET", `/group-by-path/${encodeURIComponent(path)}`).catch(() => null)
+    const answers = await Promise.all(paths.map(ofGroup))
+    const missing = paths.find((_, index) => answers[index]?.status === 404 && isKeycloaks(answers[index].data))
+    if (missing !== undefined)
+      throw refused(`The realm "${realm.name}" has no group "${missing}" to give (option \`registration.groups\`)`)
   }
 
   /** Sends a create; whatever is no clear answer counts as lost, since it may have done its work. */
@@ -66,7 +66,7 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
       const error = "lost" in outcome ? outcome.lost : api.refusal(outcome, lacksManageUsers)
       const mayExist = isGateError(error) && (error.code === "keycloak_unavailable" || error.code === "closed")
       if (!mayExist || wasNotDone(error)) throw error
-      await assertGroupsExist(groups)
+      if ((error.cause as { status?: unknown } | undefined)?.status === 500) await assertGroupsExist(groups)
       return { lost: error }
     },
     async deleteAccount(id) {
@@ -92,6 +92,7 @@ export function createAdminClient({ realm, transport, api }: AdminClientOptions)
       const found = await list<UserRepresentation>(`/users?${new URLSearchParams({ ...by, exact: "true", max: "2" })}`)
       const [account] = found
       if (typeof account?.id !== "string" || found.length !== 1) return null
+      if (!isAccountId(account.id)) throw notKeycloak()
       const { id, createdTimestamp = 0, emailVerified = false } = account
       return { id, createdTimestamp, emailVerified }
     },

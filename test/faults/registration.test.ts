@@ -11,7 +11,16 @@ import {
 } from "../../src/index.js"
 import { defaultRealm } from "../../src/testing/default-realm.js"
 import { startTestRealm } from "../../src/testing/index.js"
-import { answerWith, cutAnswer, endless, hangBeforeHeaders, holdUp, performThen, reset } from "../support/faults.ts"
+import {
+  answerWith,
+  changeAnswer,
+  cutAnswer,
+  endless,
+  hangBeforeHeaders,
+  holdUp,
+  performThen,
+  reset,
+} from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { type Fault, startFaultyServer } from "../support/faulty-server.ts"
 import { paths } from "../support/paths.ts"
@@ -19,6 +28,8 @@ import { forward } from "../support/proxy.ts"
 import { refusalOf, secrets, secretsIn } from "../support/refusal-of.ts"
 
 const role = "uma_authorization"
+const answerWithJson = (data: unknown) =>
+  answerWith({ status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(data) })
 const failure = new Error("disk full")
 const badGateway = answerWith({ status: 502, headers: { "content-type": "text/html" }, body: "<h1>Bad Gateway</h1>" })
 
@@ -254,23 +265,6 @@ describe.each(failing)("an account that a registration has left because $how", (
   })
 })
 
-describe("100 registrations whose answers were lost", () => {
-  it("meet the Keycloak that comes back with eight connections at most, and all are finished", async () => {
-    const lost = Array.from({ length: 100 }, newPerson)
-    realm.breakWith(cutAnswer, { at: paths.create })
-    const codes = await Promise.all(lost.map(person => refusalOf(gate.registerUser(person)).then(({ code }) => code)))
-    expect(new Set(codes)).toEqual(new Set(["keycloak_unavailable"]))
-    expect(noticed()).toHaveLength(100)
-    await realm.goDown()
-    await seconds(10)
-    await realm.heal()
-    await afterAllLooks().toHaveLength(100)
-    expect(new Set(settled().map(({ outcome }) => outcome))).toEqual(new Set(["finished"]))
-    expect(realm.mostConnections()).toBeLessThanOrEqual(8)
-    for (const person of lost) expect(await rowOf(accountOf(person)?.id ?? "")).not.toBeNull()
-  }, 60_000)
-})
-
 describe("a registration whose verification mail was still to be sent", () => {
   it("has Keycloak send it when its account is found", async () => {
     const file = defaultRealm({ realm: "shop", clientId: "shop-api", clientSecret: secrets.clientSecrets[0] })
@@ -448,6 +442,49 @@ describe("the Location of a create", () => {
     const location = `${origin}/admin/realms/shop/users/${other}`
     realm.breakWith(performThen({ status: 200, headers: { location }, body: "" }), { at: paths.create, times: 1 })
     expect((await gate.registerUser(person)).subject).toBe(accountOf(person)?.id)
+  })
+})
+
+describe("groups that the application gives", () => {
+  const giving = () => makeGate({ registration: { groups: ["/editors", "/no such group"] } })
+
+  it("are asked about when Keycloak answers 500, which is all that it says of one that is missing", async () => {
+    const person = newPerson()
+    const error = await refusalOf(giving().registerUser(person))
+    expect(error).toMatchObject({ code: "keycloak_refused_us" })
+    expect(error.message).toContain("/no such group")
+    expect([accountOf(person), noticed()]).toEqual([undefined, []])
+  })
+
+  it("are not asked about when the answer to the create was lost: that would double the wait", async () => {
+    realm.breakWith(reset, { at: paths.create })
+    expect(await refusalOf(giving().registerUser(newPerson()))).toMatchObject({ code: "keycloak_unavailable" })
+    expect(realm.requests(/group-by-path/)).toBe(0)
+  })
+})
+
+describe("an id in an answer that is a step in a path", () => {
+  it("of an account is no answer of Keycloak's", async () => {
+    const person = newPerson()
+    realm.breakWith(cutAnswer, { at: paths.create, times: 1 })
+    const found = changeAnswer(list => [{ ...(list as unknown as object[])[0], id: ".." }])
+    realm.breakWith(found, { at: paths.find })
+    expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "keycloak_unavailable" })
+  })
+
+  it.each([["."], [".."], [""]])("of a session (%j) leads nowhere", async id => {
+    const { subject } = await gate.registerUser(newPerson())
+    realm.breakWith(answerWithJson([{ additionalGrants: [{ client: "some-client" }] }]), { at: /\/consents$/ })
+    realm.breakWith(answerWithJson([{ id }]), { at: /\/offline-sessions\// })
+    expect(await refusalOf(gate.logoutEverywhere(subject))).toMatchObject({ code: "keycloak_unavailable" })
+    expect(realm.requests(/^DELETE /)).toBe(0)
+  })
+
+  it.each([["."], [".."], [""]])("of a client (%j) leads nowhere", async client => {
+    const { subject } = await gate.registerUser(newPerson())
+    realm.breakWith(answerWithJson([{ additionalGrants: [{ client }] }]), { at: /\/consents$/ })
+    expect(await refusalOf(gate.logoutEverywhere(subject))).toMatchObject({ code: "keycloak_unavailable" })
+    expect(realm.requests(/offline-sessions/)).toBe(0)
   })
 })
 

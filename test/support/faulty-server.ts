@@ -40,8 +40,6 @@ export interface FaultyServer {
   readonly url: string
   /** How many requests came, of those that match `METHOD /path`. */
   readonly requests: (which?: RegExp) => number
-  /** How many connections were open at the same time at most, since the start or the last `heal`. */
-  readonly mostConnections: () => number
   readonly breakWith: (fault: Fault, breakage?: Breakage) => void
   /** Nobody listens from now on; open connections are cut. */
   readonly goDown: () => Promise<void>
@@ -57,16 +55,6 @@ export async function startFaultyServer(answer: (call: Call) => Reply | Promise<
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       if (!response.destroyed) response.writeHead(500).end(`the test's own server failed: ${error}`)
-    })
-  })
-
-  let connections = 0
-  let mostConnections = 0
-  server.on("connection", socket => {
-    connections += 1
-    mostConnections = Math.max(mostConnections, connections)
-    socket.on("close", () => {
-      connections -= 1
     })
   })
 
@@ -101,14 +89,12 @@ export async function startFaultyServer(answer: (call: Call) => Reply | Promise<
   return {
     url: `http://127.0.0.1:${port}`,
     requests: (which = /^/) => seen.filter(name => which.test(name)).length,
-    mostConnections: () => mostConnections,
     breakWith(fault, { at = /^/, times = Number.POSITIVE_INFINITY } = {}) {
       breakages.push({ fault, at, left: times })
     },
     goDown,
     async heal() {
       breakages = []
-      mostConnections = connections
       if (!server.listening) await listen(server, port)
     },
     close: goDown,

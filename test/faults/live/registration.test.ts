@@ -1,7 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises"
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type GateEvent as Event, type Gate, type MemoryUser, memoryUserStore } from "../../../src/index.js"
-import { adminFetch, changedShop } from "../../live/realms.ts"
+import { adminFetch } from "../../live/realms.ts"
 import { accountsNamed, newPerson, removeAccounts, throughProxy } from "../../support/accounts.ts"
 import { answerWith, cutAnswer, holdUp, onceAllCame, reset } from "../../support/faults.ts"
 import type { FaultyServer } from "../../support/faulty-server.ts"
@@ -321,32 +320,4 @@ describe("20 registrations of one name at once", () => {
     )
     patient.close()
   })
-})
-
-describe("400 registrations whose answers were lost", () => {
-  it("meet the Keycloak that comes back with eight connections at most, and all are finished", async () => {
-    // Hashing that takes no time: this is not about passwords.
-    const shop = await changedShop("shop-lost", realm => {
-      realm.passwordPolicy = "hashAlgorithm(pbkdf2-sha256) and hashIterations(1)"
-    })
-    const rows = memoryUserStore()
-    const onEvent = (event: Event) => events.push(event)
-    const busy = createGate({ ...shop, internalUrl: proxy.url, userStore: rows, onEvent })
-    const lost = Array.from({ length: 400 }, newPerson)
-    proxy.breakWith(cutAnswer, { at: paths.create })
-    const codes = await Promise.all(lost.map(person => refusalOf(busy.registerUser(person)).then(({ code }) => code)))
-    expect(new Set(codes)).toEqual(new Set(["keycloak_unavailable"]))
-    await proxy.goDown()
-    await delay(3000)
-    await proxy.heal()
-    await expect.poll(settled, { timeout: 90_000, interval: 200 }).toHaveLength(400)
-    expect(new Set(settled().map(({ outcome }) => outcome))).toEqual(new Set(["finished"]))
-    expect(proxy.mostConnections()).toBeLessThanOrEqual(8)
-    for (const { subject } of settled())
-      expect(
-        await rows.findUser({ issuer: `${shop.serverUrl}/realms/shop-lost`, subject: subject ?? "" }),
-      ).not.toBeNull()
-    busy.close()
-    await adminFetch("DELETE", "/realms/shop-lost")
-  }, 240_000)
 })
