@@ -134,7 +134,15 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const recheck =
     recheckSeconds === null
       ? null
-      : createRecheck({ ...settings, recheckSeconds, introspect, introspectionUrl: introspector.url, report, now })
+      : createRecheck({
+          ...settings,
+          recheckSeconds,
+          introspect,
+          introspectionUrl: introspector.url,
+          report,
+          now,
+          elapsed,
+        })
 
   const clock = createKeycloakClock(now, elapsed)
   const askAlive = createAskAlive({

@@ -13,24 +13,29 @@ afterEach(() => {
 
 /** One process's look at a Keycloak that knows which tokens live, on a clock that stands. */
 function setUp() {
-  const time = { now: 1_800_000_000_000 }
+  const time = { now: 1_800_000_000_000, elapsed: 5000 }
   const events: GateEvent[] = []
   const asked: string[] = []
   const inactive = new Set<string>()
-  const server: { failure: GateError | null; hangs: boolean } = { failure: null, hangs: false }
+  const held: (() => void)[] = []
+  const server = {
+    failure: null as GateError | null,
+    hangs: false,
+    letGo: () => held.splice(0).forEach(resolve => void resolve()),
+  }
   const recheck = createRecheck({
     introspect: async token => {
       asked.push(token)
-      if (server.hangs) return new Promise(() => undefined)
+      if (server.hangs) await new Promise<void>(resolve => held.push(resolve))
       if (server.failure !== null) throw server.failure
       return { active: !inactive.has(token) }
     },
     introspectionUrl: `${issuer}/introspect`,
     clientId: "shop-api",
     recheckSeconds,
-    clockToleranceSeconds: 5,
     report: event => events.push(event),
     now: () => time.now,
+    elapsed: () => time.elapsed,
   })
   opened.push(recheck)
 
@@ -60,6 +65,7 @@ function setUp() {
   }
   const pass = (seconds: number) => {
     time.now += seconds * 1000
+    time.elapsed += seconds * 1000
   }
   return { time, events, asked, inactive, server, recheck, issue, request, pass }
 }
@@ -88,6 +94,27 @@ describe("how often Keycloak is asked", () => {
     await request(issue("t3"))
     await request(issue("t1"))
     expect(asked).toEqual(["t1", "t3"])
+  })
+
+  it("is about each token that is older than its last answer, since one can be revoked alone", async () => {
+    const { asked, issue, request, pass } = setUp()
+    const [first, second] = [issue("t1"), issue("t2")]
+    await request(first)
+    pass(20)
+    await request(second) // issued less than 30 s ago, and the session was asked about
+    pass(11)
+    await request(second)
+    await request(first)
+    expect(asked).toEqual(["t1", "t2", "t1"])
+  })
+
+  it("is less for tokens of which each is used for a moment: they were active when they were issued", async () => {
+    const { asked, issue, request, pass } = setUp()
+    for (let second = 0; second < 60; second++) {
+      await request(issue(`t${second}`))
+      pass(1)
+    }
+    expect(asked).toEqual(["t0", "t30"])
   })
 
   it("is per client of one session, since Keycloak ends it for each on its own", async () => {
@@ -140,13 +167,53 @@ describe("how often Keycloak is asked", () => {
     expect(asked).toHaveLength(8)
   })
 
-  it("goes on when the clock was set back", async () => {
-    const { asked, issue, request, pass } = setUp()
-    const token = issue("t1")
+  it.each([-3600, 3600])("is by a clock that nobody sets, here by %i s", async step => {
+    const { time, asked, issue, request, pass } = setUp()
+    const token = issue("t1", { exp: 1_900_000_000 })
     await request(token)
-    pass(-3600)
+    time.now += step * 1000
+    pass(29)
+    await request(token)
+    expect(asked).toEqual(["t1"])
+    pass(1)
     await request(token)
     expect(asked).toEqual(["t1", "t1"])
+  })
+
+  it("does not end with a clock that begins anew", async () => {
+    const { time, asked, issue, request } = setUp()
+    const token = issue("t1")
+    await request(token)
+    time.elapsed = 0
+    await request(token)
+    expect(asked).toEqual(["t1", "t1"])
+  })
+
+  it("is no more for a session with many tokens, which takes turns with the others", async () => {
+    const { asked, server, issue, request } = setUp()
+    server.hangs = true
+    const crowd = Array.from({ length: 700 }, (_, index) => issue(`crowd ${index}`, { iat: 1_799_999_000 }))
+    for (const token of crowd) await request(token)
+    expect(asked).toEqual(["crowd 0"])
+    for (let index = 0; index < 7; index++) await request(issue(`t${index}`, { sid: `other ${index}` }))
+    expect(asked).toEqual(["crowd 0", "t0", "t1", "t2", "t3", "t4", "t5", "t6"])
+  })
+
+  it("has places for 1000 sessions, whatever number of tokens one of them has", async () => {
+    const { asked, server, issue, request, pass } = setUp()
+    server.hangs = true
+    for (let index = 0; index < 8; index++) await request(issue(`busy ${index}`, { sid: `busy ${index}` }))
+    for (let index = 0; index < 1200; index++) await request(issue(`crowd ${index}`, { iat: 1_799_999_000 }))
+    for (let index = 0; index < 600; index++) await request(issue(`t${index}`, { sid: `other ${index}` }))
+    server.hangs = false
+    server.letGo()
+    for (let second = 0; second < 30; second++) {
+      pass(1)
+      await expect.poll(() => asked.length, { interval: 1 }).toBeGreaterThanOrEqual(Math.min(1008, 50 * (second + 1)))
+    }
+    expect(asked.filter(name => name.startsWith("crowd"))).toHaveLength(500)
+    expect(asked.filter(name => name.startsWith("t"))).toHaveLength(500)
+    expect(asked.indexOf("t499")).toBeLessThan(asked.indexOf("crowd 10"))
   })
 
   it("leaves out a token that only the tolerance keeps alive: Keycloak calls it inactive for that", async () => {
@@ -155,6 +222,17 @@ describe("how often Keycloak is asked", () => {
     pass(10)
     expect(await request(token)).toBe("passes")
     expect(asked).toEqual([])
+  })
+
+  it("leaves such a token no longer than until Keycloak's last word on it is too old", async () => {
+    const { asked, issue, request, pass } = setUp()
+    const token = issue("t1", { exp: 1_800_000_025 })
+    await request(token)
+    pass(30)
+    expect(await request(token)).toBe("passes")
+    pass(0.001)
+    expect(await request(token)).toBe("expired")
+    expect(asked).toEqual(["t1"])
   })
 
   it("is not at all after close()", async () => {
@@ -250,6 +328,16 @@ describe("a session that Keycloak has ended", () => {
     expect(await request(token)).toBe("passes")
   })
 
+  it("is refused also where Keycloak's clock is ahead, as its newest tokens show", async () => {
+    const { inactive, issue, request, pass } = setUp()
+    const token = issue("t1", { iat: 1_800_000_004 })
+    await request(token)
+    pass(30)
+    inactive.add("t1").add("t2")
+    await request(token)
+    expect(await request(issue("t2", { iat: 1_800_000_033 }))).toBe("revoked")
+  })
+
   it("passes with a token that Keycloak has issued since", async () => {
     const { inactive, issue, request, pass } = setUp()
     inactive.add("t1")
@@ -285,6 +373,58 @@ describe("a token that was revoked on its own", () => {
     expect(asked).toEqual(["t2", "t1"])
   })
 
+  it("is found, whatever number of requests its session sends with another one first", async () => {
+    const { inactive, issue, request, pass } = setUp()
+    const [other, token] = [issue("t1"), issue("t2")]
+    await request(other)
+    inactive.add("t2")
+    let accepted = 0
+    for (let second = 0; second < 200; second++) {
+      await request(other)
+      if ((await request(token)) === "passes") accepted = second
+      pass(1)
+    }
+    expect(accepted).toBeLessThanOrEqual(31)
+    expect(await request(other)).toBe("passes")
+  })
+
+  it("has others of its session asked about at once, also those that were asked about a moment ago", async () => {
+    const { asked, inactive, issue, request, pass } = setUp()
+    const [other, token] = [issue("t1"), issue("t2", { iat: 1_799_999_900 })]
+    await request(other)
+    pass(1)
+    inactive.add("t2")
+    await request(token)
+    expect(await request(other)).toBe("revoked")
+    expect(await request(other)).toBe("passes")
+    expect(asked).toEqual(["t1", "t2", "t1"])
+  })
+
+  it("has them asked about once, not each time that it is asked about again", async () => {
+    const { asked, inactive, issue, request, pass } = setUp()
+    const [other, token] = [issue("t1"), issue("t2")]
+    inactive.add("t2")
+    for (let second = 0; second < 60; second++) {
+      await request(token)
+      await request(other)
+      pass(1)
+    }
+    expect(asked).toEqual(["t2", "t1", "t2", "t1"])
+  })
+
+  it("lets in no token of its session that was revoked as well, although another one lives", async () => {
+    const { inactive, issue, request, pass } = setUp()
+    const tokens = Array.from({ length: 30 }, (_, index) => issue(`t${index}`))
+    for (const { token } of tokens.slice(1)) inactive.add(token)
+    await request(tokens[1] as (typeof tokens)[0])
+    await request(tokens[0] as (typeof tokens)[0])
+    for (let round = 0; round < 3; round++) {
+      for (const [index, token] of tokens.entries())
+        expect([index, await request(token)]).toEqual([index, index === 0 ? "passes" : "revoked"])
+      pass(20)
+    }
+  })
+
   it("leaves its session the questions that it needs to be found ended later", async () => {
     const { inactive, issue, request, pass } = setUp()
     const [other, token] = [issue("t1"), issue("t2")]
@@ -304,7 +444,68 @@ describe("a token that was revoked on its own", () => {
   })
 })
 
+// Keycloak goes on issuing tokens for an offline session, which shares its `sid` with the browser session it began in.
+describe("an offline session beside the one that it began in", () => {
+  it("lives on alone, and lets in no token of the other", async () => {
+    const { inactive, issue, request, pass } = setUp()
+    const online = Array.from({ length: 5 }, (_, index) => issue(`on${index}`))
+    const offline = issue("off", { exp: 1_800_003_600 })
+    const [first, ...unseen] = online as [(typeof online)[0], ...typeof online]
+    await request(first)
+    await request(offline)
+    for (const { token } of online) inactive.add(token)
+    pass(30)
+    await request(first)
+    await request(offline)
+    for (const token of unseen) {
+      expect(await request(offline)).toBe("passes")
+      expect(await request(token)).toBe("revoked")
+    }
+  })
+})
+
 describe("a token that is about to expire", () => {
+  it("uses up no question about its session", async () => {
+    const { asked, inactive, issue, request, pass } = setUp()
+    const [token, other] = [issue("t1", { exp: 1_800_000_034 }), issue("t2")]
+    await request(token)
+    pass(30)
+    inactive.add("t1").add("t2")
+    await request(token)
+    await request(other)
+    expect(asked).toEqual(["t1", "t1", "t2"])
+    expect(await request(other)).toBe("revoked")
+    expect(await request(issue("t3", { iat: 1_800_000_000 }))).toBe("revoked")
+  })
+
+  it("has tokens refused until they are asked about that nobody has asked about for recheckSeconds", async () => {
+    const { inactive, issue, request, pass } = setUp()
+    const [token, old, ended] = [issue("t1", { exp: 1_800_000_036 }), issue("t2"), issue("t3")]
+    await request(token)
+    pass(32)
+    inactive.add("t1").add("t3")
+    await request(token)
+    expect(await request(old)).toBe("revoked") // this one asks
+    expect(await request(old)).toBe("passes")
+    expect(await request(ended)).toBe("revoked")
+    expect(await request(ended)).toBe("revoked")
+  })
+
+  it("lets a disabled person in no longer than anybody, in whatever order tokens come", async () => {
+    const { inactive, issue, request, pass } = setUp()
+    const tokens: ReturnType<typeof issue>[] = []
+    // One token after the other is in its last seconds.
+    for (let index = 0; index < 60; index++) tokens.push(issue(`t${index}`, { exp: 1_800_000_003 + index * 5 }))
+    await request(tokens[59] as (typeof tokens)[0])
+    for (const { token } of tokens) inactive.add(token)
+    const accepted: number[] = []
+    for (const [index, token] of tokens.entries()) {
+      if ((await request(token)) === "passes") accepted.push(index * 5)
+      pass(5)
+    }
+    expect(accepted.filter(second => second > 35)).toEqual([])
+  })
+
   it("tells nothing about its session when it is inactive: by Keycloak's clock it may have expired", async () => {
     const { inactive, issue, request, pass } = setUp()
     const [token, other] = [issue("t1", { exp: 1_800_000_034 }), issue("t2")]
@@ -334,6 +535,43 @@ describe("an inactive token whose audience lacks our client", () => {
     inactive.add("t1")
     await request(token)
     expect(await request(other)).toBe("passes")
+  })
+
+  it("implicates none either after one of ours was active, and uses up no question about the session", async () => {
+    const { asked, inactive, issue, request, pass } = setUp()
+    const [ours, theirs] = [issue("t1"), issue("t2", elsewhere)]
+    inactive.add("t2")
+    await request(ours)
+    pass(30)
+    await request(theirs)
+    expect(await request(theirs)).toBe("audience")
+    expect(await request(ours)).toBe("passes")
+    expect(asked).toEqual(["t1", "t2", "t1"])
+    expect(await request(ours)).toBe("passes")
+  })
+
+  it("is refused from the answer on, also when it came again meanwhile", async () => {
+    const { inactive, server, issue, request } = setUp()
+    const token = issue("t1", { ...elsewhere, iat: 1_799_999_900 })
+    await request(issue("t2"))
+    inactive.add("t1")
+    server.hangs = true
+    expect(await request(token)).toBe("passes")
+    expect(await request(token)).toBe("passes")
+    server.letGo()
+    await settled()
+    expect(await request(token)).toBe("audience")
+  })
+
+  it("casts doubt on old tokens of its session where its audience can't be read, as in a lightweight token", async () => {
+    const { inactive, issue, request, pass } = setUp()
+    const [token, old] = [issue("t1", { aud: undefined }), issue("t2")]
+    inactive.add("t1")
+    pass(31)
+    await request(token)
+    expect(await request(token)).toBe("audience")
+    expect(await request(old)).toBe("revoked")
+    expect(await request(old)).toBe("passes")
   })
 
   it("was revoked if Keycloak called it active before, as it does without its audience rule", async () => {
@@ -377,6 +615,17 @@ describe("while Keycloak can't be asked", () => {
       pass(30)
     }
     expect(events).toEqual([down, refused, down].map(error => ({ type: "recheck_failed", error })))
+  })
+
+  it("it is asked no more often than while it answers", async () => {
+    const { asked, server, issue, request, pass } = setUp()
+    server.failure = down
+    const tokens = [issue("t1"), issue("t2")]
+    for (let second = 0; second < 30; second++) {
+      for (const token of tokens) await request(token)
+      pass(1)
+    }
+    expect(asked).toEqual(["t1"])
   })
 
   it("what nobody expected is told as an outage, and its session has its turn again", async () => {

@@ -52,6 +52,7 @@ beforeAll(async () => {
   gates.userinfo = createGate({ ...options, verification: "userinfo" })
   const verification = { mode: "local", recheckSeconds } as const
   gates.recheck = createGate({ ...options, verification, internalUrl: proxy.url })
+  gates.tolerant = createGate({ ...options, verification, clockToleranceSeconds: 300 })
 })
 afterAll(async () => {
   for (const gate of Object.values(gates)) gate.close()
@@ -161,11 +162,13 @@ describe("a session on the real server", () => {
     expect(await outcome("introspection", accessToken)).toBe("revoked")
     expect(await outcome("userinfo", accessToken)).toBe("revoked")
     await eventually("recheck", accessToken).toBe("revoked")
+    await eventually("tolerant", accessToken).toBe("revoked")
 
     if (undo === undefined) return
     await undo(session)
     expect(await outcome("introspection", accessToken)).toBe("passes")
     await eventually("recheck", accessToken).toBe("passes")
+    await eventually("tolerant", accessToken).toBe("passes")
   })
 
   it("is refused with a token that was not presented before its end, too", async () => {
@@ -173,10 +176,23 @@ describe("a session on the real server", () => {
     const { clientSecret: _, ...front } = api
     const web = createGate({ ...front, clientId: "shop-web", timeoutMs })
     const second = await web.refreshSession(refreshToken)
-    await outcome("recheck", accessToken)
+    for (const mode of ["recheck", "tolerant"]) await outcome(mode, accessToken)
     await web.logout(second.refreshToken)
-    await eventually("recheck", accessToken).toBe("revoked")
-    expect(await outcome("recheck", second.accessToken)).toBe("revoked")
+    for (const mode of ["recheck", "tolerant"]) {
+      await eventually(mode, accessToken).toBe("revoked")
+      expect(await outcome(mode, second.accessToken)).toBe("revoked")
+    }
+  })
+
+  it("does not hide that one of its tokens was revoked behind another one", async () => {
+    const { accessToken, refreshToken } = await logIn()
+    const { clientSecret: _, ...front } = api
+    const { accessToken: other } = await createGate({ ...front, clientId: "shop-web" }).refreshSession(refreshToken)
+    for (const token of [other, accessToken]) expect(await outcome("recheck", token)).toBe("passes")
+    await endpoint("/revoke", { client_id: "shop-web", token: accessToken })
+    await expect
+      .poll(async () => [await outcome("recheck", other), await outcome("recheck", accessToken)], { interval: 50 })
+      .toEqual(["passes", "revoked"])
   })
 
   it("lives on with its next token when one access token was revoked", async () => {
