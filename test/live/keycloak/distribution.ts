@@ -6,8 +6,13 @@ import { pipeline } from "node:stream/promises"
 import { javaCommand, requireJava } from "./java.ts"
 import { lastLines, runCommand } from "./run-command.ts"
 
-export const keycloakVersion = "26.7.4"
-const archiveSha256 = "04823c336b797a7e18889a44262a7a64e6bf624cbbcc518c85e2622176ff2eee"
+export const newestVersion = "26.7.4"
+/** The versions that the tests run on, and the SHA-256 of the archive of each. */
+const archives: Readonly<Record<string, string>> = {
+  [newestVersion]: "04823c336b797a7e18889a44262a7a64e6bf624cbbcc518c85e2622176ff2eee",
+  "26.4.7": "aca60ab72ae4d67adc6b8fe7fca5e08d16a6bb5e4a4f2ebb54050e3f5503fd2b",
+}
+export const keycloakVersion: string = process.env.KEYCLOAK_VERSION || newestVersion
 const cache = join(import.meta.dirname, "../../../.cache")
 const unfinished = "unfinished-"
 
@@ -17,7 +22,7 @@ type Log = (line: string) => void
 export async function downloadedDistribution(log: Log): Promise<string> {
   await requireJava()
   return prepareOnce(`keycloak-${keycloakVersion}`, async folder => {
-    log(`Fetching Keycloak ${keycloakVersion} with Maven (176 MB, only this once)`)
+    log(`Fetching Keycloak ${keycloakVersion} with Maven (over 150 MB, only this once)`)
     const archive = await fetchArchive(folder)
     await unpack(archive, folder)
     await rm(archive)
@@ -66,12 +71,15 @@ async function removeOldAttempts(): Promise<void> {
 }
 
 async function fetchArchive(folder: string): Promise<string> {
+  const expected = archives[keycloakVersion]
+  if (expected === undefined)
+    throw new Error(`KEYCLOAK_VERSION=${keycloakVersion} is none of ${Object.keys(archives).join(", ")}`)
   const artifact = `org.keycloak:keycloak-quarkus-dist:${keycloakVersion}:tar.gz`
   const args = ["-q", "-B", "dependency:copy", `-Dartifact=${artifact}`, `-DoutputDirectory=${folder}`]
   const { code, output } = await runCommand("mvn", args, 900)
   if (code !== 0) throw new Error(`Maven could not fetch ${artifact}: ${lastLines(output, 5)}`)
   const archive = join(folder, `keycloak-quarkus-dist-${keycloakVersion}.tar.gz`)
-  if ((await sha256Of(archive)) !== archiveSha256) throw new Error(`${artifact} has a different SHA-256 than expected`)
+  if ((await sha256Of(archive)) !== expected) throw new Error(`${artifact} has a different SHA-256 than expected`)
   return archive
 }
 
