@@ -10,11 +10,10 @@ export default defineConfig({
   },
   format: ["esm", "cjs"],
   dts: true,
-  sourcemap: true,
   splitting: true,
   treeshake: true,
   clean: true,
   target: "node22",
-  // The source maps bring the names back (`node --enable-source-maps`).
-  minify: true,
+  // Readable: a stack trace names functions and lines that mean something.
+  minify: false,
 })
