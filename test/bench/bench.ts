@@ -1,10 +1,10 @@
 /**
- * `npm run bench`: what verification costs, side by side with what else there is, printed and written into the README.
+ * `npm run bench`: what verification costs, side by side with what else there is, printed and written into docs/performance.md.
  * Takes less than ten minutes, and a minute more the first time, when it mints its tokens.
  *
  *     npm run bench -- --check             ends with 1 when a target is missed
  *     npm run bench -- --nodes 22,24,26    on each of these Node versions; the tables are those of the Node that runs this
- *     npm run bench -- --no-write          leaves the README alone
+ *     npm run bench -- --no-write          leaves that page alone
  *     npm run bench -- --brief             too few rounds to believe, for whoever works on the benchmark; implies --no-write
  *     npm run bench -- --accounts          registration and login on a real Keycloak instead
  */
@@ -14,7 +14,7 @@ import { dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 import { installNode, installPeers } from "./install.ts"
 import { type Measurements, measureAll } from "./measure-all.ts"
-import { writeReadmeSection } from "./readme-section.ts"
+import { writePageSection } from "./page-section.ts"
 import { report } from "./report.ts"
 import { targetsOf } from "./targets.ts"
 
@@ -51,7 +51,7 @@ async function measureAndReport(): Promise<void> {
   if (shown === undefined) throw new Error("--nodes names no Node version")
   const text = report(shown, runs, `npm run bench${wanted.nodes === undefined ? "" : ` -- --nodes ${wanted.nodes}`}`)
   console.log(`\n${text}`)
-  if (!wanted["no-write"] && !wanted.brief) writeReadmeSection(text)
+  if (!wanted["no-write"] && !wanted.brief) writePageSection(text)
   if (wanted.check && !runs.flatMap(targetsOf).every(({ met }) => met)) process.exitCode = 1
 }
 

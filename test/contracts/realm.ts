@@ -10,7 +10,7 @@ import { describeSessions } from "./realm/sessions.ts"
 import { describeTokens } from "./realm/tokens.ts"
 
 /**
- * What KEYCLOAK.md measured, once per row. Each case runs against the real server and against the test realm, and
+ * What docs/contributing/keycloak-facts.md tells, once per row. Each case runs against the real server and against the test realm, and
  * expects the same of both.
  */
 export function describeRealmContract(name: string, host: RealmHost): void {

@@ -297,7 +297,7 @@ function goDownAfter(proxy: FaultyServer, answers: number): Fault {
   }
 }
 
-/** The tables between the README's markers. */
+/** The tables between the markers of docs/failures.md. */
 export function toMarkdown(cell: (step: string, fault: string) => string): string {
   const table = (first: string, columns: readonly string[], rows: readonly string[]) =>
     [

@@ -3,7 +3,7 @@ import type { OpenRealm } from "./open-realms.ts"
 import { type Answer, client, createRealmClient, type RealmClient } from "./realm-client.ts"
 
 export function describeAdminRights(open: OpenRealm): void {
-  describe("who may use the Admin API (KEYCLOAK.md §2)", () => {
+  describe("who may use the Admin API (keycloak-facts.md, Accounts)", () => {
     let realm: RealmClient
     const roles = ["none", "query-users", "view-users", "manage-users"] as const
     const ids: Record<string, string> = {}

@@ -6,7 +6,7 @@ import { password, type RealmClient } from "./realm-client.ts"
 const notParsed = { error: "unknown_error", error_description: "Cannot parse the JSON" }
 
 export function describeChangeUser(open: OpenRealm): void {
-  describe("changing users (KEYCLOAK.md §2)", () => {
+  describe("changing users (keycloak-facts.md, Accounts)", () => {
     let realm: RealmClient
     let id: string
     beforeAll(async () => {

@@ -197,7 +197,7 @@ const accepted: readonly (readonly [name: string, body: Record<string, unknown>]
 ]
 
 export function describeCreateUser(open: OpenRealm): void {
-  describe("creating users (KEYCLOAK.md §2)", () => {
+  describe("creating users (keycloak-facts.md, Accounts)", () => {
     let realm: RealmClient
     beforeAll(async () => {
       realm = await open("users")
@@ -292,7 +292,7 @@ export function describeCreateUser(open: OpenRealm): void {
     })
   })
 
-  describe("a realm with e-mails as usernames (KEYCLOAK.md §2)", () => {
+  describe("a realm with e-mails as usernames (keycloak-facts.md, Accounts)", () => {
     it("takes the e-mail for the username, whatever username it is given", async () => {
       const realm = await open("email-as-username", file => {
         file.registrationEmailAsUsername = true
@@ -322,7 +322,7 @@ export function describeCreateUser(open: OpenRealm): void {
     })
   })
 
-  describe("a realm with a user profile of its own (KEYCLOAK.md §2)", () => {
+  describe("a realm with a user profile of its own (keycloak-facts.md, Accounts)", () => {
     let realm: RealmClient
     beforeAll(async () => {
       realm = await open("profile", file => {

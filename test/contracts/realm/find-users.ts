@@ -5,7 +5,7 @@ import type { RealmClient } from "./realm-client.ts"
 const brief = (account: Record<string, unknown>) => ({ ...account, id: "…", createdTimestamp: 0 })
 
 export function describeFindUsers(open: OpenRealm): void {
-  describe("finding users (KEYCLOAK.md §2, §6)", () => {
+  describe("finding users (keycloak-facts.md, Finding accounts)", () => {
     let realm: RealmClient
     const names = ["anna", "bert", "bertha", "carl"]
     beforeAll(async () => {

@@ -165,7 +165,7 @@ const refusals: readonly Row[] = [
 ]
 
 export function describePasswordGrant(open: OpenRealm): void {
-  describe("password grant (KEYCLOAK.md §1)", () => {
+  describe("password grant (keycloak-facts.md, Password grant)", () => {
     let realm: RealmClient
     beforeAll(async () => {
       realm = await open("grants", file => {
@@ -312,7 +312,7 @@ export function describePasswordGrant(open: OpenRealm): void {
     })
   })
 
-  describe("a realm with verifyEmail (KEYCLOAK.md §1)", () => {
+  describe("a realm with verifyEmail (keycloak-facts.md, Password grant)", () => {
     it("lets nobody in before the e-mail is verified", async () => {
       const realm = await open("verify-email", file => {
         file.verifyEmail = true
@@ -330,7 +330,7 @@ export function describePasswordGrant(open: OpenRealm): void {
     })
   })
 
-  describe("a disabled realm (KEYCLOAK.md §1)", () => {
+  describe("a disabled realm (keycloak-facts.md, Password grant)", () => {
     it("refuses all but discovery and keys", async () => {
       const realm = await open("disabled", file => {
         file.enabled = false
@@ -343,7 +343,7 @@ export function describePasswordGrant(open: OpenRealm): void {
     })
   })
 
-  describe("one-time codes (KEYCLOAK.md §1)", () => {
+  describe("one-time codes (keycloak-facts.md, Password grant)", () => {
     it("are good for one login", async () => {
       const realm = await open("otp", file => {
         file.otpPolicyCodeReusable = false
@@ -365,7 +365,7 @@ export function describePasswordGrant(open: OpenRealm): void {
     })
   })
 
-  describe("brute-force protection (KEYCLOAK.md §1)", () => {
+  describe("brute-force protection (keycloak-facts.md, Password grant)", () => {
     const status = (realm: RealmClient, id: string) => realm.admin("GET", `/attack-detection/brute-force/users/${id}`)
 
     it("locks for a while after too many wrong passwords, the right one included", async () => {

@@ -16,7 +16,7 @@ function refusal(realm: RealmClient, status: number, error?: string, description
 }
 
 export function describeSessions(open: OpenRealm): void {
-  describe("introspection, userinfo, revocation, logout (KEYCLOAK.md §4)", () => {
+  describe("introspection, userinfo, revocation, logout (keycloak-facts.md, Sessions)", () => {
     let realm: RealmClient
     beforeAll(async () => {
       realm = await open("sessions", file => {
@@ -349,7 +349,7 @@ export function describeSessions(open: OpenRealm): void {
     })
   })
 
-  describe("a realm or client whose tokens are all too old (KEYCLOAK.md §4)", () => {
+  describe("a realm or client whose tokens are all too old (keycloak-facts.md, Sessions)", () => {
     it("takes none that was issued before", async () => {
       const soon = Math.floor(Date.now() / 1000) + 3600
       const ofRealm = await open("not-before", file => {

@@ -30,7 +30,7 @@ function normalised(claims: Record<string, unknown>) {
 }
 
 export function describeTokens(open: OpenRealm): void {
-  describe("tokens (KEYCLOAK.md §3)", () => {
+  describe("tokens (keycloak-facts.md, Tokens)", () => {
     let realm: RealmClient
     beforeAll(async () => {
       realm = await open("tokens", file => {
@@ -499,7 +499,7 @@ export function describeTokens(open: OpenRealm): void {
     })
   })
 
-  describe("a realm that takes each refresh token once (KEYCLOAK.md §3)", () => {
+  describe("a realm that takes each refresh token once (keycloak-facts.md, Tokens)", () => {
     it("ends the session for whoever uses one twice", async () => {
       const realm = await open("revoke-refresh", file => {
         file.revokeRefreshToken = true
