@@ -103,7 +103,7 @@ export function requireUser(requirements: Requirements = {}): Hook {
  * Who asks, never null; with a kind, narrowed to it.
  *
  * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
- * kind; `config_invalid` without `authenticate`
+ * kind; `config_invalid` without `authenticate`, and for a principal that no gate made
  */
 export const principalOf: PrincipalOf<WithPrincipal> = ((request, kind?: "user" | "service") => {
   try {
