@@ -43,6 +43,25 @@ describe("deleteAccount on the real server", () => {
     await expectGone(person)
   })
 
+  it.each([
+    ["introspection", {}],
+    ["userinfo", { clientSecret: undefined }],
+  ])("leaves no row to another process that knew the person, which is told by %s", async (_, differences) => {
+    const other = createGate({ ...people.options, ...differences, userStore: people.store, onEvent() {} })
+    const person = await people.newPerson()
+    const { accessToken } = await people.gate.loginWithPassword({ ...person, scope: "openid" })
+    await people.administer("PUT", `/users/${person.subject}`, { firstName: "Augusta" })
+    const later = await people.gate.loginWithPassword({ ...person, scope: "openid" })
+    await other.verifyBearer(`Bearer ${accessToken}`, {})
+    await people.gate.deleteAccount(person.subject)
+    for (const token of [accessToken, later.accessToken]) {
+      const error = await refusalOf(other.verifyBearer(`Bearer ${token}`))
+      expect(error).toMatchObject({ code: "invalid_token", reason: "revoked" })
+    }
+    await expectGone(person)
+    await other.close()
+  })
+
   it("lets the same name register again, as somebody else", async () => {
     const person = await people.newPerson()
     await people.gate.deleteAccount(person.subject)
