@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type GateEvent } from "../../src/index.js"
 import { defaultRealm } from "../../src/testing/default-realm.js"
@@ -66,6 +67,21 @@ describe("changePassword, once the password is changed", () => {
     expect(await codeOf(logIn(currentPassword))).toBe("invalid_credentials")
     await server.heal()
     await expect.poll(sessions, { timeout: 5000 }).toBe(0)
+    for (const { refreshToken } of before) {
+      expect(await codeOf(gate.refreshSession(refreshToken))).toBe("session_ended")
+    }
+  })
+
+  it("leaves a login alone that came after the change", { timeout: 20_000 }, async () => {
+    const before = [await logIn(currentPassword), await logIn(currentPassword, "offline_access")]
+    server.breakWith(unavailable, { at: /\/(sessions|logout)$/ })
+    await gate.changePassword(change())
+    await delay(2500) // tokens count in seconds, and so does what is known of Keycloak's clock
+    const after = [await logIn(newPassword), await logIn(newPassword, "offline_access")]
+    expect(sessions()).toBe(5) // with the proof of the current password
+    await server.heal()
+    await expect.poll(sessions, { timeout: 10_000 }).toBe(2)
+    for (const { refreshToken } of after) await gate.refreshSession(refreshToken)
     for (const { refreshToken } of before) {
       expect(await codeOf(gate.refreshSession(refreshToken))).toBe("session_ended")
     }
@@ -199,7 +215,7 @@ describe("setPassword", () => {
     await server.goDown()
     expect(await codeOf(gate.setPassword(subject, newPassword))).toBe("keycloak_unavailable")
     await server.heal()
-    await new Promise(resolve => setTimeout(resolve, 1500))
+    await delay(1500)
     expect(sessions()).toBe(1)
   })
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { createGate, type Gate, type MemoryUser } from "../../../src/index.js"
 import { type People, type Person, password, startPeople } from "../../live/people.ts"
@@ -92,6 +93,40 @@ describe.each(Object.keys(verbs))("%s", name => {
     const error = await refusalOf(verb(person))
     expect(error).toMatchObject({ code: "keycloak_refused_us", status: 500 })
     expect(error.message).toContain("manage-users")
+  })
+})
+
+describe("changePassword on the way to the real server", () => {
+  const newPassword = `${password}-new`
+  const change = ({ username }: Person) => gate.changePassword({ username, currentPassword: password, newPassword })
+  const login = ({ username }: Person, given: string, scope?: string) =>
+    people.gate.loginWithPassword({ username, password: given, scope })
+
+  it("ends later the sessions that it could not end, and none that came after it", async () => {
+    const person = await people.newPerson()
+    const before = [await login(person, password), await login(person, password, "offline_access")]
+    const noSessions = answerWith({ status: 503, headers: html, body: "<h1>Back soon</h1>" })
+    proxy.breakWith(noSessions, { at: /^(GET|POST) \/admin\/.*\/(sessions|logout)$/ })
+    await change(person)
+    await delay(2500) // tokens count in seconds, and so does what is known of Keycloak's clock
+    const after = [await login(person, newPassword), await login(person, newPassword, "offline_access")]
+    await proxy.heal()
+    await expect.poll(() => people.sessionsOf(person.subject), { timeout: 20_000 }).toBe(1)
+    for (const { refreshToken } of before) {
+      const isOver = async () => (await refusalOf(people.gate.refreshSession(refreshToken))).code
+      await expect.poll(isOver, { timeout: 10_000 }).toBe("session_ended")
+    }
+    for (const { refreshToken } of after) await people.gate.refreshSession(refreshToken)
+  })
+
+  it("finds out that it is in force when the realm remembers passwords and refuses the repetition", async () => {
+    const person = await people.newPerson()
+    expect(await people.administer("PUT", "", { passwordPolicy: "passwordHistory(3)" })).toBe(204)
+    proxy.breakWith(cutAnswer, { at: /\/reset-password$/, times: 1 })
+    await change(person)
+    expect(proxy.requests(/\/reset-password$/)).toBe(2)
+    await login(person, newPassword)
+    expect(await people.administer("PUT", "", { passwordPolicy: "" })).toBe(204)
   })
 })
 
