@@ -118,6 +118,32 @@ describe("the source", () => {
     expect(atRunTime).toEqual([])
   })
 
+  describe("takes the time", () => {
+    /** The test realm goes by the clock of its own process, as Keycloak does. */
+    const lines = files
+      .filter(file => layerOf(file) !== "testing")
+      .flatMap(file =>
+        readFileSync(join(root, file), "utf8")
+          .split("\n")
+          .map(line => ({ file, line: line.trim() })),
+      )
+    const matching = (pattern: RegExp) => lines.filter(({ line }) => pattern.test(line))
+
+    it("from two clocks, looked up at each call, so that fake clocks work that are put on later", () => {
+      expect(matching(/\bDate\.now\b|\bperformance\b|\bhrtime\b|\bnew Date\(\)/)).toEqual([
+        { file: "gate.ts", line: "const now = () => Date.now()" },
+        { file: "gate.ts", line: "const elapsed = () => performance.now()" },
+        // The date in a header is a moment, too.
+        { file: "keycloak/answer.ts", line: expect.stringContaining("Date.parse(value) - Date.now()") },
+      ])
+    })
+
+    it("of moments alone from the wall clock: no reading of it is kept for a later one, or for a timer", () => {
+      expect(matching(/(?<![<>=!])[=:]\s*now\(\)\s*([,;}]|$)|(?<!new Date)\(now\(\)\)/)).toEqual([])
+      expect(matching(/\b(setTimeout|setInterval|delay|sleep)\(.*\bnow\(/)).toEqual([])
+    })
+  })
+
   it("has no file whose name says nothing", () => {
     expect(files.filter(file => /(^|\/)(utils|helpers|common|types)\b/.test(file))).toEqual([])
   })

@@ -101,13 +101,13 @@ export function createKeySet(options: KeySetOptions): KeySet {
     if (passed >= 0) return passed
     // Only a test's clock begins anew: the keys are stale then, and no more than that.
     askedAt = elapsed() - maxAge - 1
-    return maxAge + 1
+    return age()
   }
 
   /** Whether the keys are within their age; towards its end this starts to fetch the next ones. */
   function areFresh(): boolean {
     const now = age()
-    if (now > maxAge * aheadFactor && loading === null && mayFetch()) void fetchNow(failure !== null)
+    if (now > maxAge * aheadFactor && mayFetch()) void fetchNow(failure !== null)
     return now <= maxAge
   }
 
@@ -173,7 +173,6 @@ export function createKeySet(options: KeySetOptions): KeySet {
 
   /** Waits where what is at hand is too old: shortly while Keycloak is known to be down, else for the fetch under way. */
   async function keepUsable(): Promise<void> {
-    if (areFresh()) return
     await patience
     if (age() <= usableMs) return
     if (loading === null) throw failure?.error

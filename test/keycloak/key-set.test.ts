@@ -296,6 +296,42 @@ describe("createKeySet", () => {
       expect(world.fetchedAt).toHaveLength(6)
     })
 
+    it("has one for an id only until it was looked for, be it for another id's sake", async () => {
+      for (let count = 0; count < 3; count++) await findLater(`x${count}`, 1)
+      for (const kid of ["y", "z", "y", "z", "z"]) expect(await findLater(kid, 1)).toBeNull()
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2, 5])
+    })
+
+    it("has none of those that are kept for a known id under another algorithm", async () => {
+      world.keys = [rsa("a", { alg: "RS256" })]
+      for (let count = 0; count < 3; count++) await findLater(`x${count}`, 1)
+      for (let count = 0; count < 3; count++)
+        expect(await world.set.find("a", "PS256").then(keys => keys.length)).toBe(0)
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2])
+    })
+
+    it("lets whoever asks while a kept look-up waits for its turn have its answer too", async () => {
+      for (let count = 0; count < 3; count++) await findLater(`x${count}`, count === 2 ? 0 : 1)
+      await find("y")
+      const kept = find("y")
+      world.keys = [rsa("b"), rsa("a")]
+      const other = find("b")
+      await pass(0.6)
+      expect([await kept, await other]).toEqual([null, rsa("b")])
+      expect(world.fetchedAt).toEqual([0, 0, 1, 2, 2.6])
+    })
+
+    it("lets whoever asks during a fetch wait for it, also when the budget is used up", async () => {
+      for (const kid of ["x", "x", "x", "y", "y", "z", "z"]) await findLater(kid, 1)
+      world.hangs = true
+      void world.set.load()
+      world.keys = [rsa("b"), rsa("a")]
+      const found = find("b")
+      await pass(1)
+      world.release()
+      expect(await found).toEqual(rsa("b"))
+    })
+
     it("lets whoever asks during the last look-up of a budget wait for it", async () => {
       for (let count = 0; count < 2; count++) await findLater(`x${count}`, 1)
       world.keys = [rsa("b"), rsa("a")]
@@ -335,18 +371,19 @@ describe("createKeySet", () => {
     })
 
     it("keeps what is kept from a flood that repeats its ids, and from known ids with other algorithms", async () => {
+      world.keys = [rsa("a", { alg: "RS256" })]
+      await world.set.load()
       const ids = Array.from({ length: 20 }, (_, index) => `x${index}`)
       for (let round = 0; round < 9; round++) {
         for (const kid of ids) void find(kid)
         for (const alg of ["PS256", "RS512"]) void world.set.find("a", alg)
         await pass(0.9)
       }
-      const flooded = world.fetchedAt.length
-      expect(flooded).toBe(4)
+      expect(world.fetchedAt).toHaveLength(5)
       world.keys = [rsa("b"), rsa("a")]
       expect(await findLater("b", 0)).toBeNull()
       expect(await findLater("b", 0.9)).toEqual(rsa("b"))
-      expect(world.fetchedAt).toHaveLength(5)
+      expect(world.fetchedAt).toHaveLength(6)
     })
 
     it.each([
@@ -430,7 +467,10 @@ describe("createKeySet", () => {
       await pass(0)
       expect(settled).not.toHaveBeenCalled()
       await pass(0.001)
-      await expect(waiting).rejects.toMatchObject({ code: "keycloak_unavailable" })
+      await expect(waiting).rejects.toMatchObject({
+        code: "keycloak_unavailable",
+        message: expect.stringContaining("5000 ms"),
+      })
       expect(settled).toHaveBeenCalledTimes(1)
       expect(world.fetchedAt).toHaveLength(3)
     })
@@ -495,6 +535,16 @@ describe("createKeySet", () => {
       await expect(findLater("x", 3)).rejects.toBe(world.failure)
       await expect(find("x")).rejects.toBe(world.failure)
       expect(world.fetchedAt).toEqual([0, 0, 1, 2, 4, 6, 7, 10])
+    })
+
+    it("answers with the failure after the pause when the budget is used up until then", async () => {
+      world.failure = null
+      for (const kid of ["x", "x", "x", "y", "y", "z", "z"]) await findLater(kid, 0.8)
+      world.failure = down()
+      await expect(world.set.load()).rejects.toBe(world.failure)
+      const asked = world.fetchedAt.length
+      await expect(findLater("x", 3)).rejects.toBe(world.failure)
+      expect(world.fetchedAt).toHaveLength(asked)
     })
 
     it("goes on with known keys for six times their age, and not longer", async () => {
@@ -602,6 +652,17 @@ describe("createKeySet", () => {
     expect(world.fetchedAt).toEqual([0, 0, 0.01, 0.02])
   })
 
+  it("waits shorter between look-ups where the cool-down is shorter", async () => {
+    world = makeWorld(600, 2)
+    await find("a")
+    const flood = (async () => {
+      for (const kid of ["x", "x", "x", "y", "y", "z", "z"]) await find(kid)
+    })()
+    await pass(0.4)
+    await flood
+    expect(world.fetchedAt).toEqual([0, 0, 0.04, 0.12, 0.24, 0.4])
+  })
+
   it("waits no longer than 0.2 s more for each look-up, however long the cool-down", async () => {
     world = makeWorld(600, 3600)
     await find("a")
@@ -659,16 +720,19 @@ describe("createKeySet", () => {
       expect(told()).toHaveLength(2)
     })
 
-    it("is not told of a look-up that failed, nor of the first load, nor after close()", async () => {
+    it("is not told of a look-up that failed, nor of the first load, nor before their age, nor after close()", async () => {
       world.failure = down()
       await expect(find("a")).rejects.toBe(world.failure)
+      await expect(world.set.load()).rejects.toBe(world.failure)
       world.failure = null
       await find("a")
       world.failure = down()
       await expect(findLater("x", 1)).rejects.toBe(world.failure)
+      await pass(600 - seconds())
+      await expect(world.set.load()).rejects.toBe(world.failure)
       world.failure = new GateError("closed", "closed")
-      await pass(601)
-      await find("a").catch(() => undefined)
+      await pass(60)
+      await expect(world.set.load()).rejects.toBe(world.failure)
       expect(world.events).toEqual([])
     })
 
@@ -706,10 +770,11 @@ describe("createKeySet", () => {
 
     it("takes its keys for stale, and the budget for unused", async () => {
       world.jump = -90_000_000
-      const key = (await find("a")) as Jwk
+      world.keys = [rsa("b")]
+      expect(await find("a")).toBeNull()
       expect(world.fetchedAt).toHaveLength(5)
-      world.keys = [rsa("b"), rsa("a")]
-      expect(await find("b")).toEqual(rsa("b"))
+      world.keys = [rsa("c"), rsa("b")]
+      const key = (await find("c")) as Jwk
       expect(world.set.publishes(key)).toBe(true)
       expect(world.fetchedAt).toHaveLength(6)
     })
