@@ -10,7 +10,7 @@ export interface Unfinished {
   readonly close: () => void
 }
 
-export interface UnfinishedWork {
+interface UnfinishedWork {
   /**
    * Does what is left, where doing it twice is doing it once. True: nothing is left. What it throws means that Keycloak can't
    * be asked at all, which uses up none of its tries.

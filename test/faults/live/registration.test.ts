@@ -207,8 +207,9 @@ describe("registerUser, when its own account can't be told from another's", () =
   ])("is a 503 when the look-up %s, never a user_exists, and the account is finished", async (_, fault) => {
     const person = newPerson()
     proxy.breakWith(cutAnswer, { at: paths.create, times: 1 })
-    proxy.breakWith(fault, { at: paths.find, times: 1 })
+    proxy.breakWith(fault, { at: paths.find })
     expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "keycloak_unavailable", status: 503 })
+    await proxy.heal()
     await expectFinished(person)
   })
 })
