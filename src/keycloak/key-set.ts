@@ -175,8 +175,9 @@ export function createKeySet(options: KeySetOptions): KeySet {
   async function keepUsable(): Promise<void> {
     await patience
     if (age() <= usableMs) return
-    if (loading === null) throw failure?.error
-    await loading
+    if (loading === null && failure !== null) throw failure.error
+    // Keys can grow too old between their answer and here, where they are to live for a moment only.
+    await fetchNow(false)
   }
 
   async function seek(kid: string, alg: string, sentBefore: number): Promise<readonly Jwk[]> {
