@@ -8,6 +8,7 @@ const source = join(import.meta.dirname, "src")
 const slow = [
   "test/examples/**",
   "test/faults/{clocks,crashes,half-done-verbs,key-flood,lost-registrations,never-closed,outages,passwords,skewed-clock,verb-limits}.test.ts",
+  "test/faults/secrets-in-answers.test.ts",
   "test/fuzz/**",
   "test/keycloak/recheck-outages.test.ts",
   "test/security/{adapters,foreign-text}.test.ts",

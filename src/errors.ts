@@ -133,3 +133,27 @@ export function isGateError(error: unknown): error is GateError {
 export function invalidToken(reason: InvalidTokenReason, message: string, cause?: unknown): GateError {
   return new GateError("invalid_token", message, cause === undefined ? { reason } : { reason, cause })
 }
+
+/** What may be printed about a refused token. */
+export interface TokenWarning {
+  /**
+   * `"proven"`: what the error says of the token is what the realm has signed, or Keycloak's own answer. `"inactive"`,
+   * `"another issuer"`: the text says nothing of the token, which may be anybody's.
+   */
+  readonly topic: "proven" | "inactive" | "another issuer"
+  /** Default: the error's message. */
+  readonly text?: string
+}
+
+// Not on the error itself: nobody who logs it need see it.
+const tokenWarnings = new WeakMap<object, TokenWarning>()
+
+/** Marks a refusal that may be warned of. Others may not: everybody can send tokens that say anything. */
+export function warnable<Thrown>(error: Thrown, warning: TokenWarning = { topic: "proven" }): Thrown {
+  if (isGateError(error)) tokenWarnings.set(error, warning)
+  return error
+}
+
+export function tokenWarningOf(error: GateError): TokenWarning | null {
+  return tokenWarnings.get(error) ?? null
+}

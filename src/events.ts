@@ -21,7 +21,10 @@ export type GateEvent =
       readonly subject: string | null
       readonly error: GateError
     }
-  /** `recheckSeconds`: Keycloak can't be asked about sessions, so the last verdicts stay; told once, when that begins. */
+  /**
+   * `recheckSeconds`: Keycloak does not let us ask about sessions, so the last verdicts stay; told once, when that begins. An
+   * outage is told as one.
+   */
   | { readonly type: "recheck_failed"; readonly error: GateError }
   /** Keycloak does not answer these; told once, when that begins. Refusals of requests for that reason are counted, not told. */
   | {
@@ -39,6 +42,11 @@ export type GateEvent =
       readonly usableForSeconds: number
       readonly error: GateError
     }
+  /**
+   * Several tokens, all signed by the realm, were refused as expired, and none was accepted meanwhile: this machine's clock
+   * may be ahead. Told once until a token is accepted.
+   */
+  | { readonly type: "clock_doubtful"; readonly error: GateError }
   /** A call of the user store did not settle in time; told once until one has settled again. */
   | { readonly type: "store_slow"; readonly call: string; readonly error: GateError }
   /** An account exists, and the mail that `sendPasswordReset` was asked for did not go out: its caller must not know. */
@@ -47,47 +55,3 @@ export type GateEvent =
   | { readonly type: "sessions_not_ended"; readonly subject: string; readonly error: GateError }
 
 export type Report = (event: GateEvent) => void
-
-// Of the whole process: an application may have a gate per request scope, and one log.
-const told = new Set<string>()
-
-/**
- * Where events go: to the application's `onEvent`, else to `process.emitWarning`, each kind once per process and realm, and only
- * those that somebody should mend, so that a flood of bad tokens can't fill a log.
- */
-export function createReport(onEvent: Report | null, issuer: string): Report {
-  if (onEvent !== null) return event => quietly(onEvent, event)
-  return event => {
-    if (!("error" in event)) return
-    const { code, reason, message } = event.error
-    const kind = `${event.type} ${code} ${reason ?? ""} ${issuer}`
-    if (!isSetUp(code, reason) || told.has(kind)) return
-    told.add(kind)
-    process.emitWarning(message, {
-      type: "KeycloakGateWarning",
-      code: reason === undefined ? code : `${code}:${reason}`,
-    })
-  }
-}
-
-// An onEvent that throws must not turn a verified request into a failed one; its error still reaches the process.
-function quietly(onEvent: Report, event: GateEvent): void {
-  try {
-    const returned: unknown = onEvent(event)
-    // An async function fits the type, and a rejection that nobody handles ends the process.
-    if (returned instanceof Promise) returned.catch(warn)
-  } catch (error) {
-    warn(error)
-  }
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error))
-}
-
-/** What is wrong with a set-up, rather than with one caller. */
-function isSetUp(code: GateError["code"], reason: GateError["reason"]): boolean {
-  if (code === "invalid_token")
-    return reason === "audience" || reason === "issuer" || reason === "claims" || reason === "not_yet_valid"
-  return code === "keycloak_unavailable" || code === "keycloak_refused_us" || code === "config_invalid"
-}

@@ -1,9 +1,10 @@
 import { type Expectations, parseClaims } from "./bearer/claims.js"
+import { clockDoubtful, createClockDoubt } from "./bearer/clock-doubt.js"
 import type { Principal } from "./bearer/principal.js"
 import { createPrincipalCache } from "./bearer/principal-cache.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
-import { isGateError } from "./errors.js"
-import { createReport, type Report } from "./events.js"
+import { isGateError, tokenWarningOf, warnable } from "./errors.js"
+import type { Report } from "./events.js"
 import type { AccountHalf, AccountVerbs } from "./gate-accounts.js"
 import { createAskAlive } from "./keycloak/account-alive.js"
 import { createAccountListing } from "./keycloak/account-listing.js"
@@ -28,6 +29,7 @@ import { createLogout, type Logout } from "./logout.js"
 import { type GateOptions, parseOptions } from "./options.js"
 import { createReady, type ReadyOptions, type Use } from "./ready.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
+import { createReport } from "./report.js"
 import type { SyncUsersSteps } from "./sync-run.js"
 import { syncUsersSteps } from "./sync-users.js"
 import { createBoundedStore } from "./user/bounded-store.js"
@@ -92,7 +94,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const now = () => Date.now()
   const elapsed = () => performance.now()
   const realm = createRealm(settings)
-  const tell = createReport(settings.onEvent, realm.issuer)
+  const tell = createReport({ ...settings, issuer: realm.issuer, elapsed })
   const reachability = createReachability({ ...settings, tell, now, elapsed })
   /** An outage is told as one, and not once more by whom it stops. */
   const report: Report = event => {
@@ -173,10 +175,25 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       serviceToken: deadline === undefined ? serviceToken : serviceTokenWithin(serviceToken, deadline),
     })
 
+  const doubt = createClockDoubt(tokens =>
+    report({ type: "clock_doubtful", error: clockDoubtful(tokens, clock.now() - now()) }),
+  )
+
   function reportRefusal(error: unknown): void {
     if (!isGateError(error) || error.code === "closed" || store?.hasTold(error)) return
     if (reachability.explains(error)) reachability.countRefused()
     else report({ type: "refusal", error })
+  }
+
+  function reportRefusedToken(error: unknown, token: string | null): void {
+    if (token !== null && isGateError(error)) {
+      const isProven = tokenWarningOf(error) !== null
+      if (isProven && error.reason === "expired") doubt.expired(token)
+      // Without keys nothing can be proven, and tokens of another issuer have none fetched.
+      if (!isProven && error.reason === "issuer" && keySet.state() === null)
+        warnable(error, { topic: "another issuer", text: anotherIssuer(realm.issuer) })
+    }
+    reportRefusal(error)
   }
 
   /** Reports what a verb throws, and refuses every call after `close()`. */
@@ -201,7 +218,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     refuseEnded: recheck?.see ?? null,
     verified,
     syncUser: sync === null ? null : syncUser,
-    report: reportRefusal,
+    accepted: doubt.accepted,
+    report: reportRefusedToken,
   })
   const loginWithPassword = createLoginWithPassword({
     passwordGrant: clock.comparing(tokens.passwordGrant),
@@ -300,6 +318,13 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     realm: realm.name,
     [syncUsersSteps]: syncSteps,
   })
+}
+
+function anotherIssuer(issuer: string): string {
+  return (
+    `Refused a token whose issuer is not ${issuer}, and none of that issuer has come yet. If all are refused, Keycloak's ` +
+    "public address is not what `serverUrl` says: `await gate.ready()` tells the difference."
+  )
 }
 
 function nothing(): void {}

@@ -5,7 +5,7 @@ import { type Principal, toPrincipal, withUser } from "./bearer/principal.js"
 import type { PrincipalCache } from "./bearer/principal-cache.js"
 import { withChallenge } from "./bearer/refusal.js"
 import { assertAllowed, parseRequirements, type Requirements } from "./bearer/requirements.js"
-import { GateError } from "./errors.js"
+import { GateError, warnable } from "./errors.js"
 
 /** The values of an `Authorization` header, as frameworks hand them over. */
 export type Authorization = string | readonly string[] | null | undefined
@@ -54,8 +54,10 @@ export interface VerifyBearerSteps<User> {
   readonly refuseEnded: ((claims: Claims, token: string) => void) | null
   /** null: the application keeps no users, and its principals stay as they are. */
   readonly syncUser: ((principal: Principal<null>) => Promise<User | null>) | null
-  /** Hears of every refusal. */
-  readonly report: (error: unknown) => void
+  /** Hears of every token that is in date; on the path of every request. */
+  readonly accepted: () => void
+  /** Hears of every refusal, with the token if there was a new one. */
+  readonly report: (error: unknown, token: string | null) => void
 }
 
 /**
@@ -66,7 +68,8 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
   const { realm, maxTokenBytes, verifyToken, parseClaims, verified, refuseEnded, syncUser } = steps
 
   async function verifyBearer(authorization: Authorization, ...requirements: [] | [unknown]) {
-    let unproven: string | null = null
+    let token: string | null = null
+    let isProven = false
     try {
       steps.assertOpen()
       const guard = requirements.length === 0 ? null : parseRequirements(requirements[0])
@@ -74,21 +77,22 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
       if (header === null) return absent(guard !== null)
       let principal = verified.find(header)
       if (principal === null) {
-        const token = readBearer(header, maxTokenBytes)
+        token = readBearer(header, maxTokenBytes)
         if (token === null) return absent(guard !== null)
-        unproven = token
         const { payload, key } = await verifyToken(token)
-        unproven = null
+        isProven = true
         const claims = parseClaims(payload)
         principal = toPrincipal(claims, token)
         if (key !== null) verified.add(header, principal, claims, key)
       }
+      isProven = true
+      steps.accepted()
       if (refuseEnded !== null) refuseEnded(principal.claims, principal.token)
       if (guard !== null) assertAllowed(principal, guard)
       return syncUser === null ? principal : withUser(principal, await syncUser(principal))
     } catch (thrown) {
-      const error = unproven === null ? thrown : whyRefused(unproven, thrown)
-      steps.report(error)
+      const error = isProven ? warnable(thrown) : token === null ? thrown : whyRefused(token, thrown)
+      steps.report(error, token)
       throw withChallenge(error, realm)
     }
   }
@@ -97,9 +101,15 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
   const needsMore = refuseEnded !== null || syncUser !== null
   function recall(authorization: unknown): Principal<null> | null {
     steps.assertOpen()
-    return needsMore || typeof authorization !== "string" ? null : verified.find(authorization)
+    if (needsMore || typeof authorization !== "string") return null
+    const principal = verified.find(authorization)
+    if (principal !== null) steps.accepted()
+    return principal
   }
-  return withAdapterPort(verifyBearer as VerifyBearer<User | null>, { recall, report: steps.report })
+  return withAdapterPort(verifyBearer as VerifyBearer<User | null>, {
+    recall,
+    report: error => steps.report(error, null),
+  })
 }
 
 function absent(needed: boolean): null {

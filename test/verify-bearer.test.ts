@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest"
 import { adapterPortOf } from "../src/bearer/adapter-port.js"
 import { type Claims, parseClaims } from "../src/bearer/claims.js"
 import type { Principal } from "../src/bearer/principal.js"
-import { GateError, invalidToken } from "../src/errors.js"
+import { GateError, invalidToken, tokenWarningOf } from "../src/errors.js"
 import { createVerifyBearer, type VerifyBearerSteps } from "../src/verify-bearer.js"
 
 const issuer = "https://sso.example.test/realms/shop"
@@ -32,6 +32,7 @@ function makeSteps(more: Partial<Pick<VerifyBearerSteps<string>, "refuseEnded" |
     },
     refuseEnded: null,
     syncUser: null,
+    accepted: vi.fn(),
     report: vi.fn(),
     ...more,
   }
@@ -72,7 +73,7 @@ describe("verifyBearer", () => {
         message: "Refused a request without Bearer credentials.",
         headers: { "WWW-Authenticate": 'Bearer realm="shop"' },
       })
-      expect(world.report.mock.calls).toEqual([[error]])
+      expect(world.report.mock.calls).toEqual([[error, null]])
       expect(world.verifyToken).not.toHaveBeenCalled()
     },
   )
@@ -139,9 +140,36 @@ describe("verifyBearer", () => {
     for (const error of [outage, new TypeError("a bug")]) {
       world.verifyToken.mockRejectedValue(error)
       expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(error)
-      expect(world.report).toHaveBeenLastCalledWith(error)
+      expect(world.report).toHaveBeenLastCalledWith(error, "abc")
     }
     expect(outage.headers["WWW-Authenticate"]).toBeUndefined()
+  })
+
+  it("tells apart what is proven of a refused token, since only that may be warned of", async () => {
+    const topic = async (header: string) => tokenWarningOf(await refusal(world.verifyBearer(header)))?.topic
+    world.verifyToken.mockRejectedValue(invalidToken("issuer", "says the token"))
+    expect(await topic("Bearer abc")).toBeUndefined()
+    world.verifyToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
+    expect(await topic("Bearer abc")).toBe("proven")
+    world = makeSteps({
+      refuseEnded() {
+        throw invalidToken("audience", "says Keycloak")
+      },
+    })
+    for (const _ of ["new", "remembered"]) expect(await topic("Bearer abc")).toBe("proven")
+  })
+
+  it("tells of each token that is in date, new or remembered, and of no other", async () => {
+    await refusal(world.verifyBearer("Bearer abc", { realmRoles: ["admin"] }))
+    await world.verifyBearer("Bearer abc")
+    expect(world.accepted).toHaveBeenCalledTimes(2)
+    adapterPortOf(world.verifyBearer).recall("Bearer abc")
+    expect(world.accepted).toHaveBeenCalledTimes(3)
+    adapterPortOf(world.verifyBearer).recall("Bearer abcd")
+    await world.verifyBearer(null)
+    world.verifyToken.mockResolvedValue({ payload: { ...payload(), exp: 1 }, key })
+    expect(await refusal(world.verifyBearer("Bearer def"))).toMatchObject({ reason: "expired" })
+    expect(world.accepted).toHaveBeenCalledTimes(3)
   })
 
   it("does nothing after close()", async () => {
@@ -217,7 +245,7 @@ describe("what verifyBearer holds for adapters", () => {
     const error = new GateError("credentials_missing", "refused")
     adapterPortOf(world.verifyBearer).report(error)
     adapterPortOf(async () => null).report(error)
-    expect(world.report.mock.calls).toEqual([[error]])
+    expect(world.report.mock.calls).toEqual([[error, null]])
   })
 
   it("is nobody for a function that is not a gate's own", () => {

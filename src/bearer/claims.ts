@@ -1,4 +1,4 @@
-import { invalidToken } from "../errors.js"
+import { invalidToken, warnable } from "../errors.js"
 import { printable } from "../foreign-text.js"
 
 /** Any JSON value, frozen all the way down. */
@@ -40,9 +40,13 @@ export interface Expectations {
  * @see RFC 7519 §4.1, RFC 9068 §4, and the README's "What is checked in a token"
  */
 export function parseClaims(payload: Readonly<Record<string, unknown>>, expected: Expectations): Claims {
-  checkAccessToken(payload, expected)
-  checkAudience(payload, expected.audience)
-  checkSubject(payload)
+  try {
+    checkAccessToken(payload, expected)
+    checkAudience(payload, expected.audience)
+    checkSubject(payload)
+  } catch (error) {
+    throw warnable(error)
+  }
   return payload as Claims
 }
 

@@ -1,5 +1,6 @@
 import { type FieldProblem, GateError } from "../errors.js"
 import { boundFields, named } from "../fields.js"
+import { quotedName } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import { answerOf, lacksManageUsers, refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
@@ -172,14 +173,14 @@ function rejection(data: unknown): GateError {
   const { field, errorMessage, params, errors, error } = (data ?? {}) as Record<string, unknown>
   const listed = Array.isArray(errors) ? errors : typeof field === "string" ? [{ field, errorMessage, params }] : []
   const fields: FieldProblem[] = listed.map(one => ({
-    field: String(one?.field),
-    rule: String(one?.errorMessage),
+    field: quotedName(String(one?.field)),
+    rule: quotedName(String(one?.errorMessage)),
     // Keycloak sends the field's name and, for some rules, what the person typed; numbers are the rule's own.
     params: Array.isArray(one?.params) ? one.params.filter((param: unknown) => typeof param === "number") : [],
   }))
   // The password policy has a shape of its own and names the first rule that was broken.
   if (fields.length === 0 && typeof error === "string" && /^invalidPassword/.test(error)) {
-    fields.push({ field: "password", rule: error, params: [] })
+    fields.push({ field: "password", rule: quotedName(error), params: [] })
   }
   if (fields.length === 0 && errorMessage === "User name is missing") {
     fields.push({ field: "username", rule: "required", params: [] })

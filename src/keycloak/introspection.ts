@@ -1,5 +1,5 @@
 import { checkAccessToken, type Expectations, parseClaims } from "../bearer/claims.js"
-import { type GateError, invalidToken } from "../errors.js"
+import { type GateError, invalidToken, warnable } from "../errors.js"
 import { createAskedOnce } from "./asked-once.js"
 import { clientForm, secretNeeded } from "./client-authentication.js"
 import { readHeader, splitToken } from "./compact-token.js"
@@ -66,7 +66,7 @@ export function createIntrospection(options: IntrospectionOptions): VerifyToken 
       throw namesClient(payload.aud, asker.clientId) ||
         (payload.aud === undefined && lightweightClients.has(payload.azp))
         ? revoked()
-        : notForUs(asker.clientId)
+        : warnable(notForUs(asker.clientId), { topic: "inactive" })
     }
     parseClaims(answer, expected)
     // Keycloak's own word, should a mapper have changed `typ`.

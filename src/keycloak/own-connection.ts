@@ -11,8 +11,12 @@ export async function askOverOwnConnection(url: string, init: RequestInit, signa
   const headers = { ...Object.fromEntries(new Headers(init.headers)), connection: "close" }
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method: init.method ?? "GET", headers, signal })
+    let isAnswered = false
     outgoing.on("error", error => reject(unreachable(url, error)))
+    // An answer that changes the protocol ends a request without any other event.
+    outgoing.on("close", () => isAnswered || reject(unreachable(url, new Error("the answer is none of HTTP"))))
     outgoing.on("response", incoming => {
+      isAnswered = true
       const answered = new Headers()
       for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
         for (const value of values) answered.append(name, value)

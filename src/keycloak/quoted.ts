@@ -1,5 +1,9 @@
+import { printable } from "../foreign-text.js"
+
 // Letters, and at most two digits behind them; a status stands alone.
-const word = /^["'`(]*([A-Za-z][A-Za-z_:.'-]{0,39}\d{0,2}|\d{1,3})["'`),.:;!?]*$/
+const word = /^["'`(]*(\p{L}[\p{L}_:.'-]{0,39}\d{0,2}|\d{1,3})["'`),.:;!?]*$/u
+// As Keycloak calls attributes and rules; not the beginning of a token.
+const name = /^(?!eyJ)[\p{L}_][\p{L}\d_.:-]{0,63}$/u
 const longest = 200
 
 /**
@@ -10,6 +14,11 @@ const longest = 200
  */
 export function quoted(text: string, secret: string | null = null): string {
   const rest = secret ? text.replaceAll(secret, "…") : text
-  const words = rest.slice(0, longest).split(/\s+/)
+  const words = printable(rest, longest).split(/\s+/)
   return words.map(one => (word.test(one) ? one : "…")).join(" ")
+}
+
+/** The name of a field or a rule as somebody else said it, and what is no name as words. */
+export function quotedName(text: string): string {
+  return name.test(text) ? text : quoted(text)
 }

@@ -1,5 +1,5 @@
 import { GateError } from "../errors.js"
-import { inQuotes, printable } from "../foreign-text.js"
+import { quoted } from "./quoted.js"
 import { unavailable } from "./transport.js"
 
 /** What Keycloak answered to a request that we made in our own name. */
@@ -35,59 +35,56 @@ export function answerOf(status: number, body: unknown): KeycloakAnswer {
  * what answered was no Keycloak at all.
  */
 export function refusedUs(asker: Asker, answer: KeycloakAnswer): GateError {
-  const { url, realm, clientId } = asker
+  const { url, realm, clientId, clientSecret } = asker
   const { status, error, description } = answer
+  const refusedFor = (why: string) => refused(why, answer, clientSecret)
   const console = `Clients → ${clientId}`
   if (error === "")
     return unavailable(url, `it answered ${status} without Keycloak's error format; something else may listen there`)
   if (status === 404) return noSuchRealm(asker, error)
   if (description === "Realm not enabled") {
-    return refused(`The realm "${realm}" is disabled in Keycloak. Switch on Realm settings → Enabled`, answer)
+    return refusedFor(`The realm "${realm}" is disabled in Keycloak. Switch on Realm settings → Enabled`)
   }
   if (/direct access grants/i.test(description)) {
-    return refused(
+    return refusedFor(
       `loginWithPassword can't work: the client "${clientId}" has direct access grants off, which is the console's default. ` +
         `This is set-up, not a wrong password. Switch on ${console} → Settings → Capability config → Direct access grants, or ` +
         "log in by redirect",
-      answer,
     )
   }
   if (/service account/i.test(description)) {
-    return refused(
+    return refusedFor(
       `registerUser needs the service account of "${clientId}", and it is switched off. Keycloak lets a client act on its own ` +
         `only then. Switch on ${console} → Settings → Capability config → Client authentication and Service account roles`,
-      answer,
     )
   }
   if (/bearer-only/i.test(description)) {
-    return refused(`The client "${clientId}" is bearer-only and may not ask for tokens. Switch that off`, answer)
+    return refusedFor(`The client "${clientId}" is bearer-only and may not ask for tokens. Switch that off`)
   }
   if (/dpop/i.test(description)) {
-    return refused(
+    return refusedFor(
       `The client "${clientId}" demands DPoP, which this library does not send. Switch off ${console} → Advanced → Require DPoP bound tokens`,
-      answer,
     )
   }
   if (
     error === "unauthorized_client" ||
     (error === "invalid_client" && description === "Client authentication failed.")
   ) {
-    return refused(wrongSecret(asker, console), answer)
+    return refusedFor(wrongSecret(asker, console))
   }
   if (error === "invalid_client") {
-    return refused(
+    return refusedFor(
       `There is no enabled client "${clientId}" in realm "${realm}". \`clientId\` is the Client ID column, not the UUID in the address bar`,
-      answer,
     )
   }
-  return refused(`Keycloak refused a request of the client "${clientId}"`, answer)
+  return refusedFor(`Keycloak refused a request of the client "${clientId}"`)
 }
 
 function noSuchRealm({ url, realm }: Asker, error: string): GateError {
   const { origin, pathname } = new URL(url)
   if (/realm/i.test(error)) {
     return refused(
-      `Keycloak at ${origin} has no realm "${realm}". It answered ${inQuotes(error)}; realm names are case-sensitive. Set \`realm\` to ` +
+      `Keycloak at ${origin} has no realm "${realm}". It answered "${quoted(error)}"; realm names are case-sensitive. Set \`realm\` to ` +
         "the name in the console's address bar (…/admin/master/console/#/{realm})",
     )
   }
@@ -112,12 +109,13 @@ function wrongSecret({ clientId, clientSecret }: Asker, console: string): string
 }
 
 /** A `keycloak_refused_us` whose message ends with what Keycloak itself said. */
-export function refused(what: string, answer?: KeycloakAnswer): GateError {
-  const said =
-    answer === undefined
-      ? ""
-      : ` (Keycloak answered ${answer.status} ${printable(answer.error)}${answer.description && `: ${printable(answer.description, 200)}`})`
-  return new GateError("keycloak_refused_us", `${what}.${said}`)
+export function refused(what: string, answer?: KeycloakAnswer, secret: string | null = null): GateError {
+  return new GateError("keycloak_refused_us", `${what}.${answer === undefined ? "" : saidBy(answer, secret)}`)
+}
+
+function saidBy({ status, error, description }: KeycloakAnswer, secret: string | null): string {
+  const words = [error, description].filter(text => text !== "").map(text => quoted(text, secret))
+  return ` (Keycloak answered ${status} ${words.join(": ")})`
 }
 
 export function lacksManageUsers(clientId: string): GateError {

@@ -46,7 +46,8 @@ async function inspectServer({ realm, transport, client }: SetUpOptions): Promis
   const body = await readJson(realm.discoveryUrl, response)
   if (response.status !== 200)
     throw refusedUs({ ...client.asker, url: realm.discoveryUrl }, answerOf(response.status, body))
-  if (typeof body.issuer !== "string") throw unavailable(realm.discoveryUrl, "its discovery document names no issuer")
+  if (typeof body.issuer !== "string" || !URL.canParse(body.issuer))
+    throw unavailable(realm.discoveryUrl, "its discovery document names no issuer")
   if (body.issuer === realm.issuer) return
   try {
     checkIssuer(body.issuer, realm.issuer)

@@ -1,8 +1,8 @@
 import type * as oauth from "openid-client"
 import { GateError, isGateError } from "../errors.js"
 import { invalidFields } from "../fields.js"
-import { printable } from "../foreign-text.js"
 import type { Session } from "../login-with-password.js"
+import { quoted } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import { type Asker, answerOf, type KeycloakAnswer, refused, refusedUs } from "./refused-us.js"
 import { type Call, type Transport, unavailable, unreachable } from "./transport.js"
@@ -153,7 +153,7 @@ export function sessionRefusal({ error, description }: KeycloakAnswer): GateErro
   if (error !== "invalid_grant") return null
   return new GateError(
     "session_ended",
-    `Keycloak no longer accepts this refresh token: ${printable(description) || "no reason given"}.`,
+    `Keycloak no longer accepts this refresh token: ${quoted(description) || "no reason given"}.`,
   )
 }
 

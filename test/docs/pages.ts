@@ -33,7 +33,7 @@ export function blocksOf({ path, text }: Page): readonly Block[] {
 }
 
 /** What is read as prose: no code, no comments, no tables, no headings, nothing that the benchmark wrote, and links by their text. */
-export function proseOf({ text }: Page): string {
+function proseOf({ text }: Page): string {
   return text
     .replace(/^```[\s\S]*?^```/gm, "")
     .replace(/<!-- bench:start -->[\s\S]*?<!-- bench:end -->/g, "")

@@ -1,10 +1,8 @@
 import { inspect } from "node:util"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { createGate, type Gate, type MemoryUser, memoryUserStore } from "../../src/index.js"
-import { answerWith, hangInBody, reset } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { refusalOf, secrets, secretsIn } from "../support/refusal-of.ts"
-import { forge } from "../support/sign-by-hand.ts"
 
 let realm: FaultyRealm
 let gate: Gate<MemoryUser>
@@ -64,47 +62,6 @@ describe("no secret is shown by", () => {
     const shown = [JSON.stringify(principal), inspect(principal), inspect(principal, { depth: 10, showHidden: true })]
     for (const text of shown) expect(secretsIn(text)).toEqual(["an e-mail address"])
     expect({ ...principal }).not.toHaveProperty("token")
-  })
-
-  it.each([
-    ["is down", undefined],
-    ["resets", reset],
-    ["hangs in the body", hangInBody],
-    ["answers 200 with a piece of what it was sent", 200],
-    ["answers 400 with a piece of what it was sent", 400],
-    ["answers 401 with a piece of what it was sent", 401],
-    ["answers 500 with a piece of what it was sent", 500],
-  ] as const)("any error of any verb when Keycloak %s", { timeout: 20_000 }, async (_, fault) => {
-    const access = await realm.mint()
-    const forged = forge(access, `${secrets.email}-${Math.random()}`)
-    const refresh = await realm.mint({ typ: "Refresh", email: secrets.email })
-    const echo = `{"message": "${secrets.email} ${secrets.password} ${access}`
-    if (fault === undefined) await realm.goDown()
-    else if (typeof fault === "number") realm.breakWith(answerWith({ status: fault, body: echo }))
-    else realm.breakWith(fault)
-
-    const { email, password } = secrets
-    const verifying = (["local", "introspection", "userinfo"] as const).map(async verification => {
-      const fresh = createGate({ ...options(), verification })
-      await refusalOf(fresh.verifyBearer(`Bearer ${access}`))
-      await refusalOf(fresh.verifyBearer(`Bearer ${forged}`))
-      await refusalOf(fresh.registerUser(person))
-      await refusalOf(fresh.ready())
-      fresh.close()
-    })
-    const accountCalls: Promise<unknown>[] = [
-      gate.loginWithPassword(person),
-      gate.refreshSession(refresh),
-      gate.logout(refresh),
-      gate.updateAccount("s-1", { email, attributes: { phone: email } }),
-      gate.setPassword("s-1", password),
-      gate.changePassword({ username: email, currentPassword: password, newPassword: password }),
-      gate.sendPasswordReset(email),
-      gate.sendEmailVerification("s-1"),
-      gate.disableAccount("s-1"),
-      gate.deleteAccount("s-1"),
-    ]
-    await Promise.all([...verifying, ...accountCalls.map(call => refusalOf(call))])
   })
 
   it.each([

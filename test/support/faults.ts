@@ -13,6 +13,13 @@ export const reset: Fault = ({ socket }) => {
   socket.resetAndDestroy()
 }
 
+/** What no HTTP server would send, byte for byte. */
+export function answerRaw(text: string): Fault {
+  return ({ socket }) => {
+    socket.end(Buffer.from(text, "latin1"))
+  }
+}
+
 export const hangBeforeHeaders: Fault = () => undefined
 
 export const hangInBody: Fault = ({ response }) => {

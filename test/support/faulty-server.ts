@@ -19,6 +19,7 @@ export interface Reply {
 
 /** One request on its way: a fault decides whether its work is done, and what the caller gets to see. */
 interface Exchange {
+  readonly call: Call
   /** Does what was asked for, as if there were no fault. */
   readonly perform: () => Promise<Reply>
   readonly send: (reply: Reply) => void
@@ -67,12 +68,13 @@ export async function startFaultyServer(answer: (call: Call) => Reply | Promise<
     const chunks = await request.toArray().catch(() => null)
     if (chunks === null) return // the caller has hung up
     const body = Buffer.concat(chunks)
-    const perform = async () => answer({ method, path: url, headers, body })
+    const call = { method, path: url, headers, body }
+    const perform = async () => answer(call)
     const send = (reply: Reply) => {
       if (!response.destroyed) response.writeHead(reply.status, reply.headers as never).end(reply.body)
     }
     if (breakage === undefined) send(await perform())
-    else await breakage.fault({ perform, send, response, socket })
+    else await breakage.fault({ call, perform, send, response, socket })
   }
 
   async function goDown(): Promise<void> {

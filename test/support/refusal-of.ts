@@ -40,7 +40,9 @@ function spellings(secret: string): string[] {
 }
 
 function everythingIn(value: unknown): string {
-  const texts = [inspect(value, { depth: 10, showHidden: true, maxStringLength: null, maxArrayLength: null })]
+  const texts = [
+    inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, maxStringLength: null, maxArrayLength: null }),
+  ]
   const seen = new Set<unknown>()
   const queue: unknown[] = [value]
   while (queue.length > 0) {
