@@ -54,8 +54,9 @@ interface KeycloakTime {
 
 // Subjects remembered per process. Forgetting one costs one upsert at its next request.
 const rememberedSubjects = 50_000
-// Without Keycloak's word a token has to be newer than the loss of the row, beyond any doubt about clocks.
-const doubtMs = 60_000
+// Without Keycloak's word a token has to be newer than the loss of the row. A process whose clock is further behind than this
+// refuses the tokens of the day anyway, as not valid yet.
+const doubtMs = 10_000
 
 interface Saved {
   readonly asOf: number
