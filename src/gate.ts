@@ -73,6 +73,8 @@ export interface Health {
   readonly keys: { readonly ageSeconds: number; readonly usableForSeconds: number } | null
   /** How many registrations failed half-way and are still to be finished. */
   readonly unfinished: number
+  /** `recheckSeconds`: how many questions about tokens wait for their turn. */
+  readonly recheckBacklog: number
 }
 
 /**
@@ -314,6 +316,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       ...reachability.state(),
       keys: keySet.state(),
       unfinished: accountHalf?.unfinished() ?? 0,
+      recheckBacklog: recheck?.backlog() ?? 0,
     }),
     realm: realm.name,
     [syncUsersSteps]: syncSteps,

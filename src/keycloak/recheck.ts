@@ -13,6 +13,8 @@ export interface Recheck {
    * `expired` for what only the tolerance keeps alive once Keycloak's last word on it is too old
    */
   readonly see: (claims: Claims, text: string) => void
+  /** How many questions wait for their turn. */
+  readonly backlog: () => number
   readonly close: () => void
 }
 
@@ -316,6 +318,7 @@ export function createRecheck(options: RecheckOptions): Recheck {
 
   return {
     see,
+    backlog: () => waiting,
     close() {
       questions.clear()
       waiting = 0

@@ -308,7 +308,7 @@ describe("a clock that may be ahead", () => {
 describe("health()", () => {
   it("tells what is known, and asks nobody", async () => {
     const gate = makeGate(() => undefined)
-    expect(gate.health()).toEqual({ keycloak: "unknown", since: null, keys: null, unfinished: 0 })
+    expect(gate.health()).toEqual({ keycloak: "unknown", since: null, keys: null, unfinished: 0, recheckBacklog: 0 })
     const before = Date.now()
     await gate.verifyBearer(`Bearer ${await realm.mint()}`)
     const asked = realm.requests()
