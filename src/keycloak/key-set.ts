@@ -192,7 +192,7 @@ export function createKeySet(options: KeySetOptions): KeySet {
         budget.missed(wanted)
         return []
       }
-      const mustAsk = loading === null && lookingAgain === null && failure === null
+      const mustAsk = lookingAgain === null && failure === null
       if (mustAsk && !budget.hasOneFor(wanted, isNew(kid))) return []
       try {
         await (loading ?? lookAgain())

@@ -303,7 +303,7 @@ describe("createKeySet", () => {
     })
 
     it("has none of those that are kept for a known id under another algorithm", async () => {
-      world.keys = [rsa("a", { alg: "RS256" })]
+      world.keys = [rsa("a", { alg: "RS256" }), rsa("b")]
       for (let count = 0; count < 3; count++) await findLater(`x${count}`, 1)
       for (let count = 0; count < 3; count++)
         expect(await world.set.find("a", "PS256").then(keys => keys.length)).toBe(0)
