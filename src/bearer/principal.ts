@@ -158,22 +158,38 @@ function member(read: (source: Source) => unknown): PropertyDescriptor & ThisTyp
  * it). Without a session it does, since no second account can have the name of an existing service account. It is needed
  * there: clients of an imported realm may lack the scope `service_account`, and their tokens carry no notes.
  *
+ * A client may exchange its own token for one of another client, which then stands in `azp`. A lightweight token names
+ * nobody. So it is also read how Keycloak came to issue the token.
+ *
  * @throws {GateError} `invalid_token` with reason `claims` where a person and a client would look alike
  */
 function isService({ sid, jti, client_id, azp, preferred_username, clientHost, clientAddress }: Claims): boolean {
+  const isNameless = !isFilled(preferred_username)
+  const hasServiceName = !isNameless && preferred_username.startsWith(servicePrefix)
   if (sid === undefined) {
-    if (isFilled(client_id)) return true
-    // A client's own lightweight token names nobody; how Keycloak came to issue it stands in its id (26.7.4).
-    return isNamedAfter(azp, preferred_username) || (isFilled(jti) && /^tr[rl]tcc:/.test(jti))
+    if (isFilled(client_id) || isNamedAfter(azp, preferred_username)) return true
+    const { grant } = originOf(jti)
+    return grant === "cc" || (grant === "te" && (hasServiceName || isNameless))
   }
   if (isFilled(clientHost) || isFilled(clientAddress)) return true
   if (isFilled(client_id)) return isNamedAfter(client_id, preferred_username)
-  if (isNamedAfter(azp, preferred_username)) throw personOrClient(azp)
+  if (!hasServiceName && !isNameless) return false
+  const { grant, isLightweight } = originOf(jti)
+  const isExchanged = grant === "te" && (hasServiceName || isLightweight)
+  if (isExchanged || isNamedAfter(azp, preferred_username)) throw personOrClient(azp)
   return false
 }
 
+const servicePrefix = "service-account-"
+
 function isNamedAfter(client: unknown, username: unknown): boolean {
-  return isFilled(client) && username === `service-account-${client.toLowerCase()}`
+  return isFilled(client) && username === servicePrefix + client.toLowerCase()
+}
+
+/** How a token came to be, as its id tells: `cc` is the client credentials grant, `te` a token exchange. */
+function originOf(jti: unknown): { readonly isLightweight: boolean; readonly grant: string | undefined } {
+  const [, kind, grant] = (isFilled(jti) && /^..([rl]t)(..):/.exec(jti)) || []
+  return { isLightweight: kind === "lt", grant }
 }
 
 function personOrClient(azp: unknown): GateError {
@@ -181,8 +197,8 @@ function personOrClient(azp: unknown): GateError {
   return invalidToken(
     "claims",
     "Refused a token that does not tell whether a person or a client asks: it has a session, no `client_id`, and the username " +
-      `of the client's service account. If the client asked for itself: Clients → ${client} → Client scopes → Add client scope ` +
-      "→ service_account (Default). If a person did: give the account another username.",
+      `of a service account, or none. If the client asked for itself: Clients → ${client} → Client scopes → Add client scope ` +
+      "→ service_account (Default). If a person did: give the account another username; lightweight tokens need introspection.",
   )
 }
 

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto"
-import { unavailable } from "./transport.js"
+import { noAnswer } from "./network-error.js"
 
 /** Puts a question about a token to Keycloak, unless one that is still to be sent, or a recent answer, serves as well. */
 export type AskOnce<Answer> = (token: string, exp: unknown, ask: () => Promise<Answer>) => Promise<Answer>
@@ -67,7 +67,7 @@ export function createAskedOnce<Answer>(options: AskedOnceOptions): AskOnce<Answ
     if (before === undefined) return Promise.resolve().then(send)
     return new Promise((resolve, reject) => {
       const impatient = setTimeout(take, timeoutMs / 4)
-      const late = setTimeout(() => reject(unavailable(url, `no answer within ${timeoutMs} ms`)), timeoutMs)
+      const late = setTimeout(() => reject(noAnswer(url, `no answer within ${timeoutMs} ms`)), timeoutMs)
       let wasTaken = false
       function take(): void {
         if (wasTaken) return

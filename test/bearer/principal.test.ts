@@ -111,6 +111,12 @@ describe("whether a person or a client asks", () => {
     ["service", { preferred_username: undefined, jti: "trrtcc:0c3f" }],
     ["user", { preferred_username: undefined, jti: "onltro:0c3f" }],
     ["user", { preferred_username: undefined, jti: ["trltcc:0c3f"] }],
+    // A client has exchanged its own token for one of another client.
+    ["service", { preferred_username: "service-account-other", jti: "trrtte:0c3f" }],
+    ["service", { preferred_username: undefined, jti: "trltte:0c3f" }],
+    ["user", { preferred_username: "ada", jti: "trrtte:0c3f" }],
+    ["user", { preferred_username: "service-account-other", jti: "onrtro:0c3f" }],
+    ["user", { preferred_username: "service-account-other", jti: "te" }],
     ["user", { preferred_username: undefined }],
     ["user", { preferred_username: "" }],
     ["user", { preferred_username: [cron] }],
@@ -153,6 +159,13 @@ describe("whether a person or a client asks", () => {
     ["invalid_token claims", { preferred_username: cron, client_id: "" }],
     ["invalid_token claims", { preferred_username: cron, client_id: 5 }],
     ["invalid_token claims", { preferred_username: cron, clientHost: "", clientAddress: null }],
+    // Exchanged for a token of another client, which lacks that scope.
+    ["invalid_token claims", { preferred_username: "service-account-other", jti: "ntrtte:0c3f" }],
+    ["user", { preferred_username: "service-account-other", jti: "onrtro:0c3f" }],
+    ["user", { preferred_username: "ada", jti: "ntrtte:0c3f" }],
+    ["user", { preferred_username: undefined, jti: "ntrtte:0c3f" }],
+    ["invalid_token claims", { preferred_username: undefined, jti: "ntltte:0c3f" }],
+    ["user", { preferred_username: "ada", jti: "ntltte:0c3f" }],
   ])("with a session: %s, by %o", (kind, more) => {
     expect(kindOf(more)).toBe(kind)
   })

@@ -3,23 +3,25 @@ import { createGate, type GateEvent, memoryUserStore, type VerificationMode } fr
 import { realmsOf } from "./realm/open-realms.ts"
 import { client, type RealmClient, type RealmHost } from "./realm/realm-client.ts"
 
+export function audienceMapper(clientId: string): Record<string, unknown> {
+  return {
+    name: `to ${clientId}`,
+    protocol: "openid-connect",
+    protocolMapper: "oidc-audience-mapper",
+    config: {
+      "included.client.audience": clientId,
+      "access.token.claim": "true",
+      "introspection.token.claim": "true",
+    },
+  }
+}
+
 const base = {
   enabled: true,
   secret: "gate-secret",
   serviceAccountsEnabled: true,
   directAccessGrantsEnabled: true,
-  protocolMappers: [
-    {
-      name: "to gate-app",
-      protocol: "openid-connect",
-      protocolMapper: "oidc-audience-mapper",
-      config: {
-        "included.client.audience": "gate-app",
-        "access.token.claim": "true",
-        "introspection.token.claim": "true",
-      },
-    },
-  ],
+  protocolMappers: [audienceMapper("gate-app")],
 }
 // "Use refresh tokens for client credentials grant": it gives a client's own token a session.
 const session = { "client_credentials.use_refresh_token": "true" }
