@@ -172,18 +172,18 @@ export function createKeySet(options: KeySetOptions): KeySet {
     [...keys].filter(key => key.kid === kid && (key.alg === undefined || key.alg === alg))
 
   /** Waits where what is at hand is too old: shortly while Keycloak is known to be down, else for the fetch under way. */
-  async function keepUsable(): Promise<void> {
+  async function keepUsable(sentBefore: number): Promise<void> {
     await patience
-    if (age() <= usableMs) return
+    // Keys that are to live for a moment only may be too old when they arrive: they serve whoever they were fetched for.
+    if (age() <= usableMs || answered > sentBefore) return
     if (loading === null && failure !== null) throw failure.error
-    // Keys can grow too old between their answer and here, where they are to live for a moment only.
     await fetchNow(false)
   }
 
   async function seek(kid: string, alg: string, sentBefore: number): Promise<readonly Jwk[]> {
     const wanted = `${alg} ${kid}`
     let isPatient = true
-    await keepUsable()
+    await keepUsable(sentBefore)
     for (;;) {
       const known = published(kid, alg)
       if (known.length > 0) return known

@@ -652,6 +652,21 @@ describe("createKeySet", () => {
     expect(world.fetchedAt).toEqual([0, 0, 0.01, 0.02])
   })
 
+  it("serves whoever asked with keys that are too old when they come, and fetches anew for who came later", async () => {
+    world = makeWorld(0.001)
+    world.hangs = true
+    const first = find("a")
+    await pass(0.05)
+    const second = find("a")
+    await pass(0.05)
+    world.release()
+    expect(await first).toEqual(rsa("a"))
+    expect(world.fetchedAt).toEqual([0, 0.1])
+    world.release()
+    expect(await second).toEqual(rsa("a"))
+    expect(world.fetchedAt).toEqual([0, 0.1])
+  })
+
   it("waits shorter between look-ups where the cool-down is shorter", async () => {
     world = makeWorld(600, 2)
     await find("a")
