@@ -42,6 +42,8 @@ export interface Problem {
   readonly isThrown: boolean
   /** Keycloak does not work, or something else stands in its place. */
   readonly isOutage: boolean
+  /** Keycloak's own 500, in its own form: it says so to a single odd request as well. */
+  readonly isOwnError: boolean
 }
 
 /** Null for an answer of Keycloak, refusals included. */
@@ -49,20 +51,35 @@ export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Prob
   const { status, headers, body } = answer
   if (status === 429 || status >= 500) {
     const error = unavailable(url, `it answered ${status}`, retryAfter(headers), { status })
-    return { error, isThrown: true, isOutage: isOutage(status, body.toString("latin1")) }
+    const text = body.toString("latin1")
+    return {
+      error,
+      isThrown: true,
+      isOutage: isOutage(status, text),
+      isOwnError: status === 500 && isOfPeople(endpoint) && isKeycloaks(text),
+    }
   }
   if (status >= 300 && status < 400) {
     const error = unavailable(url, `it answered with a redirect (${status}), which is not followed`)
-    return { error, isThrown: true, isOutage: true }
+    return { error, isThrown: true, isOutage: true, isOwnError: false }
   }
   if (!isForeign(endpoint, answer)) return null
   const error = unavailable(url, `it answered ${status}, and not as Keycloak does; something else may listen there`)
-  return { error, isThrown: false, isOutage: true }
+  return { error, isThrown: false, isOutage: true, isOwnError: false }
 }
 
 /** Whether a 429 or 5xx tells that Keycloak does not work. Where its mail server fails, it works and says so. */
 function isOutage(status: number, text: string): boolean {
   return status >= 500 && !/"errorMessage"\s*:\s*"Failed to send/i.test(text)
+}
+
+/** Whether what people send gets there, so that one of them can meet what Keycloak stumbles over. */
+function isOfPeople(endpoint: Endpoint): boolean {
+  return endpoint === "admin" || endpoint === "token"
+}
+
+function isKeycloaks(text: string): boolean {
+  return /^\s*\{\s*"error(Message)?"\s*:/.test(text)
 }
 
 function isForeign(endpoint: Endpoint, { status, body }: Answer): boolean {

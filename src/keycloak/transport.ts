@@ -1,6 +1,6 @@
 import { GateError, isGateError } from "../errors.js"
 import type { Endpoint, Report } from "../events.js"
-import { type Answer, problemOf, readBody, toResponse } from "./answer.js"
+import { type Answer, type Problem, problemOf, readBody, toResponse } from "./answer.js"
 import { isLost, isUnlucky, networkFailure, noAnswer, unavailable, unreachable } from "./network-error.js"
 import { askOverOwnConnection } from "./own-connection.js"
 import { createPlaces, type Share } from "./places.js"
@@ -42,11 +42,22 @@ export interface TransportOptions {
   readonly elapsed: () => number
 }
 
+const ownErrorsOfOutage = 3
+
 export function createTransport(options: TransportOptions): Transport {
   const { timeoutMs, reachability, elapsed } = options
   const places = createPlaces({ ...options, hangs: reachability.hangs })
   const inFlight = new Map<AbortController, Call>()
+  /** How many errors of its own Keycloak has answered in a row. */
+  const ownErrors = new Map<Endpoint, number>()
   let isRefused: (call: Call) => boolean = () => false
+
+  /** One odd request can cause an error of Keycloak's own; several in a row are an outage. */
+  function isLone({ isOwnError }: Problem, endpoint: Endpoint): boolean {
+    const inARow = isOwnError ? (ownErrors.get(endpoint) ?? 0) + 1 : ownErrorsOfOutage
+    ownErrors.set(endpoint, inARow)
+    return inARow < ownErrorsOfOutage
+  }
 
   function refuse(which: typeof isRefused): void {
     isRefused = which
@@ -82,8 +93,10 @@ export function createTransport(options: TransportOptions): Transport {
       attempt = reachability.sent(call.endpoint)
       const answer = await ask(url, init, signal, call.isRepeatable)
       const problem = problemOf(url, call.endpoint, answer)
-      if (problem === null) attempt.answered()
-      else if (problem.isOutage) attempt.failed("bad", problem.error)
+      if (problem === null) {
+        ownErrors.delete(call.endpoint)
+        attempt.answered()
+      } else if (problem.isOutage && !isLone(problem, call.endpoint)) attempt.failed("bad", problem.error)
       if (problem?.isThrown === true) throw problem.error
       return toResponse(answer)
     } catch (thrown) {
