@@ -117,6 +117,7 @@ describe("whether a person or a client asks", () => {
     ["user", { preferred_username: "ada", jti: "trrtte:0c3f" }],
     ["user", { preferred_username: "service-account-other", jti: "onrtro:0c3f" }],
     ["user", { preferred_username: "service-account-other", jti: "te" }],
+    ["user", { preferred_username: "service-account-other", jti: "of trrtcc:0c3f" }],
     ["user", { preferred_username: undefined }],
     ["user", { preferred_username: "" }],
     ["user", { preferred_username: [cron] }],
@@ -181,6 +182,8 @@ describe("whether a person or a client asks", () => {
     expect(refused({ preferred_username: cron })).toThrow(
       /Clients → Cron → Client scopes → Add client scope → service_acc/,
     )
+    const exchanged = { preferred_username: cron, jti: "ntrtte:0c3f" }
+    expect(refused({ ...exchanged, azp: undefined })).toThrow(/Clients → the client that asks for tokens →/)
     expect(refused({ azp: "a\u2028b", preferred_username: "service-account-a\u2028b" })).toThrow(
       /Clients → a\\u2028b →/,
     )
