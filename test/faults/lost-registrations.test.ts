@@ -61,12 +61,13 @@ beforeAll(async () => {
   await realm.goDown()
   await delay(2000) // what is left is looked at, and nobody is there
 
+  await connections.quiet()
   connections.forget()
   await letGo()
   await realm.heal()
   const begun = performance.now()
-  while (settled().length < count && performance.now() - begun < 60_000) await delay(50)
-}, 120_000)
+  while (settled().length < count && performance.now() - begun < 150_000) await delay(50)
+}, 240_000)
 afterAll(async () => {
   await gate.close()
   await connections.close()

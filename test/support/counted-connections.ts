@@ -1,5 +1,6 @@
 import { once } from "node:events"
 import { type AddressInfo, connect, createServer, type Socket } from "node:net"
+import { setTimeout as delay } from "node:timers/promises"
 
 /** A loopback relay in front of a server, which counts the connections that are open at once. */
 export interface CountedConnections {
@@ -7,6 +8,8 @@ export interface CountedConnections {
   /** The most since the last `forget`. */
   readonly most: () => number
   readonly forget: () => void
+  /** Resolves when none has come for half a second: a busy machine accepts late what was begun early. */
+  readonly quiet: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -14,8 +17,10 @@ export async function countConnections(upstream: string): Promise<CountedConnect
   const { port, hostname } = new URL(upstream)
   const open = new Set<Socket>()
   let most = 0
+  let accepted = 0
 
   const server = createServer(socket => {
+    accepted += 1
     open.add(socket)
     most = Math.max(most, open.size)
     const onward = connect(Number(port), hostname)
@@ -32,6 +37,9 @@ export async function countConnections(upstream: string): Promise<CountedConnect
     most: () => most,
     forget() {
       most = open.size
+    },
+    async quiet() {
+      for (let before = -1; before !== accepted; await delay(500)) before = accepted
     },
     async close() {
       server.close()
