@@ -23,7 +23,7 @@ const pure = [
   "test/{bearer,user}/**/*.test.ts",
   "test/adapters/{answers,request}.test.ts",
   "test/keycloak/{asked-once,compact-token,duplicate-members,key-set,key-set-states,keycloak-clock,recheck,service-token,signature}.test.ts",
-  "test/keycloak/{places,reachability,token-verifier}.test.ts",
+  "test/keycloak/{places,quoted,reachability,token-verifier}.test.ts",
 ]
 
 export default defineConfig(({ mode }) => ({

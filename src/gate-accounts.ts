@@ -96,7 +96,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
 
   /** What one call of a verb may ask of Keycloak, with one limit for all of it. */
   function callIn(share: Share) {
-    const deadline = startDeadline(settings.timeoutMs, elapsed)
+    const deadline = startDeadline(settings.timeoutMs, elapsed, transport.pause)
     const life = accountsIn(share, deadline)
     const { endSessions } = life
     const now = clock.atLatest
@@ -154,6 +154,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
       },
       report,
       elapsed,
+      pause: transport.pause,
     }),
     sendEmailVerification: limited("accounts", ({ life }) => createSendEmailVerification(life.sendEmailVerification)),
     disableAccount: limited("accounts", createDisableAccount),

@@ -1,9 +1,8 @@
 import { type Expectations, parseClaims } from "./bearer/claims.js"
-import { clockDoubtful, createClockDoubt } from "./bearer/clock-doubt.js"
 import type { Principal } from "./bearer/principal.js"
 import { createPrincipalCache } from "./bearer/principal-cache.js"
 import { type Refusal, refusalFor } from "./bearer/refusal.js"
-import { isGateError, tokenWarningOf, warnable } from "./errors.js"
+import { createDrain } from "./drain.js"
 import type { Report } from "./events.js"
 import type { AccountHalf, AccountVerbs } from "./gate-accounts.js"
 import { createAskAlive } from "./keycloak/account-alive.js"
@@ -13,6 +12,7 @@ import { secretNeeded } from "./keycloak/client-authentication.js"
 import { createIntrospect, createIntrospection } from "./keycloak/introspection.js"
 import { createKeySet, type Jwk } from "./keycloak/key-set.js"
 import { createKeycloakClock } from "./keycloak/keycloak-clock.js"
+import { networkFailure } from "./keycloak/network-error.js"
 import { createReachability } from "./keycloak/reachability.js"
 import { createRealm } from "./keycloak/realm.js"
 import { createRecheck } from "./keycloak/recheck.js"
@@ -29,6 +29,7 @@ import { createLogout, type Logout } from "./logout.js"
 import { type GateOptions, parseOptions } from "./options.js"
 import { createReady, type ReadyOptions, type Use } from "./ready.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
+import { createRefusals } from "./refusals.js"
 import { createReport } from "./report.js"
 import type { SyncUsersSteps } from "./sync-run.js"
 import { syncUsersSteps } from "./sync-users.js"
@@ -177,26 +178,15 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       serviceToken: deadline === undefined ? serviceToken : serviceTokenWithin(serviceToken, deadline),
     })
 
-  const doubt = createClockDoubt(tokens =>
-    report({ type: "clock_doubtful", error: clockDoubtful(tokens, clock.now() - now()) }),
-  )
-
-  function reportRefusal(error: unknown): void {
-    if (!isGateError(error) || error.code === "closed" || store?.hasTold(error)) return
-    if (reachability.explains(error)) reachability.countRefused()
-    else report({ type: "refusal", error })
-  }
-
-  function reportRefusedToken(error: unknown, token: string | null): void {
-    if (token !== null && isGateError(error)) {
-      const isProven = tokenWarningOf(error) !== null
-      if (isProven && error.reason === "expired") doubt.expired(token)
-      // Without keys nothing can be proven, and tokens of another issuer have none fetched.
-      if (!isProven && error.reason === "issuer" && keySet.state() === null)
-        warnable(error, { topic: "another issuer", text: anotherIssuer(realm.issuer) })
-    }
-    reportRefusal(error)
-  }
+  const refusals = createRefusals({
+    report,
+    issuer: realm.issuer,
+    isTold: error => reachability.explains(error) || store?.hasTold(error) === true,
+    isLate: error => networkFailure(error) === "late",
+    count: reachability.countRefused,
+    hasKeys: () => keySet.state() !== null,
+    clockOff: () => clock.now() - now(),
+  })
 
   /** Reports what a verb throws, and refuses every call after `close()`. */
   function reported<Parameters extends unknown[], Result>(verb: (...parameters: Parameters) => Promise<Result>) {
@@ -205,7 +195,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
         transport.assertOpen()
         return await verb(...parameters)
       } catch (error) {
-        reportRefusal(error)
+        refusals.refused(error)
         throw error
       }
     }
@@ -220,8 +210,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     refuseEnded: recheck?.see ?? null,
     verified,
     syncUser: sync === null ? null : syncUser,
-    accepted: doubt.accepted,
-    report: reportRefusedToken,
+    accepted: refusals.tokenAccepted,
+    report: refusals.tokenRefused,
   })
   const loginWithPassword = createLoginWithPassword({
     passwordGrant: clock.comparing(tokens.passwordGrant),
@@ -255,22 +245,15 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     return verb as AccountVerbs<User | null>[Name]
   }
 
-  /** Registrations under way. */
-  const registering = new Set<Promise<unknown>>()
+  const drain = createDrain()
   const register = onAccounts("registerUser")
-  const registerUser: typeof register = (...parameters) => {
-    const registration = register(...parameters)
-    const settled = registration.then(nothing, nothing).finally(() => registering.delete(settled))
-    registering.add(settled)
-    return registration
-  }
-
+  const registerUser: typeof register = (...parameters) => drain.hold(register(...parameters))
   let closing: Promise<void> | null = null
   async function end(): Promise<void> {
     transport.stop()
     keySet.close()
     recheck?.close()
-    await within(settings.timeoutMs, Promise.all(registering))
+    await drain.ended(settings.timeoutMs)
     transport.close()
     store?.close()
     accountHalf?.close()
@@ -321,22 +304,4 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     realm: realm.name,
     [syncUsersSteps]: syncSteps,
   })
-}
-
-function anotherIssuer(issuer: string): string {
-  return (
-    `Refused a token whose issuer is not ${issuer}, and none of that issuer has come yet. If all are refused, Keycloak's ` +
-    "public address is not what `serverUrl` says: `await gate.ready()` tells the difference."
-  )
-}
-
-function nothing(): void {}
-
-/** Waits for work, but no longer than that; until then it holds the process. */
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise(resolve => {
-    timer = setTimeout(resolve, limitMs)
-  })
-  await Promise.race([work, limit]).finally(() => clearTimeout(timer))
 }

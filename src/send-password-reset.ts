@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises"
 import { GateError, isGateError } from "./errors.js"
 import type { Report } from "./events.js"
 import { invalidFields, readFields } from "./fields.js"
@@ -24,12 +23,13 @@ export interface PasswordResetSteps {
   readonly report: Report
   /** Milliseconds of a clock that is never set back. */
   readonly elapsed: () => number
+  readonly pause: (ms: number) => Promise<void>
 }
 
 // A look-up takes 10 to 50 ms and a little longer where it finds somebody; the answer waits for the next full step.
 const answerStepMs = 250
 
-export function createSendPasswordReset({ life, report, elapsed }: PasswordResetSteps): SendPasswordReset {
+export function createSendPasswordReset({ life, report, elapsed, pause }: PasswordResetSteps): SendPasswordReset {
   const sending = new Set<string>()
 
   async function send(id: string, options: MailOptions): Promise<void> {
@@ -55,6 +55,6 @@ export function createSendPasswordReset({ life, report, elapsed }: PasswordReset
     const accounts = await life.findByEmail(values.email ?? "")
     // Not awaited: `send` never rejects, and its time would tell.
     for (const { id, enabled } of accounts) if (enabled) void send(id, mail)
-    await delay(answerStepMs - ((elapsed() - startedAt) % answerStepMs))
+    await pause(answerStepMs - ((elapsed() - startedAt) % answerStepMs))
   }
 }

@@ -40,10 +40,8 @@ export interface Problem {
   readonly error: GateError
   /** Nobody can read this answer. */
   readonly isThrown: boolean
-  /** Keycloak does not work, or something else stands in its place. */
-  readonly isOutage: boolean
-  /** Keycloak's own 500, in its own form: it says so to a single odd request as well. */
-  readonly isOwnError: boolean
+  /** What that tells about Keycloak; null: nothing. */
+  readonly tells: "bad" | "odd" | null
 }
 
 /** Null for an answer of Keycloak, refusals included. */
@@ -51,35 +49,24 @@ export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Prob
   const { status, headers, body } = answer
   if (status === 429 || status >= 500) {
     const error = unavailable(url, `it answered ${status}`, retryAfter(headers), { status })
-    const text = body.toString("latin1")
-    return {
-      error,
-      isThrown: true,
-      isOutage: isOutage(status, text),
-      isOwnError: status === 500 && isOfPeople(endpoint) && isKeycloaks(text),
-    }
+    return { error, isThrown: true, tells: whatTells(endpoint, status, body.toString("latin1")) }
   }
   if (status >= 300 && status < 400) {
     const error = unavailable(url, `it answered with a redirect (${status}), which is not followed`)
-    return { error, isThrown: true, isOutage: true, isOwnError: false }
+    return { error, isThrown: true, tells: "bad" }
   }
   if (!isForeign(endpoint, answer)) return null
   const error = unavailable(url, `it answered ${status}, and not as Keycloak does; something else may listen there`)
-  return { error, isThrown: false, isOutage: true, isOwnError: false }
+  return { error, isThrown: false, tells: "bad" }
 }
 
-/** Whether a 429 or 5xx tells that Keycloak does not work. Where its mail server fails, it works and says so. */
-function isOutage(status: number, text: string): boolean {
-  return status >= 500 && !/"errorMessage"\s*:\s*"Failed to send/i.test(text)
-}
-
-/** Whether what people send gets there, so that one of them can meet what Keycloak stumbles over. */
-function isOfPeople(endpoint: Endpoint): boolean {
-  return endpoint === "admin" || endpoint === "token"
-}
-
-function isKeycloaks(text: string): boolean {
-  return /^\s*\{\s*"error(Message)?"\s*:/.test(text)
+function whatTells(endpoint: Endpoint, status: number, text: string): Problem["tells"] {
+  if (status < 500) return null
+  // Where its mail server fails, Keycloak works and says so.
+  if (/"errorMessage"\s*:\s*"Failed to send/i.test(text)) return null
+  // Keycloak's own error, in its own form, where what people send gets there: one of them may have sent what it stumbles over.
+  const isOwn = status === 500 && /^\s*\{\s*"error(Message)?"\s*:/.test(text)
+  return isOwn && (endpoint === "admin" || endpoint === "token") ? "odd" : "bad"
 }
 
 function isForeign(endpoint: Endpoint, { status, body }: Answer): boolean {

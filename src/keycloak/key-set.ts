@@ -2,7 +2,8 @@ import { GateError, isGateError } from "../errors.js"
 import type { Report } from "../events.js"
 import { createFetchBudget } from "./fetch-budget.js"
 import { fetchKeys } from "./fetch-keys.js"
-import { type Transport, unavailable } from "./transport.js"
+import { noAnswer } from "./network-error.js"
+import type { Transport } from "./transport.js"
 
 /** One public key as Keycloak publishes it (RFC 7517); the same object as long as its text stays the same. */
 export type Jwk = Readonly<Record<string, unknown>> & { readonly kid: string; readonly kty: string }
@@ -236,7 +237,7 @@ export function createKeySet(options: KeySetOptions): KeySet {
   /** What others wait for too; whoever gives up leaves the work to them. */
   function inTime<Value>(work: Promise<Value>, limitMs: number): Promise<Value> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(unavailable(certsUrl, `no answer within ${limitMs} ms`)), limitMs)
+      const timer = setTimeout(() => reject(noAnswer(certsUrl, `no answer within ${limitMs} ms`)), limitMs)
       work.then(resolve, reject).finally(() => clearTimeout(timer))
     })
   }

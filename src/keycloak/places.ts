@@ -34,13 +34,16 @@ export interface PlacesOptions {
   readonly timeoutMs: number
   readonly hangs: (endpoint: Endpoint) => boolean
   readonly report: Report
+  /** Hears of each error that need not be told once more. */
+  readonly note: (error: GateError) => void
 }
 
 const longestLine = 1000
 // Beside the requests of people: they must not feel it.
 const mostInBackground = 8
 
-export function createPlaces({ maxConcurrentRequests: places, timeoutMs, hangs, report }: PlacesOptions): Places {
+export function createPlaces(options: PlacesOptions): Places {
+  const { maxConcurrentRequests: places, timeoutMs, hangs, report, note } = options
   const ofAnonymous: Line<Request> = createLine(places)
   const lines: Readonly<Record<Exclude<Share, "own">, Line<Request>>> = {
     verification: createLine(places),
@@ -62,17 +65,20 @@ export function createPlaces({ maxConcurrentRequests: places, timeoutMs, hangs, 
     )
     if (!told.has(share)) report({ type: "refusal", error })
     told.add(share)
+    note(error)
     return error
   }
 
   /** Not told: the outage is. */
   function behindOthers(share: Share): GateError {
-    return new GateError(
+    const error = new GateError(
       "keycloak_unavailable",
       `Keycloak does not answer, and all places are taken by requests that wait for it (${share}); nobody waits behind ` +
         "them. Callers get 503, and one that finds a place asks again.",
       { reason: "overload" },
     )
+    note(error)
+    return error
   }
 
   return {

@@ -7,8 +7,10 @@ export interface Reachability {
   readonly sent: (endpoint: Endpoint) => Attempt
   /** Whether requests to this endpoint timed out a moment ago, so that nobody need wait for a place to ask it. */
   readonly hangs: (endpoint: Endpoint) => boolean
-  /** Whether what the state tells explains this error, so that it need not be told once more. */
+  /** Whether what is told explains this error, so that it need not be told once more. */
   readonly explains: (error: unknown) => boolean
+  /** Takes note of an error that is told elsewhere. */
+  readonly note: (error: GateError) => void
   /** Counts a call that had to be refused. */
   readonly countRefused: () => void
   readonly state: () => KeycloakState
@@ -19,8 +21,11 @@ export interface Attempt {
   readonly failed: (how: Failure, error: GateError) => void
 }
 
-/** `late`: no answer in time. `lost`: no connection, or none any more. `bad`: an answer that serves nobody, such as a 502. */
-type Failure = "late" | "lost" | "bad"
+/**
+ * `late`: no answer in time. `lost`: no connection, or none any more. `bad`: an answer that serves nobody, such as a 502.
+ * `odd`: an error of Keycloak's own, which one odd request may have caused.
+ */
+type Failure = "late" | "lost" | "bad" | "odd"
 
 interface KeycloakState {
   /** `"unknown"`: nothing was asked yet. */
@@ -41,7 +46,8 @@ export interface ReachabilityOptions {
 
 /** An endpoint that fails. */
 interface Failing {
-  readonly how: Failure
+  readonly isSilent: boolean
+  readonly isLate: boolean
   /** Only its own answer ends it: others were answered meanwhile. */
   isAlone: boolean
   /** The turn of the last failure. */
@@ -55,6 +61,8 @@ interface Outage {
   refused: number
 }
 
+/** So many odd errors in a row are bad answers. */
+const oddOnesOfOutage = 3
 const forgottenAfterMs = 60_000
 // An outage that begins that soon after another one is of a Keycloak that comes and goes.
 const restlessMs = 600_000
@@ -64,8 +72,8 @@ const longestCalmMs = 300_000
 /**
  * One outage is told once, and its end once, in whatever order the requests of it end.
  *
- * - A failure begins it, unless the endpoint has answered a request that was sent later, or the request is of an outage
- *   that is over.
+ * - A failure begins it, or the third odd error in a row. Not where the endpoint has answered a request that was sent
+ *   later, nor where the request is of an outage that is over.
  * - An answer ends the failing of its own endpoint, if its request was sent after the last failure. It ends the silence of
  *   all others too. It ends their bad answers where its own endpoint was failing as well: all of it is back.
  * - An endpoint that fails while others answer fails alone. Then its own answer ends that, or that nobody has asked it for
@@ -83,15 +91,17 @@ export function createReachability({ tell, timeoutMs, now, elapsed }: Reachabili
   const failing = new Map<Endpoint, Failing>()
   /** Their silence was ended by another endpoint's answer; if it goes on, they fail alone. */
   const doubtful = new Set<Endpoint>()
+  const oddInARow = new Map<Endpoint, number>()
   const told = new WeakSet<GateError>()
   let outage: Outage | null = null
   let upSince: Date | null = null
   let overMs = Number.NEGATIVE_INFINITY
   let failedMs = Number.NEGATIVE_INFINITY
-  let inARow = 0
+  let outagesInARow = 0
 
   function answered(endpoint: Endpoint, began: number): void {
     if (upSince === null && outage === null) upSince = new Date(now())
+    oddInARow.delete(endpoint)
     answeredAt.set(endpoint, Math.max(began, answeredAt.get(endpoint) ?? 0))
     lastAnswer = Math.max(began, lastAnswer)
     const own = failing.get(endpoint)
@@ -99,16 +109,16 @@ export function createReachability({ tell, timeoutMs, now, elapsed }: Reachabili
     if (own === undefined || isBack) doubtful.delete(endpoint)
     if (outage === null) return
     if (isBack) failing.delete(endpoint)
-    for (const [other, { how, isAlone, failedAt, askedAtMs }] of failing) {
+    for (const [other, { isSilent, isAlone, failedAt, askedAtMs }] of failing) {
       if (other === endpoint) continue
-      const isHealed = began > failedAt && !isAlone && (how !== "bad" || isBack)
+      const isHealed = began > failedAt && !isAlone && (isSilent || isBack)
       if (isHealed || elapsed() - askedAtMs > forgottenAfterMs) {
         failing.delete(other)
         doubtful.add(other)
       }
     }
     for (const [other, one] of failing) if (other !== endpoint && began > one.failedAt) one.isAlone = true
-    if (failing.size === 0 && elapsed() - failedMs >= calmMs(inARow)) end(outage)
+    if (failing.size === 0 && elapsed() - failedMs >= calmMs(outagesInARow)) end(outage)
   }
 
   function failed(endpoint: Endpoint, began: number, how: Failure, error: GateError): void {
@@ -116,20 +126,26 @@ export function createReachability({ tell, timeoutMs, now, elapsed }: Reachabili
       told.add(error)
       return
     }
-    if (began < (answeredAt.get(endpoint) ?? 0)) return
+    if (began < (answeredAt.get(endpoint) ?? 0) || isLone(endpoint, how)) return
     told.add(error)
-    const isSilent = how !== "bad"
+    const isSilent = how === "late" || how === "lost"
     const isAlone = isSilent ? lastAnswer > began || doubtful.has(endpoint) : failing.get(endpoint)?.isAlone === true
     turn += 1
-    failing.set(endpoint, { how, isAlone, failedAt: turn, askedAtMs: elapsed() })
+    failing.set(endpoint, { isSilent, isLate: how === "late", isAlone, failedAt: turn, askedAtMs: elapsed() })
     // Now all of Keycloak is silent.
-    if (isSilent && !isAlone) for (const one of failing.values()) if (one.how !== "bad") one.isAlone = false
+    if (isSilent && !isAlone) for (const one of failing.values()) if (one.isSilent) one.isAlone = false
     failedMs = elapsed()
     if (outage === null) begin(error)
   }
 
+  function isLone(endpoint: Endpoint, how: Failure): boolean {
+    const inARow = how === "odd" ? (oddInARow.get(endpoint) ?? 0) + 1 : oddOnesOfOutage
+    oddInARow.set(endpoint, inARow)
+    return inARow < oddOnesOfOutage
+  }
+
   function begin(error: GateError): void {
-    inARow = failedMs - overMs < restlessMs ? inARow + 1 : 1
+    outagesInARow = failedMs - overMs < restlessMs ? outagesInARow + 1 : 1
     outage = { since: new Date(now()), beganMs: failedMs, refused: 0 }
     tell({ type: "keycloak_down", endpoints: [...failing.keys()], since: outage.since, error })
   }
@@ -146,8 +162,7 @@ export function createReachability({ tell, timeoutMs, now, elapsed }: Reachabili
 
   function isKnown(error: unknown): boolean {
     if (!isGateError(error) || error.code !== "keycloak_unavailable") return false
-    // An overload is told where it is met.
-    return outage !== null || error.reason === "overload" || told.has(error) || isKnown(error.cause)
+    return outage !== null || told.has(error) || isKnown(error.cause)
   }
 
   return {
@@ -163,9 +178,10 @@ export function createReachability({ tell, timeoutMs, now, elapsed }: Reachabili
     },
     hangs(endpoint) {
       if (elapsed() - failedMs >= timeoutMs) return false
-      return [...failing].some(([other, { how, isAlone }]) => how === "late" && (other === endpoint || !isAlone))
+      return [...failing].some(([other, { isLate, isAlone }]) => isLate && (other === endpoint || !isAlone))
     },
     explains: isKnown,
+    note: error => told.add(error),
     countRefused() {
       if (outage !== null) outage.refused += 1
     },

@@ -1,6 +1,8 @@
+import { setMaxListeners } from "node:events"
+import { setTimeout as delay } from "node:timers/promises"
 import { GateError, isGateError } from "../errors.js"
 import type { Endpoint, Report } from "../events.js"
-import { type Answer, type Problem, problemOf, readBody, toResponse } from "./answer.js"
+import { type Answer, problemOf, readBody, toResponse } from "./answer.js"
 import { isLost, isUnlucky, networkFailure, noAnswer, unavailable, unreachable } from "./network-error.js"
 import { askOverOwnConnection } from "./own-connection.js"
 import { createPlaces, type Share } from "./places.js"
@@ -19,6 +21,8 @@ export interface Transport {
   readonly fetch: (url: string, call: Call, init?: RequestInit) => Promise<Response>
   /** @throws {GateError} `closed` when no request of this share may begin any more; by default any but a registration's */
   readonly assertOpen: (share?: Share) => void
+  /** Waits before another request; rejects with `closed` as soon as none but a registration's may begin. */
+  readonly pause: (ms: number) => Promise<void>
   /** Refuses and aborts everything but what a registration needs to end. */
   readonly stop: () => void
   /** Refuses and aborts everything. */
@@ -42,26 +46,28 @@ export interface TransportOptions {
   readonly elapsed: () => number
 }
 
-const ownErrorsOfOutage = 3
-
 export function createTransport(options: TransportOptions): Transport {
   const { timeoutMs, reachability, elapsed } = options
-  const places = createPlaces({ ...options, hangs: reachability.hangs })
+  const places = createPlaces({ ...options, hangs: reachability.hangs, note: reachability.note })
   const inFlight = new Map<AbortController, Call>()
-  /** How many errors of its own Keycloak has answered in a row. */
-  const ownErrors = new Map<Endpoint, number>()
+  const stopped = new AbortController()
+  setMaxListeners(0, stopped.signal)
   let isRefused: (call: Call) => boolean = () => false
-
-  /** One odd request can cause an error of Keycloak's own; several in a row are an outage. */
-  function isLone({ isOwnError }: Problem, endpoint: Endpoint): boolean {
-    const inARow = isOwnError ? (ownErrors.get(endpoint) ?? 0) + 1 : ownErrorsOfOutage
-    ownErrors.set(endpoint, inARow)
-    return inARow < ownErrorsOfOutage
-  }
 
   function refuse(which: typeof isRefused): void {
     isRefused = which
     for (const [controller, call] of inFlight) if (which(call)) controller.abort(closedError())
+    stopped.abort()
+  }
+
+  function assertOpen(share: Share = "accounts"): void {
+    if (isRefused({ endpoint: "admin", share, isRepeatable: false })) throw closedError()
+  }
+
+  async function pause(ms: number): Promise<void> {
+    assertOpen()
+    await delay(ms, undefined, { signal: stopped.signal }).catch(() => undefined)
+    assertOpen()
   }
 
   /** One request in its share's places, with one limit for all of it. */
@@ -93,10 +99,8 @@ export function createTransport(options: TransportOptions): Transport {
       attempt = reachability.sent(call.endpoint)
       const answer = await ask(url, init, signal, call.isRepeatable)
       const problem = problemOf(url, call.endpoint, answer)
-      if (problem === null) {
-        ownErrors.delete(call.endpoint)
-        attempt.answered()
-      } else if (problem.isOutage && !isLone(problem, call.endpoint)) attempt.failed("bad", problem.error)
+      if (problem === null) attempt.answered()
+      else if (problem.tells !== null) attempt.failed(problem.tells, problem.error)
       if (problem?.isThrown === true) throw problem.error
       return toResponse(answer)
     } catch (thrown) {
@@ -117,9 +121,8 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     fetch: limited,
-    assertOpen(share = "accounts") {
-      if (isRefused({ endpoint: "admin", share, isRepeatable: false })) throw closedError()
-    },
+    assertOpen,
+    pause,
     stop: () => refuse(call => !outlivesStop(call)),
     close: () => refuse(() => true),
   }

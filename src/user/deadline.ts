@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises"
 import { GateError } from "../errors.js"
 
 /** The time that one call of a verb has for all its requests to Keycloak, however many they are. */
@@ -8,13 +9,19 @@ export interface Deadline {
   readonly assertTime: () => void
   /** What this promise settles to, or `keycloak_unavailable` at the end of the time. */
   readonly within: <Value>(work: Promise<Value>) => Promise<Value>
+  /** Waits before a request is made once more. */
+  readonly pause: (ms: number) => Promise<void>
 }
 
 /**
  * Three times `timeoutMs` from now. A request may take all of `timeoutMs`, so none begins in the last third: each has its
  * full time, and no write is given up before its own time-out.
  */
-export function startDeadline(timeoutMs: number, elapsed: () => number): Deadline {
+export function startDeadline(
+  timeoutMs: number,
+  elapsed: () => number,
+  pause: Deadline["pause"] = ms => delay(ms),
+): Deadline {
   const startedAt = elapsed()
   const leftMs = () => startedAt + 3 * timeoutMs - elapsed()
   const hasTime = (inMs = 0) => leftMs() - inMs > timeoutMs
@@ -26,6 +33,7 @@ export function startDeadline(timeoutMs: number, elapsed: () => number): Deadlin
     )
   return {
     hasTime,
+    pause,
     assertTime() {
       if (!hasTime()) throw used()
     },

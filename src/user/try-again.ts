@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises"
 import { type GateError, isGateError } from "../errors.js"
 import type { Deadline } from "./deadline.js"
 
@@ -12,7 +11,7 @@ export async function tryAgain<Result>(deadline: Deadline, work: () => Promise<R
     } catch (error) {
       if (!mayPass(error) || !deadline.hasTime(pauseMs)) throw error
     }
-    await delay(pauseMs)
+    await deadline.pause(pauseMs)
   }
   return await work()
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { freezeDeep, parseClaims } from "../../src/bearer/claims.js"
+import { checkAccessToken, freezeDeep, parseClaims } from "../../src/bearer/claims.js"
+import { type GateError, tokenWarningOf } from "../../src/errors.js"
 
 const issuer = "https://sso.example.test/realms/shop"
 const now = 1_800_000_000
@@ -17,6 +18,19 @@ const parse = (changes: Record<string, unknown>, expectations = {}) =>
   parseClaims(JSON.parse(JSON.stringify({ ...valid, ...changes })), { ...expected, ...expectations })
 
 describe("parseClaims", () => {
+  it("marks what it throws as proven, since only verified claims come here; the look before that marks nothing", () => {
+    const thrown = (check: () => unknown) => {
+      try {
+        return check()
+      } catch (error) {
+        return tokenWarningOf(error as GateError)
+      }
+    }
+    for (const changes of [{ typ: "ID" }, { iss: "x" }, { aud: "x" }, { sub: "" }, { exp: 1 }])
+      expect(thrown(() => parse(changes))).toEqual({ topic: "proven" })
+    expect(thrown(() => checkAccessToken({ ...valid, iss: "x" }, expected))).toBeNull()
+  })
+
   it("accepts what Keycloak sends", () => {
     expect(parse({}).sub).toBe(valid.sub)
   })

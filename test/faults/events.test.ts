@@ -1,6 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from "vitest"
 import { createGate, type Gate, type GateEvent, type GateOptions } from "../../src/index.js"
-import { answerWith } from "../support/faults.ts"
+import { answerWith, hangBeforeHeaders } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf, secrets, secretsIn } from "../support/refusal-of.ts"
@@ -91,6 +92,27 @@ describe("onEvent", () => {
     expect(heard.map(({ type }) => type)).toEqual(["refusal", "refusal"])
     expect(gate.health().keycloak).toBe("up")
   })
+
+  it.each<[string, Partial<GateOptions<never>>]>([
+    ["local", { verification: "local" }],
+    ["introspection", { verification: "introspection" }],
+    ["userinfo", { verification: "userinfo" }],
+  ])(
+    "hears one word of a Keycloak that hangs, whoever waits for it and in whatever line, in the mode %s",
+    async (_, mode) => {
+      const heard: GateEvent[] = []
+      const gate = makeGate(event => heard.push(event), { ...mode, timeoutMs: 500, maxConcurrentRequests: 4 })
+      const [same, ...others] = await Promise.all(Array.from({ length: 20 }, () => realm.mint()))
+      realm.breakWith(hangBeforeHeaders)
+      const refusals = [...Array(30).fill(same), ...others].map(token => refuse(gate, token))
+      expect(new Set((await Promise.all(refusals)).map(({ code }) => code))).toEqual(new Set(["keycloak_unavailable"]))
+      await delay(200) // more than what the limits of those who waited differ by
+      expect(heard.map(({ type }) => type)).toEqual(["keycloak_down"])
+      await realm.heal()
+      await gate.verifyBearer(`Bearer ${same}`, {})
+      expect(heard[1]).toMatchObject({ type: "keycloak_up", refused: refusals.length })
+    },
+  )
 
   it("hears nothing of what went well, nor of calls after close()", async () => {
     const heard: GateEvent[] = []

@@ -11,6 +11,7 @@ function open(maxConcurrentRequests: number) {
     timeoutMs: 5000,
     hangs: endpoint => hanging.has(endpoint),
     report: event => events.push(event),
+    note: () => undefined,
   })
   /** What became of a request, once that is known. */
   function enter(share: Share, { endpoint = "token" as Endpoint, signal = new AbortController().signal } = {}) {

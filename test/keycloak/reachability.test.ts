@@ -32,7 +32,7 @@ function play(story: string) {
     if (step.startsWith("+")) it.clock.ms += Number(step.slice(1)) * 1000
     else if (endpoint !== undefined) attempts.set(name, it.reachability.sent(endpoint as Endpoint))
     else if (how === "ok") attempts.get(who)?.answered()
-    else attempts.get(who)?.failed(how as "late" | "lost" | "bad", outage())
+    else attempts.get(who)?.failed(how as "late" | "lost" | "bad" | "odd", outage())
   }
   return it
 }
@@ -61,6 +61,17 @@ describe("the states of Keycloak", () => {
       "bad answers of one endpoint are ended by its own",
       "A>admin, A bad, B>keys, B ok, C>admin, C ok",
       ["down admin", "up"],
+    ],
+    ["an odd error or two are no outage", "A>admin, A odd, B>admin, B odd, C>admin, C ok, D>admin, D odd", []],
+    [
+      "three odd errors in a row are one",
+      "A>admin, A odd, B>admin, B odd, C>keys, C ok, D>admin, D odd",
+      ["down admin"],
+    ],
+    [
+      "odd errors go on with an outage that bad answers began",
+      "A>admin, A bad, B>admin, B odd, C>keys, C ok",
+      ["down admin"],
     ],
     [
       "bad answers of an endpoint that nobody asks for a minute are forgotten",
@@ -209,7 +220,7 @@ describe("the states of Keycloak", () => {
   it("tells beginnings and ends in turns, whatever happens, and ends when all answer", () => {
     const step = fc.record({
       endpoint: fc.constantFrom(...endpoints),
-      how: fc.constantFrom("answered", "late", "lost", "bad"),
+      how: fc.constantFrom("answered", "late", "lost", "bad", "odd"),
       inFlight: fc.integer({ min: 0, max: 5 }),
       seconds: fc.integer({ min: 0, max: 90 }),
     })
@@ -222,7 +233,7 @@ describe("the states of Keycloak", () => {
           underWay.push(reachability.sent(endpoint))
           const attempt = underWay.splice(Math.min(inFlight, underWay.length - 1), 1)[0]
           if (how === "answered") attempt?.answered()
-          else attempt?.failed(how as "late" | "lost" | "bad", outage())
+          else attempt?.failed(how as "late" | "lost" | "bad" | "odd", outage())
         }
         clock.ms += 300_000
         for (const endpoint of [...endpoints, ...endpoints]) reachability.sent(endpoint).answered()
