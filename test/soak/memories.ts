@@ -49,7 +49,7 @@ export const memories: readonly Memory[] = [
   },
   { file: "keycloak/token-client.ts", name: "configured", holds: "set-ups of the client library", bound: 2 },
   { file: "keycloak/transport.ts", name: "inFlight", holds: "requests, those in line too", bound: "calls" },
-  { file: "keycloak/transport.ts", name: "ownErrors", holds: "endpoints", bound: endpoints },
+  { file: "keycloak/reachability.ts", name: "oddInARow", holds: "endpoints", bound: endpoints },
   { file: "keycloak/line.ts", name: "line", holds: "who waits for a place", bound: 1000 },
   { file: "keycloak/places.ts", name: "told", holds: "kinds of callers", bound: 5 },
   { file: "keycloak/reachability.ts", name: "answeredAt", holds: "endpoints", bound: endpoints },
