@@ -84,7 +84,7 @@ export const memories: readonly Memory[] = [
   { file: "user/unfinished.ts", name: "entries", holds: "what is to be finished", bound: 1000 },
   { file: "user/unfinished.ts", name: "ready", holds: "the same, due", bound: 1000, isWatched: false },
   { file: "user/unfinished.ts", name: "timers", holds: "timers of the same", bound: 1001 },
-  { file: "gate.ts", name: "registering", holds: "registrations under way", bound: "calls" },
+  { file: "drain.ts", name: "underWay", holds: "registrations under way", bound: "calls" },
   { file: "refresh-session.ts", name: "running", holds: "refreshes under way", bound: "calls" },
   { file: "send-password-reset.ts", name: "sending", holds: "mails under way", bound: "calls" },
   {
