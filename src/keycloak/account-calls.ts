@@ -2,8 +2,8 @@ import { GateError, isGateError } from "../errors.js"
 import type { AccountLife, Mail, MailOutcome, StoredAccount } from "../user/account-life.js"
 import { type AdminAnswer, type AdminApi, accountPath, isAbsent } from "./admin-api.js"
 import type { KeycloakClock } from "./keycloak-clock.js"
+import { wasNotDone } from "./network-error.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
-import { wasNotDone } from "./transport.js"
 
 export interface AccountCallsOptions {
   readonly api: AdminApi

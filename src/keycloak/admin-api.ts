@@ -1,10 +1,12 @@
 import { type FieldProblem, GateError } from "../errors.js"
 import { boundFields, named } from "../fields.js"
+import { unavailable } from "./network-error.js"
+import type { Share } from "./places.js"
 import { quotedName } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import { answerOf, lacksManageUsers, refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
-import { type Share, type Transport, unavailable } from "./transport.js"
+import type { Transport } from "./transport.js"
 
 /** What the Admin API answered, an error of its own included. */
 export interface AdminAnswer {

@@ -6,9 +6,10 @@ import type UserRepresentation from "@keycloak/keycloak-admin-client/lib/defs/us
 import { isGateError } from "../errors.js"
 import type { Accounts } from "../user/accounts.js"
 import { type AdminAnswer, type AdminApi, accountPath, isAccountId, isKeycloaks } from "./admin-api.js"
+import { wasNotDone } from "./network-error.js"
 import type { Realm } from "./realm.js"
 import { lacksManageUsers, refused } from "./refused-us.js"
-import { type Transport, wasNotDone } from "./transport.js"
+import type { Transport } from "./transport.js"
 
 export interface AdminClientOptions {
   readonly realm: Realm

@@ -1,5 +1,7 @@
+import { readJson } from "./answer.js"
 import type { Jwk } from "./key-set.js"
-import { type Call, readJson, type Transport, unavailable } from "./transport.js"
+import { unavailable } from "./network-error.js"
+import type { Call, Transport } from "./transport.js"
 
 /** Where keys are fetched from, and the keys that are known already. */
 interface KeySource {

@@ -1,11 +1,14 @@
 import { checkAccessToken, type Expectations, parseClaims } from "../bearer/claims.js"
 import { type GateError, invalidToken, warnable } from "../errors.js"
+import { readJson } from "./answer.js"
 import { createAskedOnce } from "./asked-once.js"
 import { clientForm, secretNeeded } from "./client-authentication.js"
 import { readHeader, splitToken } from "./compact-token.js"
+import { unavailable } from "./network-error.js"
+import type { Share } from "./places.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
-import { type Call, readJson, type Share, type Transport, unavailable } from "./transport.js"
+import type { Call, Transport } from "./transport.js"
 
 /** Keycloak's answer about a token; nothing in it but `active` may be read unless that is true. */
 export type Introspect = (token: string) => Promise<Readonly<Record<string, unknown>> & { readonly active: boolean }>

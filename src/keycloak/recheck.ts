@@ -2,7 +2,7 @@ import type { Claims } from "../bearer/claims.js"
 import { type GateError, invalidToken } from "../errors.js"
 import type { Report } from "../events.js"
 import { type Introspect, namesClient, notForUs, revoked } from "./introspection.js"
-import { unreachable } from "./transport.js"
+import { unreachable } from "./network-error.js"
 
 /** Looks at Keycloak's verdicts on the sessions of verified tokens, beside the requests and never in their way. */
 export interface Recheck {

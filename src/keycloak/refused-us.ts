@@ -1,6 +1,6 @@
 import { GateError } from "../errors.js"
+import { unavailable } from "./network-error.js"
 import { quoted } from "./quoted.js"
-import { unavailable } from "./transport.js"
 
 /** What Keycloak answered to a request that we made in our own name. */
 export interface KeycloakAnswer {

@@ -1,7 +1,9 @@
+import { readJson } from "./answer.js"
 import { clientForm } from "./client-authentication.js"
+import { unavailable } from "./network-error.js"
 import { type Asker, answerOf, refusedUs } from "./refused-us.js"
 import { sessionRefusal } from "./token-client.js"
-import { type Call, readJson, type Transport, unavailable } from "./transport.js"
+import type { Call, Transport } from "./transport.js"
 
 // A second logout of a session that has ended is answered like the first.
 const call: Call = { endpoint: "logout", share: "anonymous", isRepeatable: true }

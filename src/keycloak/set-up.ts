@@ -1,12 +1,14 @@
 import { checkAudience, checkIssuer } from "../bearer/claims.js"
 import { type GateError, isGateError } from "../errors.js"
 import type { InspectSetUp } from "../ready.js"
+import { readJson } from "./answer.js"
 import { splitToken } from "./compact-token.js"
 import type { KeySet } from "./key-set.js"
+import { unavailable } from "./network-error.js"
 import type { Realm } from "./realm.js"
 import { type Asker, answerOf, lacksManageUsers, refused, refusedUs } from "./refused-us.js"
 import type { TokenClient } from "./token-client.js"
-import { type Call, readJson, type Transport, unavailable } from "./transport.js"
+import type { Call, Transport } from "./transport.js"
 
 export interface SetUpOptions {
   readonly realm: Realm

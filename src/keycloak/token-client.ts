@@ -2,10 +2,11 @@ import type * as oauth from "openid-client"
 import { GateError, isGateError } from "../errors.js"
 import { invalidFields } from "../fields.js"
 import type { Session } from "../login-with-password.js"
+import { unavailable, unreachable } from "./network-error.js"
 import { quoted } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import { type Asker, answerOf, type KeycloakAnswer, refused, refusedUs } from "./refused-us.js"
-import { type Call, type Transport, unavailable, unreachable } from "./transport.js"
+import type { Call, Transport } from "./transport.js"
 
 /** Keycloak's token endpoint for one client. */
 export interface TokenClient {

@@ -8,10 +8,6 @@ import { askOverOwnConnection } from "./own-connection.js"
 import { createPlaces, type Share } from "./places.js"
 import type { Attempt, Reachability } from "./reachability.js"
 
-export { readJson } from "./answer.js"
-export { unavailable, unreachable, wasNotDone } from "./network-error.js"
-export type { Share } from "./places.js"
-
 /** Requests to Keycloak that end in bounded time, read a bounded body, and follow no redirect. */
 export interface Transport {
   /**

@@ -1,8 +1,10 @@
 import { invalidToken } from "../errors.js"
+import { readJson } from "./answer.js"
 import { createAskedOnce } from "./asked-once.js"
+import { unavailable } from "./network-error.js"
 import { type Asker, refused } from "./refused-us.js"
 import type { VerifyToken } from "./token-verifier.js"
-import { type Call, readJson, type Transport, unavailable } from "./transport.js"
+import type { Call, Transport } from "./transport.js"
 
 export interface UserinfoOptions {
   readonly asker: Asker

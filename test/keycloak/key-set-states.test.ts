@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { createKeySet } from "../../src/keycloak/key-set.js"
-import { unavailable } from "../../src/keycloak/transport.js"
+import { unavailable } from "../../src/keycloak/network-error.js"
 
 const certsUrl = "https://sso.example.test/realms/shop/protocol/openid-connect/certs"
 const timeoutMs = 5000

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { GateError } from "../../src/errors.js"
 import type { GateEvent } from "../../src/events.js"
 import { createKeySet, type Jwk, type KeySet } from "../../src/keycloak/key-set.js"
-import { unavailable } from "../../src/keycloak/transport.js"
+import { unavailable } from "../../src/keycloak/network-error.js"
 
 const certsUrl = "https://sso.example.test/realms/shop/protocol/openid-connect/certs"
 const rsa = (kid: unknown, more: Record<string, unknown> = {}) => ({
