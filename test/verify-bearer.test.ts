@@ -151,6 +151,10 @@ describe("verifyBearer", () => {
     expect(await topic("Bearer abc")).toBeUndefined()
     world.verifyToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
     expect(await topic("Bearer abc")).toBe("proven")
+    // Of a person or of a client: nobody can tell.
+    const either = { ...payload(), azp: "shop", preferred_username: "service-account-shop" }
+    world.verifyToken.mockResolvedValue({ payload: either, key })
+    expect(await topic("Bearer abc")).toBe("proven")
     world = makeSteps({
       refuseEnded() {
         throw invalidToken("audience", "says Keycloak")
