@@ -11,7 +11,7 @@ const slow = [
   "test/faults/{clocks,crashes,half-done-verbs,key-flood,lost-registrations,never-closed,outages,passwords,skewed-clock,verb-limits}.test.ts",
   "test/faults/secrets-in-answers.test.ts",
   "test/fuzz/**",
-  "test/keycloak/recheck-outages.test.ts",
+  "test/verify/session/recheck-outages.test.ts",
   "test/security/{adapters,foreign-text}.test.ts",
   "test/testing/user-store-contract.test.ts",
   "test/types/**",
@@ -20,10 +20,12 @@ const slow = [
 // They listen to nothing and leave nothing behind, so that one worker can take them all, which `npm run test:fast` uses.
 const pure = [
   "test/*.test.ts",
-  "test/{bearer,user}/**/*.test.ts",
-  "test/adapters/{answers,request}.test.ts",
-  "test/keycloak/{asked-once,compact-token,duplicate-members,key-set,key-set-states,keycloak-clock,recheck,service-token,signature}.test.ts",
-  "test/keycloak/{places,quoted,reachability,token-verifier}.test.ts",
+  "test/{accounts,options,users,watch}/**/*.test.ts",
+  "test/verify/*.test.ts",
+  "test/verify/token/{key-set,key-set-states,signature,token-verifier}.test.ts",
+  "test/verify/session/{asked-once,recheck}.test.ts",
+  "test/adapters/{guard,handlers}.test.ts",
+  "test/keycloak/{compact-token,deadline,duplicate-members,keycloak-clock,places,quoted,reachability,service-token}.test.ts",
 ]
 
 export default defineConfig(({ mode }) => ({

@@ -1,59 +1,16 @@
 import { GateError } from "./errors.js"
 import { printable } from "./foreign-text.js"
-import { readCursor, type SyncPlace } from "./sync-cursor.js"
-import { pagesOf, type SyncUsersSteps, wholeRun } from "./sync-run.js"
-import { start } from "./user/account-walk.js"
-import type { UserIdentity } from "./user/user-store.js"
-import type { VerifyBearer } from "./verify-bearer.js"
-
-export interface SyncUsersOptions {
-  /** Only accounts that were created since then; default all. Keycloak can't tell which ones have changed. */
-  readonly since?: Date | undefined
-  /**
-   * What becomes of rows whose account is gone: `"report"` only tells, `"remove"` calls the store's `removeUser`, a
-   * function does what you want, such as marking the row. By default nobody looks. Needs the store's `listSubjects`.
-   * Both are done at the end, after all rows were looked at, and not to suspiciously many: see `maxMissing`.
-   */
-  readonly onMissing?: "report" | "remove" | ((identity: UserIdentity) => void | Promise<void>) | undefined
-  /**
-   * How many rows may be removed, or handed to the function: a whole number, or `Infinity`. More end the run before the
-   * first one goes. By default more than 20 that are more than a tenth are too many, and more than half of at least five.
-   */
-  readonly maxMissing?: number | undefined
-  /** Where an earlier run stopped: the cursor of its last page, or of the error it ended with. Includes its `since`. */
-  readonly cursor?: string | undefined
-  /** How many of the store's functions run at once; default 8, at most 1000. */
-  readonly concurrency?: number | undefined
-  /** Ends the run with the signal's reason; saves that have begun are finished first. */
-  readonly signal?: AbortSignal | undefined
-  /** Called after each page, before the iterator hands it out. */
-  readonly onProgress?: ((progress: SyncProgress) => void) | undefined
-}
-
-/** How far a run has come; counts are those of this run, not of the one that its cursor came from. */
-export interface SyncProgress {
-  /** `accounts`: saving rows of Keycloak's accounts. `rows`: looking for rows whose account is gone. */
-  readonly phase: "accounts" | "rows"
-  /** Rows inserted, updated or found to be up to date. */
-  readonly saved: number
-  /** How many accounts Keycloak counted when the run began; they come and go meanwhile. */
-  readonly total: number
-  /** Rows whose account was looked for. */
-  readonly checked: number
-  /** Rows whose account is gone. */
-  readonly missing: number
-  /** Where to go on; null when everything is done. */
-  readonly cursor: string | null
-}
-
-export interface SyncedPage<User> {
-  readonly phase: SyncProgress["phase"]
-  /** The rows that were saved. */
-  readonly users: readonly User[]
-  /** Whose account is gone, after `onMissing` was done for them. */
-  readonly missing: readonly UserIdentity[]
-  readonly cursor: string | null
-}
+import { start } from "./users/sync/account-walk.js"
+import { readCursor, type SyncPlace } from "./users/sync/sync-cursor.js"
+import {
+  pagesOf,
+  type SyncedPage,
+  type SyncProgress,
+  type SyncUsersOptions,
+  type SyncUsersSteps,
+  wholeRun,
+} from "./users/sync/sync-run.js"
+import type { VerifyBearer } from "./verify/verify-bearer.js"
 
 /** A promise of a whole run, which begins when somebody waits for it; iterated, a run of its own each time. */
 export interface UsersSync<User> extends AsyncIterable<SyncedPage<User>>, Promise<SyncProgress> {}

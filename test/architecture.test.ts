@@ -26,88 +26,91 @@ function target(file: string, from: string): string {
   return relative(root, normalize(join(root, dirname(file), from))).replace(/\.js$/, ".ts")
 }
 
-const layers = ["testing", "adapters", "gate", "use case", "keycloak", "user", "bearer", "errors"] as const
-type Layer = (typeof layers)[number]
+/** A folder of `src/`, or what lies beside them: what everything uses, and the gate that joins everything. */
+const floors = {
+  base: [],
+  keycloak: ["base"],
+  watch: ["base"],
+  verify: ["keycloak", "base"],
+  login: ["keycloak", "base"],
+  users: ["verify", "keycloak", "base"],
+  accounts: ["users", "login", "keycloak", "base"],
+  setup: ["accounts", "users", "verify", "login", "keycloak", "base"],
+  options: ["accounts", "users", "verify", "keycloak", "base"],
+  gate: ["options", "setup", "accounts", "users", "login", "verify", "watch", "keycloak", "base"],
+  adapters: ["gate", "accounts", "users", "login", "verify", "base"],
+  // A stand-in for the server must not share the code that it tests; `UserStore` is what its contract is about.
+  testing: ["users", "base"],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+type Floor = keyof typeof floors
 
-function layerOf(file: string): Layer {
-  const folder = file.split("/")[0]
-  if (
-    folder === "testing" ||
-    folder === "adapters" ||
-    folder === "keycloak" ||
-    folder === "user" ||
-    folder === "bearer"
-  )
-    return folder
-  if (file === "gate.ts" || file === "gate-accounts.ts" || file === "index.ts") return "gate"
-  if (["errors.ts", "events.ts", "fields.ts", "foreign-text.ts", "mail-options.ts"].includes(file)) return "errors"
-  return "use case"
+const base = ["errors.ts", "events.ts", "fields.ts", "foreign-text.ts", "option-reader.ts", "refusal.ts"]
+const gate = ["gate.ts", "gate-internals.ts", "index.ts", "sync-users.ts"]
+
+function floorOf(file: string): Floor {
+  if (base.includes(file)) return "base"
+  if (gate.includes(file)) return "gate"
+  const [folder = ""] = file.split("/")
+  if (folder in floors) return folder as Floor
+  throw new Error(`${file} belongs to no floor`)
 }
 
-/** Run-time imports may go to these layers; types may also go from keycloak/ to the use case whose port it fills. */
-const allowed: Readonly<Record<Layer, readonly Layer[]>> = {
-  // A stand-in for the server must not share the code that it tests.
-  testing: ["testing", "errors"],
-  adapters: ["adapters", "bearer", "errors"],
-  gate: ["gate", "use case", "keycloak", "user", "bearer", "errors"],
-  "use case": ["use case", "user", "bearer", "errors"],
-  keycloak: ["keycloak", "bearer", "errors"],
-  user: ["user", "errors"],
-  bearer: ["bearer", "errors"],
-  errors: ["errors"],
-}
+const ownImports = new Map(
+  files.map(file => [
+    file,
+    importsOf(file)
+      .filter(({ from }) => from.startsWith("."))
+      .map(({ from, typeOnly }) => ({ file: target(file, from), typeOnly })),
+  ]),
+)
 
 describe("the source", () => {
-  it.each(files)("%s imports at run time only from the layers below it", file => {
-    const wrong = importsOf(file)
-      .filter(({ from, typeOnly }) => from.startsWith(".") && !typeOnly)
-      .map(({ from }) => target(file, from))
-      .filter(imported => !allowed[layerOf(file)].includes(layerOf(imported)))
+  it.each(files)("%s imports only from the floors below its own, types included", file => {
+    const may: readonly Floor[] = [floorOf(file), ...floors[floorOf(file)]]
+    const wrong = (ownImports.get(file) ?? []).map(imported => imported.file).filter(to => !may.includes(floorOf(to)))
     expect(wrong).toEqual([])
   })
 
-  it.each(files)("%s imports not even a type from a layer above it", file => {
-    const order = (layer: Layer) => layers.indexOf(layer)
-    const portTypes = layerOf(file) === "keycloak" ? ["use case"] : []
-    const wrong = importsOf(file)
-      .filter(({ from }) => from.startsWith("."))
-      .map(({ from }) => target(file, from))
-      .filter(imported => order(layerOf(imported)) < order(layerOf(file)) && !portTypes.includes(layerOf(imported)))
-    expect(wrong).toEqual([])
-  })
-
-  it("lets only the two halves of the gate reach into keycloak/", () => {
-    const reaching = files.filter(
-      file =>
-        layerOf(file) !== "keycloak" && importsOf(file).some(({ from }) => target(file, from).startsWith("keycloak/")),
-    )
-    expect(reaching.sort()).toEqual(["gate-accounts.ts", "gate.ts"])
+  it("has no file that is reached again from what it imports", () => {
+    const done = new Set<string>()
+    function circleFrom(file: string, path: readonly string[]): readonly string[] | null {
+      if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+      if (done.has(file)) return null
+      for (const imported of ownImports.get(file) ?? []) {
+        const circle = circleFrom(imported.file, [...path, file])
+        if (circle !== null) return circle
+      }
+      done.add(file)
+      return null
+    }
+    const circles = files.filter(file => floorOf(file) !== "testing").map(file => circleFrom(file, []))
+    expect(circles.filter(circle => circle !== null)).toEqual([])
   })
 
   it("knows the admin client in one file", () => {
     const vendor = (file: string) => importsOf(file).some(({ from }) => from.startsWith("@keycloak/"))
-    expect(files.filter(vendor)).toEqual(["keycloak/admin-client.ts"])
+    expect(files.filter(vendor)).toEqual(["accounts/keycloak/registration.ts"])
   })
 
   it.each([
-    ["jose", ["keycloak/signature.ts"]],
-    ["openid-client", ["keycloak/token-client.ts"]],
+    ["jose", ["verify/token/signature.ts"]],
+    ["openid-client", ["keycloak/token-endpoint.ts"]],
     ["fastify-plugin", ["adapters/fastify.ts"]],
   ])("imports %s in one file", (vendor, importers) => {
     expect(files.filter(file => importsOf(file).some(({ from }) => from === vendor))).toEqual(importers)
   })
 
   it("imports no more than types of the admin client: nothing could limit the answers that it reads", () => {
-    const ofClient = importsOf("keycloak/admin-client.ts").filter(({ from }) => from.startsWith("@keycloak/"))
+    const ofClient = importsOf("accounts/keycloak/registration.ts").filter(({ from }) => from.startsWith("@keycloak/"))
     expect(ofClient.filter(({ typeOnly }) => !typeOnly)).toEqual([])
   })
 
   it("loads what manages accounts with the first call of it: most processes only verify", () => {
-    expect(importsOf("gate.ts").filter(({ from }) => from === "./gate-accounts.js")).toEqual([
-      { from: "./gate-accounts.js", typeOnly: true },
-      { from: "./gate-accounts.js", typeOnly: false },
+    expect(importsOf("gate.ts").filter(({ from }) => from === "./accounts/accounts.js")).toEqual([
+      { from: "./accounts/accounts.js", typeOnly: true },
+      { from: "./accounts/accounts.js", typeOnly: false },
     ])
-    expect(readFileSync(join(root, "gate.ts"), "utf8")).toContain('import("./gate-accounts.js")')
+    expect(readFileSync(join(root, "gate.ts"), "utf8")).toContain('import("./accounts/accounts.js")')
   })
 
   it("imports frameworks for their types only", () => {
@@ -121,7 +124,7 @@ describe("the source", () => {
   describe("takes the time", () => {
     /** The test realm goes by the clock of its own process, as Keycloak does. */
     const lines = files
-      .filter(file => layerOf(file) !== "testing")
+      .filter(file => floorOf(file) !== "testing")
       .flatMap(file =>
         readFileSync(join(root, file), "utf8")
           .split("\n")

@@ -1,9 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Request } from "express"
-import type { Principal } from "../bearer/principal.js"
-import type { Requirements } from "../bearer/requirements.js"
 import type { Gate } from "../gate.js"
-import type { RegisteredUser } from "../user/registered-user.js"
+import type { RegisteredUser } from "../users/registered-user.js"
+import type { Principal } from "../verify/principal.js"
+import type { Requirements } from "../verify/requirements.js"
+import {
+  type AdapterOptions,
+  admit,
+  answerTo,
+  createGuard,
+  createMount,
+  type PrincipalOf,
+  readPrincipal,
+  type WithPrincipal,
+} from "./guard.js"
 import {
   type Answer,
   type AnswerRequest,
@@ -15,17 +25,7 @@ import {
   type RegisterHandlerOptions,
   refreshAnswer,
   registerAnswer,
-} from "./answers.js"
-import {
-  type AdapterOptions,
-  admit,
-  answerTo,
-  createGuard,
-  createMount,
-  type PrincipalOf,
-  readPrincipal,
-  type WithPrincipal,
-} from "./request.js"
+} from "./handlers.js"
 
 export type {
   AdapterOptions,

@@ -1,11 +1,22 @@
 import type { FastifyPluginAsync, FastifyRequest } from "fastify"
 import fastifyPlugin from "fastify-plugin"
-import type { Principal } from "../bearer/principal.js"
-import { refusalFor } from "../bearer/refusal.js"
-import type { Requirements } from "../bearer/requirements.js"
 import { GateError, isGateError } from "../errors.js"
 import type { Gate } from "../gate.js"
-import type { RegisteredUser } from "../user/registered-user.js"
+import { refusalFor } from "../refusal.js"
+import type { RegisteredUser } from "../users/registered-user.js"
+import type { Principal } from "../verify/principal.js"
+import type { Requirements } from "../verify/requirements.js"
+import {
+  type AdapterOptions,
+  admit,
+  answerTo,
+  createGuard,
+  createMount,
+  type PrincipalOf,
+  readPrincipal,
+  type WithPrincipal,
+  wrong,
+} from "./guard.js"
 import {
   type Answer,
   type AnswerRequest,
@@ -17,18 +28,7 @@ import {
   type RegisterHandlerOptions,
   refreshAnswer,
   registerAnswer,
-} from "./answers.js"
-import {
-  type AdapterOptions,
-  admit,
-  answerTo,
-  createGuard,
-  createMount,
-  type PrincipalOf,
-  readPrincipal,
-  type WithPrincipal,
-  wrong,
-} from "./request.js"
+} from "./handlers.js"
 
 export type {
   AdapterOptions,

@@ -1,8 +1,17 @@
 import type { Middleware, ParameterizedContext } from "koa"
-import type { Principal } from "../bearer/principal.js"
-import type { Requirements } from "../bearer/requirements.js"
 import type { Gate } from "../gate.js"
-import type { RegisteredUser } from "../user/registered-user.js"
+import type { RegisteredUser } from "../users/registered-user.js"
+import type { Principal } from "../verify/principal.js"
+import type { Requirements } from "../verify/requirements.js"
+import {
+  type AdapterOptions,
+  admit,
+  answerTo,
+  createGuard,
+  createMount,
+  type PrincipalOf,
+  readPrincipal,
+} from "./guard.js"
 import {
   type Answer,
   type AnswerRequest,
@@ -14,16 +23,7 @@ import {
   type RegisterHandlerOptions,
   refreshAnswer,
   registerAnswer,
-} from "./answers.js"
-import {
-  type AdapterOptions,
-  admit,
-  answerTo,
-  createGuard,
-  createMount,
-  type PrincipalOf,
-  readPrincipal,
-} from "./request.js"
+} from "./handlers.js"
 
 export type { AdapterOptions, PasswordResetHandlerOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
 

@@ -4,8 +4,8 @@ import { unavailable } from "./network-error.js"
 import type { Share } from "./places.js"
 import { quotedName } from "./quoted.js"
 import type { Realm } from "./realm.js"
-import { answerOf, lacksManageUsers, refused } from "./refused-us.js"
 import type { ServiceToken } from "./service-token.js"
+import { answerOf, lacksManageUsers, refused } from "./set-up-errors.js"
 import type { Transport } from "./transport.js"
 
 /** What the Admin API answered, an error of its own included. */

@@ -1,4 +1,4 @@
-import type { Deadline } from "../user/deadline.js"
+import type { Deadline } from "./deadline.js"
 
 /** The token of the service account that registers people, shared and renewed ahead of its end. */
 export interface ServiceToken {

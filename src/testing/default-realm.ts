@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import type { RealmFile } from "./realm/realm-file.js"
+import type { RealmFile } from "./import/realm-file.js"
 
 export interface DefaultRealm {
   readonly realm: string

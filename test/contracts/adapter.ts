@@ -1,11 +1,11 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http"
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest"
-import type { Principal } from "../../src/bearer/principal.js"
-import type { Requirements } from "../../src/bearer/requirements.js"
 import { GateError } from "../../src/errors.js"
 import type { Gate } from "../../src/gate.js"
 import { createGate, type GateEvent, type MemoryUser, memoryUserStore, type UserStore } from "../../src/index.js"
 import type { TestRealm } from "../../src/testing/index.js"
+import type { Principal } from "../../src/verify/principal.js"
+import type { Requirements } from "../../src/verify/requirements.js"
 import { closedPort, type Listening } from "../adapters/listen.js"
 import { openShop } from "../support/shop.ts"
 

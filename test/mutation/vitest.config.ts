@@ -7,9 +7,11 @@ const config: ViteUserConfig = {
   plugins: [{ name: "stryker-test-names", configureVitest: ({ project }) => translateTestNames(project.config) }],
   test: {
     include: [
-      "test/bearer/**/*.test.ts",
-      "test/verify-bearer.test.ts",
-      "test/keycloak/{token-verifier,compact-token,duplicate-members,key-set,signature,signature-alone}.test.ts",
+      "test/refusal.test.ts",
+      "test/verify/*.test.ts",
+      "test/verify/token/{token-verifier,key-set,signature,signature-alone}.test.ts",
+      "test/watch/clock-doubt.test.ts",
+      "test/keycloak/{compact-token,duplicate-members}.test.ts",
     ],
     testTimeout: 60_000, // Stryker has limits of its own
   },

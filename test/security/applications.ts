@@ -7,8 +7,8 @@ import Koa from "koa"
 import * as onExpress from "../../src/adapters/express.js"
 import * as onFastify from "../../src/adapters/fastify.js"
 import * as onKoa from "../../src/adapters/koa.js"
-import type { Requirements } from "../../src/bearer/requirements.js"
 import type { Gate, Principal } from "../../src/index.js"
+import type { Requirements } from "../../src/verify/requirements.js"
 import { type Listening, listen } from "../adapters/listen.js"
 
 /**

@@ -6,7 +6,7 @@ import { memories, ofOneCall } from "./memories.ts"
 const root = join(import.meta.dirname, "../../src")
 // The test realm lives as long as one test, and the store in memory holds what the application puts there.
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
-  .filter(file => file.endsWith(".ts") && !file.startsWith("testing/") && file !== "user/memory-user-store.ts")
+  .filter(file => file.endsWith(".ts") && !file.startsWith("testing/") && file !== "users/memory-user-store.ts")
   .sort()
 
 const collection = String.raw`new (?:Map|Set|WeakMap|WeakSet|QuickLRU)\b`

@@ -7,7 +7,7 @@ import * as onExpress from "../../src/adapters/express.js"
 import * as onFastify from "../../src/adapters/fastify.js"
 import * as onKoa from "../../src/adapters/koa.js"
 import { createGate, type MemoryUser, memoryUserStore, type Principal, type UserPrincipal } from "../../src/index.js"
-import type { RegisteredUser } from "../../src/user/registered-user.js"
+import type { RegisteredUser } from "../../src/users/registered-user.js"
 
 const options = { serverUrl: "https://sso.example.test", realm: "shop", clientId: "shop-api" }
 const gate = createGate({ ...options, userStore: memoryUserStore() })

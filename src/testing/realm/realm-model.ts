@@ -1,5 +1,19 @@
 import { randomUUID } from "node:crypto"
 import type { SentMail } from "../admin/account-mail.js"
+import {
+  type ClientFile,
+  type ClientScopeFile,
+  type CredentialFile,
+  type GroupFile,
+  type KnownRealmFile,
+  type MapperFile,
+  type RealmFile,
+  type RoleFile,
+  readRealmFile,
+  refuse,
+  type ScopeMappingFile,
+  type UserFile,
+} from "../import/realm-file.js"
 import { knownMappers } from "../protocol/protocol-mappers.js"
 import { type Account, type Accounts, createAccounts } from "./accounts.js"
 import { type BruteForce, createBruteForce } from "./brute-force.js"
@@ -16,20 +30,6 @@ import { createGroups, type Group, type Groups } from "./groups.js"
 import { type OneTimeCode, oneTimeCode } from "./one-time-code.js"
 import { hashedPassword, type Password, plainPassword } from "./password.js"
 import { type PasswordPolicy, parsePasswordPolicy } from "./password-policy.js"
-import {
-  type ClientFile,
-  type ClientScopeFile,
-  type CredentialFile,
-  type GroupFile,
-  type KnownRealmFile,
-  type MapperFile,
-  type RealmFile,
-  type RoleFile,
-  readRealmFile,
-  refuse,
-  type ScopeMappingFile,
-  type UserFile,
-} from "./realm-file.js"
 import { createRoles, type Role, type Roles } from "./roles.js"
 import { createSessions, type Sessions } from "./sessions.js"
 import { createSigningKeys, type SigningKeys, signingAlgorithms } from "./signing-keys.js"

@@ -1,0 +1,199 @@
+import { GateError } from "../errors.js"
+import { printable } from "../foreign-text.js"
+import type { Gate } from "../gate.js"
+import { type Refusal, refusalFor, withChallenge } from "../refusal.js"
+import type { RegisteredUser } from "../users/registered-user.js"
+import { adapterPortOf } from "../verify/adapter-port.js"
+import type { Principal, ServicePrincipal, UserPrincipal } from "../verify/principal.js"
+import { isPrincipal } from "../verify/principal-brand.js"
+import { assertAllowed, type Guard, parseRequirements, type Requirements } from "../verify/requirements.js"
+import type { Authorization } from "../verify/verify-bearer.js"
+
+/** How `authenticate` and the handlers treat errors of this library. */
+export interface AdapterOptions {
+  /**
+   * `"pass"` hands them to the framework's error handler, which finds `status`, `headers` and `code` on them; default:
+   * the adapter answers by itself. Errors that are not this library's always reach the framework.
+   */
+  readonly onError?: "pass" | undefined
+}
+
+/** Where a gate is mounted, and what happens to its errors there. */
+export interface Mount<User> {
+  readonly gate: Gate<User>
+  readonly onError: "pass" | undefined
+}
+
+/** The object that travels with a request: the request itself, or Koa's `ctx.state`. */
+export type Carrier = object
+
+/** What is read of Node's request. */
+export interface Message {
+  readonly rawHeaders?: readonly string[]
+  readonly headers: { readonly authorization?: string | undefined }
+}
+
+/** A carrier after `authenticate`. */
+export interface WithPrincipal {
+  readonly principal: Principal<RegisteredUser> | null
+}
+
+/** The typed, non-null accessor of each adapter. */
+export interface PrincipalOf<Request> {
+  (request: Request): Principal<RegisteredUser>
+  (request: Request, kind: "user"): UserPrincipal<RegisteredUser>
+  (request: Request, kind: "service"): ServicePrincipal
+}
+
+// A registered symbol, because an application that mixes CommonJS and ES modules loads this file twice.
+const mountKey = Symbol.for("keycloak-gate.request")
+
+interface Marked {
+  principal?: Principal<RegisteredUser> | null
+  [mountKey]?: Mount<RegisteredUser>
+}
+
+/**
+ * A gate with its options, checked where it is mounted.
+ *
+ * @throws {GateError} `config_invalid` when `gate` is no gate or an option is unknown or wrong
+ */
+export function createMount<User>(
+  gate: Gate<User>,
+  options: AdapterOptions,
+  known: readonly string[] = ["onError"],
+): Mount<User> {
+  if (typeof gate?.verifyBearer !== "function") throw wrong("expected what createGate returns as the first argument")
+  const unknownName = Object.keys(options ?? {}).find(name => !known.includes(name))
+  if (unknownName !== undefined)
+    throw wrong(`there is no option \`${printable(unknownName)}\`; known are ${known.join(", ")}`)
+  const onError = options?.onError
+  if (onError !== undefined && onError !== "pass") throw wrong('`onError` is "pass" or left out')
+  return { gate, onError }
+}
+
+export function wrong(why: string): GateError {
+  return new GateError("config_invalid", `An adapter was set up wrongly: ${why}.`)
+}
+
+/**
+ * What `authenticate` does: verifies the `Authorization` header of a message and leaves the principal on its carrier; at
+ * once where the gate remembers the token.
+ *
+ * The gate goes with it, so that guards know the realm. A principal of an earlier gate goes first: should this gate
+ * refuse the token and the application carry on all the same, nobody is let in by the other one.
+ */
+export function admit(carrier: Carrier, message: Message, mount: Mount<RegisteredUser>): Promise<void> | void {
+  const marked: Marked = carrier
+  marked[mountKey] = mount
+  const authorization = authorizationOf(message)
+  let recalled: Principal<RegisteredUser> | null = null
+  try {
+    // Null is the row of an application that keeps no users, which recalls nobody otherwise.
+    recalled = adapterPortOf(mount.gate.verifyBearer).recall(authorization) as typeof recalled
+  } finally {
+    // Once: on Node 22 each property of Express's request that is set takes the main thread 2 µs.
+    marked.principal = recalled
+  }
+  if (recalled === null) return verifyInto(marked, authorization, mount)
+}
+
+async function verifyInto(
+  marked: Marked,
+  authorization: Authorization,
+  { gate }: Mount<RegisteredUser>,
+): Promise<void> {
+  marked.principal = await gate.verifyBearer(authorization)
+}
+
+/** Every value of the `Authorization` field, so that a second one is seen: Node's `headers` keeps the first alone. */
+function authorizationOf(message: Message): Authorization {
+  const { rawHeaders = [] } = message
+  let only: string | undefined
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    // The length first: this is read on every request, and few names are that long.
+    if (name === undefined || name.length !== 13 || name.toLowerCase() !== "authorization") continue
+    if (only !== undefined) return [only, rawHeaders[at + 1] ?? ""]
+    only = rawHeaders[at + 1]
+  }
+  // Hosts that are no HTTP server (serverless functions) fill `headers` alone. Node makes them when they are first read.
+  return only ?? message.headers.authorization
+}
+
+/**
+ * What `requireUser` does: lets a request pass or throws.
+ *
+ * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
+ */
+export function createGuard(requirements: Requirements): (carrier: Carrier) => void {
+  const guard = parseRequirements(requirements)
+  let isTold = false
+  return carrier => {
+    // Where no gate stands, no `onEvent` hears of it. Once for each guard: every request would tell the same.
+    if ((carrier as Marked)[mountKey] === undefined && !isTold) {
+      isTold = true
+      process.emitWarning(withoutAuthenticate("requireUser"), { type: "KeycloakGateWarning", code: "config_invalid" })
+    }
+    requirePrincipal(carrier, guard, "requireUser")
+  }
+}
+
+function withoutAuthenticate(asker: string): string {
+  return `${asker} ran without authenticate before it: mount \`authenticate(gate)\` ahead of it, in the same scope.`
+}
+
+/**
+ * The principal that `authenticate` left on a request, if the guard lets it pass.
+ *
+ * @throws {GateError} `config_invalid`, `credentials_missing` or `insufficient_scope`
+ */
+function requirePrincipal(carrier: Carrier, guard: Guard, asker: string): Principal<RegisteredUser> {
+  const { principal = null, [mountKey]: mount } = carrier as Marked
+  if (mount === undefined) throw new GateError("config_invalid", withoutAuthenticate(asker))
+  try {
+    if (principal === null) throw new GateError("credentials_missing", `${asker} met a request without credentials.`)
+    // By what it is, not by its shape: anything in the process can put an object there.
+    if (!isPrincipal(principal)) throw new GateError("config_invalid", `${asker} ${foreignPrincipal}`)
+    assertAllowed(principal, guard)
+    return principal
+  } catch (error) {
+    adapterPortOf(mount.gate.verifyBearer).report(error)
+    throw withChallenge(error, mount.gate.realm)
+  }
+}
+
+const foreignPrincipal =
+  "met a principal that no gate made: something put it there, or copied one (`{ ...req.principal }`, JSON). Leave what " +
+  "`authenticate` sets as it is, and keep what you add in a place of its own. In tests, use keycloak-gate/testing."
+
+const anybody: Guard = parseRequirements({ kind: "any" })
+
+/** The same for handlers. */
+export function readPrincipal(carrier: Carrier, kind?: "user" | "service"): Principal<RegisteredUser> {
+  return requirePrincipal(carrier, kind === undefined ? anybody : parseRequirements({ kind }), "principalOf")
+}
+
+const person: Guard = parseRequirements({})
+
+/**
+ * The person who sent a verified token, or null: without `authenticate`, or without a token.
+ *
+ * @throws {GateError} `insufficient_scope` for a client's own token
+ */
+export function readOwnSubject(carrier: Carrier): string | null {
+  const { principal = null, [mountKey]: mount } = carrier as Marked
+  if (mount === undefined || principal === null) return null
+  return requirePrincipal(carrier, person, "changePasswordHandler").subject
+}
+
+/** The answer to an error met on a request, or `null` where the framework is to have the error. */
+export function answerTo(error: unknown, carrier: Carrier): Refusal | null {
+  const { [mountKey]: mount } = carrier as Marked
+  return mount === undefined ? refusalFor(error) : answerOf(mount, error)
+}
+
+/** The same where the gate is at hand. */
+export function answerOf({ gate, onError }: Mount<unknown>, error: unknown): Refusal | null {
+  return onError === "pass" ? null : gate.refusalFor(error)
+}

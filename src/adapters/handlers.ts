@@ -1,0 +1,179 @@
+import type { IncomingHttpHeaders } from "node:http"
+import type { PasswordChange } from "../accounts/change-password.js"
+import { isRedirectUri, type MailOptions } from "../accounts/mail-options.js"
+import type { Registration } from "../accounts/register-user.js"
+import { GateError } from "../errors.js"
+import { isAttributeName } from "../fields.js"
+import type { Gate } from "../gate.js"
+import type { PasswordCredentials, Session } from "../login/login-with-password.js"
+import { adapterPortOf } from "../verify/adapter-port.js"
+import { type AdapterOptions, answerOf, type Carrier, createMount, type Mount, readOwnSubject, wrong } from "./guard.js"
+
+/** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
+export interface RegisterHandlerOptions<Request = never> extends AdapterOptions {
+  /** Names of profile attributes that the body may hold; all others are ignored. */
+  readonly attributes?: readonly string[] | undefined
+  /**
+   * Your own sign-up data, read from the request and handed to `userStore.saveUser`; a promise is waited for. Check what
+   * you take: this library doesn't. What it throws reaches the framework, and nobody is registered.
+   */
+  readonly extra?: ((request: Request) => unknown) | undefined
+}
+
+/** What `passwordResetHandler` takes. */
+export interface PasswordResetHandlerOptions extends AdapterOptions, MailOptions {}
+
+/** An HTTP answer; without a body it is sent empty. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * Answers a parsed body, whatever that is; what rejects is for the framework. `headers` are those that came with it.
+ *
+ * A body that is no object counts as an empty one, so that the answer names every missing field. Only named fields are
+ * read: no `scope`, which could ask for a session that never ends, and nothing else that Keycloak would take.
+ */
+export type AnswerRequest<Request> = (body: unknown, request: Request, headers?: IncomingHttpHeaders) => Promise<Answer>
+
+/** The same, for an answer that needs nothing else of the framework's request. */
+export type AnswerBody = (body: unknown, request?: unknown, headers?: IncomingHttpHeaders) => Promise<Answer>
+
+// RFC 6749 §5.1: answers with tokens are not to be stored; those about a person better not either.
+const noStore = { "Cache-Control": "no-store" }
+const nameFields = ["username", "email", "firstName", "lastName", "password"]
+
+export function registerAnswer<Request>(
+  gate: Gate<unknown>,
+  options: RegisterHandlerOptions<Request>,
+): AnswerRequest<Request> {
+  const mount = createMount(gate, options, ["onError", "attributes", "extra"])
+  const attributeNames = parseAttributes(options?.attributes ?? [])
+  const readExtra = options?.extra
+  if (readExtra !== undefined && typeof readExtra !== "function") throw wrong("`extra` is a function of the request")
+  return answering(mount, "registerHandler", async (body, request: Request) => {
+    const attributes = pick(body, attributeNames)
+    // Not yet a registration: registerUser checks every field, as it does for any caller.
+    const registration = { ...pick(body, nameFields), attributes } as unknown as Registration
+    const { subject, username, email } = await gate.registerUser(registration, await readExtra?.(request))
+    return { status: 201, headers: noStore, body: { subject, username, email } }
+  })
+}
+
+export function loginAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
+  return answering(createMount(gate, options), "loginHandler", async body => {
+    const credentials = pick(body, ["username", "password", "otp"]) as unknown as PasswordCredentials
+    return sessionAnswer(await gate.loginWithPassword(credentials))
+  })
+}
+
+export function refreshAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
+  return answering(createMount(gate, options), "refreshHandler", async body => {
+    return sessionAnswer(await gate.refreshSession(refreshTokenIn(body)))
+  })
+}
+
+export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
+  return answering(createMount(gate, options), "logoutHandler", async body => {
+    await gate.logout(refreshTokenIn(body))
+    return { status: 204, headers: {}, body: undefined }
+  })
+}
+
+/** One answer for every e-mail: whether there is such an account is nobody's business. */
+export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetHandlerOptions): AnswerBody {
+  const mount = createMount(gate, options, ["onError", "redirectUri", "lifespanSeconds"])
+  const { redirectUri, lifespanSeconds } = options
+  if (redirectUri !== undefined && !isRedirectUri(redirectUri)) throw wrong("`redirectUri` is a URL")
+  if (lifespanSeconds !== undefined && !(Number.isSafeInteger(lifespanSeconds) && lifespanSeconds > 0)) {
+    throw wrong("`lifespanSeconds` is a whole number of seconds")
+  }
+  return answering(mount, "passwordResetHandler", async body => {
+    await gate.sendPasswordReset(pick(body, ["email"]).email as string, { redirectUri, lifespanSeconds })
+    return { status: 202, headers: noStore, body: { accepted: true } }
+  })
+}
+
+export function changePasswordAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerRequest<Carrier> {
+  return answering(createMount(gate, options), "changePasswordHandler", async (body, carrier: Carrier) => {
+    const subject = readOwnSubject(carrier)
+    const change = pick(body, ["currentPassword", "newPassword", "otp", ...(subject === null ? ["username"] : [])])
+    const whose = subject === null ? {} : { subject }
+    await gate.changePassword({ ...change, ...whose } as unknown as PasswordChange)
+    return { status: 204, headers: noStore, body: undefined }
+  })
+}
+
+function answering<Request>(
+  mount: Mount<unknown>,
+  handler: string,
+  answer: (body: unknown, request: Request) => Promise<Answer>,
+): AnswerRequest<Request> {
+  return async (body, request, headers = {}) => {
+    if (isUnparsed(body, headers)) adapterPortOf(mount.gate.verifyBearer).report(withoutParser(handler))
+    try {
+      return await answer(body, request)
+    } catch (error) {
+      const refusal = answerOf(mount, error)
+      if (refusal === null) throw error
+      return refusal
+    }
+  }
+}
+
+/**
+ * Whether JSON came and nobody has parsed it. A caller who sends something else, or nothing, looks alike but for the
+ * headers, and is no reason to tell the programmer anything.
+ */
+function isUnparsed(body: unknown, headers: IncomingHttpHeaders): boolean {
+  if (!/^application\/json(; ?charset=[\w-]+)?$/i.test(headers["content-type"] ?? "")) return false
+  const length = Number(headers["content-length"] ?? 0)
+  // The text of a JSON string has lost its quotes.
+  if (typeof body === "string") return body !== "" && Buffer.byteLength(body) === length
+  if (body !== undefined && !(body instanceof Uint8Array)) return false
+  return length > 0 || headers["transfer-encoding"] !== undefined
+}
+
+function withoutParser(handler: string): GateError {
+  return new GateError(
+    "config_invalid",
+    `${handler} got a JSON body that nobody had parsed, so it sees no fields. Mount a parser ahead of it: express.json() on ` +
+      "Express, bodyParser() on Koa; Fastify has its own, so give it no other for application/json.",
+  )
+}
+
+/** RFC 6749 §5.1's names, and Keycloak's for the refresh token's life. */
+function sessionAnswer(session: Session): Answer {
+  const body = {
+    access_token: session.accessToken,
+    token_type: session.tokenType,
+    expires_in: session.expiresInSeconds,
+    refresh_token: session.refreshToken,
+    refresh_expires_in: session.refreshExpiresInSeconds,
+    scope: session.scope,
+    ...(session.idToken !== undefined && { id_token: session.idToken }),
+  }
+  return { status: 200, headers: noStore, body }
+}
+
+// A name of the registration itself would let a request fill the field twice.
+function parseAttributes(names: readonly string[]): readonly string[] {
+  const isUsable = (name: unknown) => typeof name === "string" && isAttributeName(name) && !nameFields.includes(name)
+  if (!Array.isArray(names) || !names.every(isUsable)) {
+    throw wrong("`attributes` is a list of attribute names, none of them a field of every registration")
+  }
+  return [...names]
+}
+
+function refreshTokenIn(body: unknown): string {
+  return pick(body, ["refresh_token"]).refresh_token as string
+}
+
+/** The named own members that are there: nothing inherited, so `__proto__` in a body brings nothing along. */
+function pick(body: unknown, names: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof body !== "object" || body === null) return {}
+  const given = body as Record<string, unknown>
+  return Object.fromEntries(names.filter(name => Object.hasOwn(given, name)).map(name => [name, given[name]]))
+}

@@ -1,0 +1,268 @@
+import QuickLRU from "quick-lru"
+import { GateError, invalidToken } from "../errors.js"
+import type { Report } from "../events.js"
+import { printable } from "../foreign-text.js"
+import type { Principal } from "../verify/principal.js"
+import type { AskAlive } from "../verify/session/account-alive.js"
+import type { BoundedStore } from "./bounded-store.js"
+import { unknownSubject } from "./subject.js"
+import type { UserIdentity, UserProfile } from "./user-store.js"
+
+/** Keeps the application's rows in step with what tokens and accounts tell, and lets none come back that was removed. */
+export interface UserSync<User> {
+  /** The row of a verified principal, inserted or updated first where needed. */
+  readonly syncUser: (principal: Principal<null>) => Promise<User>
+  /** Saves what a registration has just created. */
+  readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
+  /** To be called before Keycloak is asked about accounts, for what then gets saved of its answer. */
+  readonly beginReading: () => Reading
+  /**
+   * Saves an account as it was read.
+   *
+   * @throws {GateError} `invalid_request` for an unknown subject where its row was removed since the reading began
+   */
+  readonly saveRead: (profile: UserProfile, reading: Reading) => Promise<User>
+  /** Saves one of all accounts; null where its row was removed since the reading began. */
+  readonly saveListed: (profile: UserProfile, reading: Reading) => Promise<User | null>
+  /** Removes the row of an account that is gone, or is going; `remove` is what else an application does to it. */
+  readonly removeUser: (identity: UserIdentity, remove?: () => Promise<void>) => Promise<void>
+}
+
+/** How many rows this process had removed when it began to read. */
+type Reading = number
+
+export interface UserSyncOptions<User> {
+  readonly store: BoundedStore<User>
+  readonly askAlive: AskAlive
+  readonly clock: KeycloakTime
+  readonly report: Report
+}
+
+/** What has to be known of Keycloak's clock here. */
+interface KeycloakTime {
+  /** Milliseconds since 1970, never too early. */
+  readonly atLatest: () => number
+  /** Keycloak's clock showed this already. */
+  readonly sawTime: (time: number) => void
+}
+
+// Subjects remembered per process. Forgetting one costs one upsert at its next request.
+const rememberedSubjects = 50_000
+// Without Keycloak's word a token has to be newer than the loss of the row. A process whose clock is further behind than this
+// refuses the tokens of the day anyway, as not valid yet.
+const doubtMs = 10_000
+
+interface Saved {
+  readonly asOf: number
+  /** Null: a row is there, and no token has told what is in it. */
+  readonly values: string | null
+}
+
+interface Removed {
+  /** Tokens issued until then are refused: milliseconds since 1970, by Keycloak's clock. */
+  readonly issuedUntil: number
+  /** Which removal of this process it was; what was read before it is refused, whatever the clocks say. */
+  readonly count: number
+  /** Whoever is saved after it has an account again. */
+  isBack: boolean
+}
+
+/**
+ * The last step of `verifyBearer`: one `findUser` per request, and `saveUser` at the first sight of a subject in this
+ * process, when its row is gone, or when a later token carries other values than were last saved.
+ *
+ * A row that was removed here never comes back: saves under way are awaited, later ones are refused, and one that settles
+ * after its limit is removed again. A row that was removed elsewhere comes back only after a question to Keycloak.
+ */
+export function createUserSync<User>({ store, askAlive, clock, report }: UserSyncOptions<User>): UserSync<User> {
+  const known = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
+  const removed = new QuickLRU<string, Removed>({ maxSize: rememberedSubjects })
+  const sharedSaves = new Map<string, Promise<User>>()
+  const savesUnderWay = new Map<string, Promise<unknown>>()
+  const questions = new Map<string, { readonly token: string; readonly row: Promise<User> }>()
+  let removals = 0
+
+  function assertThere(key: string, issuedAt: number): void {
+    const removal = removed.get(key)
+    if (removal !== undefined && issuedAt <= removal.issuedUntil) throw revoked()
+  }
+
+  function wasRemovedSince(key: string, count: number): boolean {
+    return (removed.get(key)?.count ?? 0) > count
+  }
+
+  /** Every save goes through here; the caller has made sure, in the very same step, that the row may be there. */
+  async function save(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
+    const begunAt = removals
+    const removal = removed.get(key)
+    if (removal !== undefined) removal.isBack = true
+    const saved = store.saveUser(profile, extra, () => removeLate(key, profile, begunAt))
+    const over = Promise.allSettled([savesUnderWay.get(key), saved])
+    savesUnderWay.set(key, over)
+    void over.then(() => savesUnderWay.get(key) === over && savesUnderWay.delete(key))
+    return saved
+  }
+
+  /** A save that settles after its limit may have brought a row back that was removed meanwhile. */
+  function removeLate(key: string, { issuer, subject }: UserProfile, begunAt: number): void {
+    if (!wasRemovedSince(key, begunAt) || removed.get(key)?.isBack) return
+    store.removeUser({ issuer, subject }).catch((error: unknown) => {
+      const message = `A row of ${printable(subject)} may be left, whose account is gone: the store saved it after its limit, and then failed to remove it. deleteAccount removes it.`
+      report({ type: "refusal", error: new GateError("store_unavailable", message, { cause: error }) })
+    })
+  }
+
+  async function saveAndRemember(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
+    const user = await save(key, profile, extra)
+    remember(key, profile)
+    return user
+  }
+
+  function remember(key: string, profile: UserProfile): void {
+    known.set(key, { asOf: profile.asOf.getTime(), values: valuesOf(profile) })
+  }
+
+  /** One save at a time for one subject: whoever comes second reads the row that the first has written. */
+  async function saveOnce(key: string, profile: UserProfile): Promise<User> {
+    const issuedAt = profile.asOf.getTime()
+    assertThere(key, issuedAt)
+    const first = sharedSaves.get(key)
+    if (first !== undefined) {
+      const user = await first
+      const row = await store.findUser(identityOf(profile))
+      assertThere(key, issuedAt)
+      return row ?? user
+    }
+    clock.sawTime(issuedAt)
+    const promise = saveAndRemember(key, profile).finally(() => sharedSaves.delete(key))
+    sharedSaves.set(key, promise)
+    return promise
+  }
+
+  /** Whose row is gone although this process knows it may have lost the account elsewhere. One question at a time. */
+  async function makeAnew(key: string, principal: Principal<null>): Promise<User> {
+    for (let other = questions.get(key); other !== undefined; other = questions.get(key)) {
+      if (other.token === principal.token) return other.row
+      await Promise.allSettled([other.row]) // Keycloak's answer is about that token alone
+      const row = await store.findUser(identityOf(principal))
+      if (row) return row
+    }
+    const row = askAndSave(key, principal).finally(() => questions.delete(key))
+    questions.set(key, { token: principal.token, row })
+    return row
+  }
+
+  async function askAndSave(key: string, principal: Principal<null>): Promise<User> {
+    const answer = await askAlive(principal)
+    if (answer === "alive") return saveOnce(key, profileOf(principal))
+    if (answer === "unknown") {
+      // A token that Keycloak issues from now on proves that there is an account, and counts as seen for the first time.
+      const count = removed.get(key)?.count ?? 0
+      removed.set(key, { issuedUntil: clock.atLatest() + doubtMs, count, isBack: true })
+      known.delete(key)
+    }
+    throw revoked()
+  }
+
+  return {
+    async saveRegistered(profile, extra) {
+      const key = keyOf(profile)
+      // Its account is a new one, so whichever removal there was came after it.
+      if (wasRemovedSince(key, 0)) throw deletedMeanwhile()
+      return saveAndRemember(key, profile, extra)
+    },
+    beginReading: () => removals,
+    async saveRead(profile, reading) {
+      const key = keyOf(profile)
+      if (wasRemovedSince(key, reading)) throw unknownSubject()
+      return saveAndRemember(key, profile)
+    },
+    async saveListed(profile, reading) {
+      const key = keyOf(profile)
+      if (wasRemovedSince(key, reading)) return null
+      const user = await save(key, profile)
+      // Only who is remembered already: a whole realm would push out the people who are active.
+      const before = known.peek(key)
+      if (before !== undefined && before.asOf <= profile.asOf.getTime()) remember(key, profile)
+      return user
+    },
+    async syncUser(principal) {
+      const key = keyOf(principal)
+      const issuedAt = issuedAtOf(principal)
+      const before = known.get(key)
+      const isLater = before === undefined || issuedAt > before.asOf
+      const tellsMore = isLater && tellsProfile(principal)
+      if (before === undefined && tellsMore) return saveOnce(key, profileOf(principal))
+      assertThere(key, issuedAt)
+      const row = await store.findUser(identityOf(principal))
+      if (!row) {
+        return before === undefined ? saveOnce(key, profileOf(principal)) : makeAnew(key, principal)
+      }
+      if (!isLater) return row
+      const profile = profileOf(principal)
+      const values = valuesOf(profile)
+      if (tellsMore && values !== before?.values) return saveOnce(key, profile)
+      if (before === undefined) known.set(key, { asOf: Number.NEGATIVE_INFINITY, values: null })
+      // Old news in a new token: the next request with it need not look again.
+      else if (values === before.values) known.set(key, { asOf: issuedAt, values })
+      return row
+    },
+    async removeUser(identity, remove = () => store.removeUser(identity)) {
+      const key = keyOf(identity)
+      removed.set(key, { issuedUntil: clock.atLatest(), count: ++removals, isBack: false })
+      known.delete(key)
+      await savesUnderWay.get(key)
+      await remove()
+    },
+  }
+}
+
+// A URL holds no line break.
+function keyOf({ issuer, subject }: UserIdentity): string {
+  return `${issuer}\n${subject}`
+}
+
+function identityOf({ issuer, subject }: UserIdentity): UserIdentity {
+  return { issuer, subject }
+}
+
+/** Milliseconds since 1970. */
+function issuedAtOf({ claims }: Principal<null>): number {
+  return (claims.iat ?? 0) * 1000
+}
+
+function profileOf(principal: Principal<null>): UserProfile {
+  const { claims } = principal
+  return {
+    issuer: principal.issuer,
+    subject: principal.subject,
+    username: principal.username,
+    email: principal.email,
+    emailVerified: principal.emailVerified,
+    firstName: typeof claims.given_name === "string" ? claims.given_name : null,
+    lastName: typeof claims.family_name === "string" ? claims.family_name : null,
+    asOf: new Date(issuedAtOf(principal)),
+  }
+}
+
+/**
+ * Whether a token speaks about the profile at all: one that was issued without the scopes `profile` and `email` carries
+ * no names, and must not blank those of the row.
+ */
+function tellsProfile({ scopes, username, email, claims }: Principal<null>): boolean {
+  const told = (scope: string, values: unknown[]) =>
+    scopes.includes(scope) || values.every(value => typeof value === "string")
+  return told("profile", [username, claims.given_name, claims.family_name]) && told("email", [email])
+}
+
+function valuesOf({ username, email, emailVerified, firstName, lastName }: UserProfile): string {
+  return JSON.stringify([username, email, emailVerified, firstName, lastName])
+}
+
+function revoked(): GateError {
+  return invalidToken("revoked", "Refused a token of an account that was deleted, as far as can be told.")
+}
+
+function deletedMeanwhile(): GateError {
+  return new GateError("keycloak_unavailable", "Somebody deleted the account while it was being registered; try again.")
+}

@@ -1,0 +1,74 @@
+import { invalidToken } from "../../errors.js"
+import { readJson } from "../../keycloak/answer.js"
+import { unavailable } from "../../keycloak/network-error.js"
+import { type Asker, refused } from "../../keycloak/set-up-errors.js"
+import type { Call, Transport } from "../../keycloak/transport.js"
+import type { VerifyToken } from "../token/token-verifier.js"
+import { createAskedOnce } from "./asked-once.js"
+
+export interface UserinfoOptions {
+  readonly asker: Asker
+  readonly transport: Transport
+  readonly verifyLocally: VerifyToken
+  readonly checkClaims: (payload: Readonly<Record<string, unknown>>) => unknown
+  readonly cacheSeconds: number
+  readonly timeoutMs: number
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Milliseconds of a clock that is never set back. */
+  readonly elapsed: () => number
+}
+
+/**
+ * Local verification first, then a userinfo call as proof that the session lives: userinfo alone tells no audience, type,
+ * expiry or role.
+ *
+ * @throws {GateError} `invalid_token` as local verification does, and with reason `revoked` when the session has ended
+ * (`claims` when it lacks the scope `openid`)
+ * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us` when there is no such endpoint
+ * @see OpenID Connect Core §5.3
+ */
+export function createUserinfo(options: UserinfoOptions): VerifyToken {
+  const { asker, transport, verifyLocally, checkClaims } = options
+  const askOnce = createAskedOnce<string>({ ...options, url: asker.url })
+
+  return async token => {
+    const { payload } = await verifyLocally(token)
+    checkClaims(payload)
+    const sub = await askOnce(token, payload.exp, () => subjectOf(token, asker, transport))
+    if (sub === payload.sub) return { payload, key: null }
+    throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
+  }
+}
+
+const call: Call = { endpoint: "userinfo", share: "verification", isRepeatable: true }
+
+/** Whose token this is; an answer means that its session lives. */
+export async function subjectOf(token: string, asker: Asker, transport: Transport): Promise<string> {
+  const response = await transport.fetch(asker.url, call, {
+    headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+  })
+  if (response.status === 200) {
+    const { sub } = await readJson(asker.url, response)
+    if (typeof sub === "string") return sub
+    throw unavailable(asker.url, "its userinfo answer has no `sub`")
+  }
+  // Userinfo answers with an empty body: the reason is in the challenge alone.
+  const challenge = response.headers.get("www-authenticate") ?? ""
+  if (response.status === 401 && challenge.includes("invalid_token")) {
+    const detail = /Lightweight access token/.test(challenge)
+      ? "userinfo takes no lightweight tokens"
+      : "its session has ended, or its user is disabled"
+    throw invalidToken("revoked", `Refused a token that userinfo does not take: ${detail}.`)
+  }
+  if (response.status === 403 && challenge.includes("insufficient_scope")) {
+    throw invalidToken(
+      "claims",
+      'Refused a token without the scope "openid", which `verification: "userinfo"` needs. loginWithPassword asks for it by ' +
+        "itself; other clients have to ask for it too.",
+    )
+  }
+  if (response.status === 404)
+    throw refused(`There is no userinfo endpoint at ${asker.url}; check \`serverUrl\` and \`realm\` with ready()`)
+  throw unavailable(asker.url, `its userinfo answered ${response.status}`)
+}

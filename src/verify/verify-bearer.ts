@@ -1,0 +1,118 @@
+import { GateError, warnable } from "../errors.js"
+import { withChallenge } from "../refusal.js"
+import { withAdapterPort } from "./adapter-port.js"
+import type { Claims } from "./claims.js"
+import { onlyHeader, readBearer, whyRefused } from "./credentials.js"
+import { type Principal, toPrincipal, withUser } from "./principal.js"
+import type { PrincipalCache } from "./principal-cache.js"
+import { assertAllowed, parseRequirements, type Requirements } from "./requirements.js"
+
+/** The values of an `Authorization` header, as frameworks hand them over. */
+export type Authorization = string | readonly string[] | null | undefined
+
+export interface VerifyBearer<User> {
+  /**
+   * Who sent this `Authorization` header, or `null` when it holds no Bearer credentials, so that another authenticator
+   * can have its turn; a bad token throws.
+   *
+   * @throws {GateError} `invalid_token` (with `reason`) when the token is not a valid access token for this application
+   * @throws {GateError} `invalid_request` when the header is malformed or was sent twice
+   * @throws {GateError} `keycloak_unavailable` when Keycloak is needed and can't be reached; never called a bad token
+   * @throws {GateError} `keycloak_refused_us` when Keycloak does not accept this application's own credentials
+   * @throws {GateError} `closed` after `close()`
+   * @see RFC 6750
+   * @example
+   * const principal = await gate.verifyBearer(request.headers.authorization)
+   */
+  (authorization: Authorization): Promise<Principal<User> | null>
+  /**
+   * The same for a guard: absent credentials throw `credentials_missing`, so that a bare statement can't fail open.
+   *
+   * @throws {GateError} `credentials_missing` when there are no Bearer credentials
+   * @throws {GateError} `insufficient_scope` when the principal lacks what is required; `kind` defaults to `"user"`
+   * @throws {GateError} `config_invalid` when the requirements are wrong, an explicit `undefined` included
+   */
+  (authorization: Authorization, requirements: Requirements): Promise<Principal<User>>
+}
+
+/** What a token says, and the published key that proved it; null where Keycloak itself was asked. */
+export interface VerifiedToken {
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly key: object | null
+}
+
+export interface VerifyBearerSteps<User> {
+  readonly realm: string
+  readonly maxTokenBytes: number
+  /** @throws {GateError} `closed` after `close()` */
+  readonly assertOpen: () => void
+  readonly verifyToken: (token: string) => Promise<VerifiedToken>
+  readonly parseClaims: (payload: Readonly<Record<string, unknown>>) => Claims
+  /** Principals of tokens that were verified before, by the header that brought them. */
+  readonly verified: PrincipalCache
+  /** Throws for a session that Keycloak has ended, as far as that is known here; null: nobody looks. */
+  readonly refuseEnded: ((claims: Claims, token: string) => void) | null
+  /** null: the application keeps no users, and its principals stay as they are. */
+  readonly syncUser: ((principal: Principal<null>) => Promise<User | null>) | null
+  /** Hears of every token that is in date; on the path of every request. */
+  readonly accepted: () => void
+  /** Hears of every refusal, with the token if there was a new one. */
+  readonly report: (error: unknown, token: string | null) => void
+}
+
+/**
+ * `Authorization` header in, principal out: five steps, each taking what the one before it made. A header that brought a
+ * verified token before skips three of them.
+ */
+export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): VerifyBearer<User | null> {
+  const { realm, maxTokenBytes, verifyToken, parseClaims, verified, refuseEnded, syncUser } = steps
+
+  async function verifyBearer(authorization: Authorization, ...requirements: [] | [unknown]) {
+    let token: string | null = null
+    let isProven = false
+    try {
+      steps.assertOpen()
+      const guard = requirements.length === 0 ? null : parseRequirements(requirements[0])
+      const header = onlyHeader(authorization)
+      if (header === null) return absent(guard !== null)
+      let principal = verified.find(header)
+      if (principal === null) {
+        token = readBearer(header, maxTokenBytes)
+        if (token === null) return absent(guard !== null)
+        const { payload, key } = await verifyToken(token)
+        isProven = true
+        const claims = parseClaims(payload)
+        principal = toPrincipal(claims, token)
+        if (key !== null) verified.add(header, principal, claims, key)
+      }
+      isProven = true
+      steps.accepted()
+      if (refuseEnded !== null) refuseEnded(principal.claims, principal.token)
+      if (guard !== null) assertAllowed(principal, guard)
+      return syncUser === null ? principal : withUser(principal, await syncUser(principal))
+    } catch (thrown) {
+      const error = isProven ? warnable(thrown) : token === null ? thrown : whyRefused(token, thrown)
+      steps.report(error, token)
+      throw withChallenge(error, realm)
+    }
+  }
+
+  // Where each request takes more than its token, nothing is answered at once.
+  const needsMore = refuseEnded !== null || syncUser !== null
+  function recall(authorization: unknown): Principal<null> | null {
+    steps.assertOpen()
+    if (needsMore || typeof authorization !== "string") return null
+    const principal = verified.find(authorization)
+    if (principal !== null) steps.accepted()
+    return principal
+  }
+  return withAdapterPort(verifyBearer as VerifyBearer<User | null>, {
+    recall,
+    report: error => steps.report(error, null),
+  })
+}
+
+function absent(needed: boolean): null {
+  if (needed) throw new GateError("credentials_missing", "Refused a request without Bearer credentials.")
+  return null
+}

@@ -1,0 +1,258 @@
+import { beforeEach, describe, expect, it, vi } from "vitest"
+import { GateError, invalidToken, tokenWarningOf } from "../../src/errors.js"
+import { adapterPortOf } from "../../src/verify/adapter-port.js"
+import { type Claims, parseClaims } from "../../src/verify/claims.js"
+import type { Principal } from "../../src/verify/principal.js"
+import { createVerifyBearer, type VerifyBearerSteps } from "../../src/verify/verify-bearer.js"
+
+const issuer = "https://sso.example.test/realms/shop"
+const expected = { issuer, audience: "shop-api", clockToleranceSeconds: 5, now: Date.now }
+const payload = () => ({ iss: issuer, sub: "s", aud: "shop-api", typ: "Bearer", exp: Date.now() / 1000 + 60, sid: "x" })
+const key = {}
+
+/** The five steps around verifyBearer, each of which can be made to fail. */
+function makeSteps(more: Partial<Pick<VerifyBearerSteps<string>, "refuseEnded" | "syncUser">> = {}) {
+  const remembered = new Map<string, { principal: Principal<null>; key: object }>()
+  const steps = {
+    realm: "shop",
+    maxTokenBytes: 300,
+    assertOpen: vi.fn(),
+    verifyToken: vi.fn(async (_: string) => ({
+      payload: payload() as Record<string, unknown>,
+      key: key as object | null,
+    })),
+    parseClaims: (claims: Readonly<Record<string, unknown>>): Claims => parseClaims(claims, expected),
+    verified: {
+      find(header: string) {
+        if (typeof header !== "string") throw new TypeError("a header is a string")
+        return remembered.get(header)?.principal ?? null
+      },
+      add: (header: string, principal: Principal<null>, _: Claims, by: object) =>
+        void remembered.set(header, { principal, key: by }),
+    },
+    refuseEnded: null,
+    syncUser: null,
+    accepted: vi.fn(),
+    report: vi.fn(),
+    ...more,
+  }
+  return { ...steps, remembered, verifyBearer: createVerifyBearer<string>(steps) }
+}
+
+let world: ReturnType<typeof makeSteps>
+beforeEach(() => {
+  world = makeSteps()
+})
+
+const refusal = (work: Promise<unknown>) =>
+  work.then(
+    () => expect.unreachable("it was accepted"),
+    (error: GateError) => error,
+  )
+
+describe("verifyBearer", () => {
+  it("hands the token alone to the next step, and tells who asks", async () => {
+    expect(await world.verifyBearer("bearer abc")).toMatchObject({
+      subject: "s",
+      kind: "user",
+      token: "abc",
+      user: null,
+    })
+    expect(world.verifyToken.mock.calls).toEqual([["abc"]])
+    expect(world.report).not.toHaveBeenCalled()
+  })
+
+  it.each([[undefined], [null], [""], [[]], ["Basic YTpi"], [["Basic YTpi"]]])(
+    "is null for %j, and credentials_missing where a guard stands",
+    async authorization => {
+      expect(await world.verifyBearer(authorization)).toBeNull()
+      expect(world.report).not.toHaveBeenCalled()
+      const error = await refusal(world.verifyBearer(authorization, {}))
+      expect(error).toMatchObject({
+        code: "credentials_missing",
+        message: "Refused a request without Bearer credentials.",
+        headers: { "WWW-Authenticate": 'Bearer realm="shop"' },
+      })
+      expect(world.report.mock.calls).toEqual([[error, null]])
+      expect(world.verifyToken).not.toHaveBeenCalled()
+    },
+  )
+
+  it("remembers a header with the key that proved it, and asks nobody the second time", async () => {
+    const first = await world.verifyBearer("Bearer abc")
+    expect(world.remembered.get("Bearer abc")).toEqual({ principal: first, key })
+    expect(await world.verifyBearer(["Bearer abc"])).toBe(first)
+    expect(world.verifyToken).toHaveBeenCalledOnce()
+  })
+
+  it("remembers nothing that no key of the realm has proven, and nothing that was refused", async () => {
+    world.verifyToken.mockResolvedValue({ payload: payload(), key: null })
+    await world.verifyBearer("Bearer abc")
+    world.verifyToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
+    expect(await refusal(world.verifyBearer("Bearer def"))).toMatchObject({ reason: "audience" })
+    expect(world.remembered.size).toBe(0)
+  })
+
+  it("guards what it remembers as it guards what is new", async () => {
+    for (let sight = 1; sight <= 2; sight++) {
+      const error = await refusal(world.verifyBearer("Bearer abc", { realmRoles: ["admin"] }))
+      expect(error).toMatchObject({ code: "insufficient_scope", status: 403 })
+      expect(error.headers["WWW-Authenticate"]).toContain('error="insufficient_scope"')
+      expect(await world.verifyBearer("Bearer abc", {})).toMatchObject({ subject: "s" })
+    }
+  })
+
+  it("checks requirements before it looks at any token", async () => {
+    for (const requirements of [undefined, null, { realmRole: ["x"] }]) {
+      expect(await refusal(world.verifyBearer("Bearer abc", requirements as never))).toMatchObject({
+        code: "config_invalid",
+      })
+    }
+    expect(world.verifyToken).not.toHaveBeenCalled()
+  })
+
+  it("refuses two headers, an overlong token and a malformed header before any later step", async () => {
+    const headers = [["Bearer a", "Bearer a"], `Bearer ${"a".repeat(301)}`, "Bearer", "Bearer\ta", 5 as never, "\u00e4"]
+    const codes = []
+    for (const header of headers) codes.push((await refusal(world.verifyBearer(header))).code)
+    expect(codes).toEqual(["invalid_request", "invalid_token", ...Array(4).fill("invalid_request")])
+    expect(world.verifyToken).not.toHaveBeenCalled()
+    expect(world.report).toHaveBeenCalledTimes(6)
+    await world.verifyBearer(`Bearer ${"a".repeat(300)}`)
+  })
+
+  it("calls what is no single token a malformed request, whatever the verifier said of it", async () => {
+    world.verifyToken.mockRejectedValue(invalidToken("malformed", "x"))
+    for (const token of ["a b", "a,b", '"a"', "a=b", "ä", " a", "a "]) {
+      const error = await refusal(world.verifyBearer(`Bearer ${token}`))
+      expect(error).toMatchObject({ code: "invalid_request", status: 400 })
+      expect(error.headers["WWW-Authenticate"]).toContain('error="invalid_request"')
+    }
+    for (const token of ["a", "a.b.c", "a-_~+/9=="]) {
+      const error = await refusal(world.verifyBearer(`Bearer ${token}`))
+      expect(error).toMatchObject({ code: "invalid_token", status: 401 })
+      expect(error.headers["WWW-Authenticate"]).toContain('error="invalid_token"')
+    }
+  })
+
+  it("passes on what is not its own, without a challenge", async () => {
+    const outage = new GateError("keycloak_unavailable", "x")
+    for (const error of [outage, new TypeError("a bug")]) {
+      world.verifyToken.mockRejectedValue(error)
+      expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(error)
+      expect(world.report).toHaveBeenLastCalledWith(error, "abc")
+    }
+    expect(outage.headers["WWW-Authenticate"]).toBeUndefined()
+  })
+
+  it("tells apart what is proven of a refused token, since only that may be warned of", async () => {
+    const topic = async (header: string) => tokenWarningOf(await refusal(world.verifyBearer(header)))?.topic
+    world.verifyToken.mockRejectedValue(invalidToken("issuer", "says the token"))
+    expect(await topic("Bearer abc")).toBeUndefined()
+    world.verifyToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
+    expect(await topic("Bearer abc")).toBe("proven")
+    // Of a person or of a client: nobody can tell.
+    const either = { ...payload(), azp: "shop", preferred_username: "service-account-shop" }
+    world.verifyToken.mockResolvedValue({ payload: either, key })
+    expect(await topic("Bearer abc")).toBe("proven")
+    world = makeSteps({
+      refuseEnded() {
+        throw invalidToken("audience", "says Keycloak")
+      },
+    })
+    for (const _ of ["new", "remembered"]) expect(await topic("Bearer abc")).toBe("proven")
+  })
+
+  it("tells of each token that is in date, new or remembered, and of no other", async () => {
+    await refusal(world.verifyBearer("Bearer abc", { realmRoles: ["admin"] }))
+    await world.verifyBearer("Bearer abc")
+    expect(world.accepted).toHaveBeenCalledTimes(2)
+    adapterPortOf(world.verifyBearer).recall("Bearer abc")
+    expect(world.accepted).toHaveBeenCalledTimes(3)
+    adapterPortOf(world.verifyBearer).recall("Bearer abcd")
+    await world.verifyBearer(null)
+    world.verifyToken.mockResolvedValue({ payload: { ...payload(), exp: 1 }, key })
+    expect(await refusal(world.verifyBearer("Bearer def"))).toMatchObject({ reason: "expired" })
+    expect(world.accepted).toHaveBeenCalledTimes(3)
+  })
+
+  it("does nothing after close()", async () => {
+    const closed = new GateError("closed", "x")
+    await world.verifyBearer("Bearer abc")
+    world.assertOpen.mockImplementation(() => {
+      throw closed
+    })
+    expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(closed)
+    expect(await refusal(world.verifyBearer(null))).toBe(closed)
+  })
+
+  it("asks about ended sessions also for what it remembers, before any row is read", async () => {
+    const ended = vi.fn()
+    const syncUser = vi.fn(async () => "row")
+    world = makeSteps({ refuseEnded: ended, syncUser })
+    await world.verifyBearer("Bearer abc")
+    ended.mockImplementation(() => {
+      throw invalidToken("revoked", "x")
+    })
+    expect(await refusal(world.verifyBearer("Bearer abc"))).toMatchObject({ reason: "revoked" })
+    expect(ended.mock.calls.map(([claims, token]) => [claims.sub, token])).toEqual(Array(2).fill(["s", "abc"]))
+    expect(syncUser).toHaveBeenCalledOnce()
+  })
+
+  it("adds the row of each request, and reads none for whom the guard refuses", async () => {
+    const syncUser = vi.fn(async (_: Principal<null>) => "row")
+    world = makeSteps({ syncUser })
+    expect(await world.verifyBearer("Bearer abc")).toMatchObject({ subject: "s", user: "row" })
+    syncUser.mockResolvedValue("other row")
+    expect(await world.verifyBearer("Bearer abc", {})).toMatchObject({ user: "other row" })
+    await refusal(world.verifyBearer("Bearer abc", { realmRoles: ["admin"] }))
+    expect(syncUser).toHaveBeenCalledTimes(2)
+    const failure = new Error("connection lost")
+    syncUser.mockRejectedValue(failure)
+    expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(failure)
+  })
+})
+
+describe("what verifyBearer holds for adapters", () => {
+  const header = "Bearer abc"
+
+  it("is the principal of a header that it has verified, and nobody before", async () => {
+    const { recall } = adapterPortOf(world.verifyBearer)
+    expect(recall(header)).toBeNull()
+    const principal = await world.verifyBearer(header)
+    expect(recall(header)).toBe(principal)
+    // By this name another copy of the library finds it.
+    expect(Reflect.has(world.verifyBearer, Symbol.for("keycloak-gate.adapterPort"))).toBe(true)
+    for (const other of ["Bearer abcd", [header], null, undefined, 5]) expect(recall(other)).toBeNull()
+  })
+
+  it.each<[string, Parameters<typeof makeSteps>[0]]>([
+    ["a row", { syncUser: async () => "row" }],
+    ["a look at the session", { refuseEnded: () => undefined }],
+  ])("is nobody where each request takes %s", async (_, more) => {
+    const { verifyBearer, remembered } = makeSteps(more)
+    await verifyBearer(header)
+    expect(remembered.size).toBe(1)
+    expect(adapterPortOf(verifyBearer).recall(header)).toBeNull()
+  })
+
+  it("is refused after close()", async () => {
+    await world.verifyBearer(header)
+    const closed = new GateError("closed", "closed")
+    world.assertOpen.mockImplementation(() => {
+      throw closed
+    })
+    expect(() => adapterPortOf(world.verifyBearer).recall(header)).toThrow(closed)
+  })
+
+  it("hears of what a guard refuses", () => {
+    const error = new GateError("credentials_missing", "refused")
+    adapterPortOf(world.verifyBearer).report(error)
+    adapterPortOf(async () => null).report(error)
+    expect(world.report.mock.calls).toEqual([[error, null]])
+  })
+
+  it("is nobody for a function that is not a gate's own", () => {
+    expect(adapterPortOf(async () => null).recall(header)).toBeNull()
+  })
+})
