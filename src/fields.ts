@@ -47,10 +47,10 @@ export function readAttributeNames(attributes: unknown): {
     problems: [{ field: "attributes", rule, params }],
   })
   if (typeof attributes !== "object" || attributes === null || Array.isArray(attributes)) return whole("not_an_object")
-  const given = Object.keys(attributes)
-  if (given.length > maxAttributes) return whole("too_many", [maxAttributes])
-  const names = given.filter(isAttributeName)
-  const problems = given
+  const all = Object.keys(attributes)
+  if (all.length > maxAttributes) return whole("too_many", [maxAttributes])
+  const names = all.filter(isAttributeName)
+  const problems = all
     .filter(name => !names.includes(name))
     .map(field => ({ field, rule: "not_an_attribute", params: [] }))
   return { names, problems }

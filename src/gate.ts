@@ -11,7 +11,7 @@ import type { Share } from "./keycloak/places.js"
 import { createReachability } from "./keycloak/reachability.js"
 import { createRealm } from "./keycloak/realm.js"
 import { createServiceToken, serviceTokenWithin } from "./keycloak/service-token.js"
-import type { Asker } from "./keycloak/set-up-errors.js"
+import type { KeycloakClient } from "./keycloak/set-up-errors.js"
 import { createTokenClient } from "./keycloak/token-endpoint.js"
 import { createTransport } from "./keycloak/transport.js"
 import { createLoginWithPassword, type LoginWithPassword } from "./login/login-with-password.js"
@@ -108,14 +108,14 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const transport = createTransport({ ...settings, reachability, report, elapsed })
   const keySet = createKeySet({ ...settings, transport, certsUrl: realm.certsUrl, report, elapsed })
 
-  const askerAt = (url: string): Asker => ({ url, realm: realm.name, clientId, clientSecret })
+  const clientAt = (url: string): KeycloakClient => ({ url, realm: realm.name, clientId, clientSecret })
   const tokens = createTokenClient({ ...settings, realm, transport })
   const adminTokens = admin === null ? tokens : createTokenClient({ ...settings, ...admin, realm, transport })
 
   const expected: Expectations = { issuer: realm.issuer, audience, clockToleranceSeconds, now }
   const checkClaims = (payload: Readonly<Record<string, unknown>>) => parseClaims(payload, expected)
   const verifyLocally = createTokenVerifier({ ...settings, keySet, issuer: realm.issuer })
-  const introspector = askerAt(realm.introspectionUrl)
+  const introspector = clientAt(realm.introspectionUrl)
   const introspect = createIntrospect(introspector, transport, recheckSeconds === null ? "verification" : "background")
   const verified = createPrincipalCache({
     // Whoever wants Keycloak asked on every request wants no verdict of before.
@@ -126,11 +126,11 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   })
   const verifyToken: Readonly<Record<typeof mode, () => VerifyToken>> = {
     local: () => verifyLocally,
-    introspection: () => createIntrospection({ ...settings, asker: introspector, introspect, expected, elapsed }),
+    introspection: () => createIntrospection({ ...settings, client: introspector, introspect, expected, elapsed }),
     userinfo: () =>
       createUserinfo({
         ...settings,
-        asker: askerAt(realm.userinfoUrl),
+        client: clientAt(realm.userinfoUrl),
         transport,
         verifyLocally,
         checkClaims,
@@ -155,7 +155,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const askAlive = createAskAlive({
     clientId,
     introspect: clientSecret === null ? null : createIntrospect(introspector, transport, "verification"),
-    askUserinfo: token => subjectOf(token, askerAt(realm.userinfoUrl), transport),
+    askUserinfo: token => subjectOf(token, clientAt(realm.userinfoUrl), transport),
   })
   const store = userStore && createBoundedStore<User>({ ...settings, store: userStore, report, elapsed })
   const sync = store && createUserSync<User>({ store, askAlive, clock, report })
@@ -219,7 +219,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     passwordGrant: clock.comparing(tokens.passwordGrant),
     neededScopes: mode === "userinfo" ? ["openid"] : [],
   })
-  const endSession = createSessionEnd(askerAt(realm.logoutUrl), transport)
+  const endSession = createSessionEnd(clientAt(realm.logoutUrl), transport)
   let accountVerbs: Promise<AccountVerbs<User | null> & AccountHalf> | null = null
   let accountHalf: AccountHalf | null = null
   /** One verb of the half that manages accounts, which is loaded with the first call of any of them. */
@@ -266,8 +266,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     realm,
     transport,
     keySet,
-    client: { asker: askerAt(realm.tokenUrl), tokens },
-    admin: admin === null ? null : { asker: { ...askerAt(realm.tokenUrl), ...admin }, tokens: adminTokens },
+    client: { asker: clientAt(realm.tokenUrl), tokens },
+    admin: admin === null ? null : { asker: { ...clientAt(realm.tokenUrl), ...admin }, tokens: adminTokens },
     now,
   })
   const listing = createAccountListing(adminApi("background"), clock)

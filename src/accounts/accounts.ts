@@ -127,7 +127,7 @@ export function createAccountVerbs<User>(parts: AccountParts<User>): AccountVerb
       unfinished,
       saveRegistered: async (profile, extra) => sync?.saveRegistered(profile, extra) ?? null,
       removeUser,
-      given: settings.registration,
+      defaults: settings.registration,
       report,
     }),
     logoutEverywhere: limited("accounts", ({ sessions }) => createLogoutEverywhere(sessions.end)),

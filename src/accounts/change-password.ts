@@ -48,7 +48,7 @@ export interface PasswordChange {
  */
 export type ChangePassword = (change: PasswordChange) => Promise<void>
 
-export interface ChangePasswordSteps {
+export interface ChangePasswordParts {
   readonly deadline: Deadline
   readonly login: (credentials: PasswordCredentials) => Promise<Session>
   /** Whose session it is. */
@@ -59,8 +59,8 @@ export interface ChangePasswordSteps {
   readonly unclear: UnclearChanges
 }
 
-export function createChangePassword(steps: ChangePasswordSteps): ChangePassword {
-  const { deadline, life, sessions, unclear } = steps
+export function createChangePassword(parts: ChangePasswordParts): ChangePassword {
+  const { deadline, life, sessions, unclear } = parts
 
   async function usernameOf(subject: string): Promise<string> {
     const account = await life.readAccount(subject)
@@ -79,9 +79,9 @@ export function createChangePassword(steps: ChangePasswordSteps): ChangePassword
     /** The account whose password this is. */
     async function prove(password: string): Promise<string> {
       deadline.assertTime()
-      const session = await steps.login({ username, password, otp, scope: "openid" })
+      const session = await parts.login({ username, password, otp, scope: "openid" })
       proofs.push(session)
-      const id = steps.subjectOf(session)
+      const id = parts.subjectOf(session)
       if (subject !== undefined && subject !== id) throw notProven()
       return id
     }
@@ -116,7 +116,7 @@ export function createChangePassword(steps: ChangePasswordSteps): ChangePassword
     } finally {
       // What can't be ended in time dies by itself, after Keycloak's idle time.
       if (!areEnded) {
-        const ended = proofs.map(({ refreshToken }) => steps.endSession(refreshToken))
+        const ended = proofs.map(({ refreshToken }) => parts.endSession(refreshToken))
         await deadline.within(Promise.allSettled(ended)).catch(isNoProof)
       }
     }

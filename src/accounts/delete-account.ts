@@ -21,26 +21,26 @@ import type { ChangeAccount } from "./change-account.js"
  */
 export type DeleteAccount = (subject: string) => Promise<void>
 
-export interface DeleteSteps {
+export interface DeleteParts {
   readonly issuer: string
   readonly changeAccount: ChangeAccount
   readonly deleteAccount: (subject: string) => Promise<void>
   readonly removeUser: (identity: UserIdentity) => Promise<void>
 }
 
-export function createDeleteAccount({ issuer, changeAccount, deleteAccount, removeUser }: DeleteSteps): DeleteAccount {
-  return async given => {
-    const subject = readSubject(given)
-    const account = await changeAccount(subject, ({ enabled }) => (enabled ? { enabled: false } : {})).catch(
+export function createDeleteAccount({ issuer, changeAccount, deleteAccount, removeUser }: DeleteParts): DeleteAccount {
+  return async subject => {
+    const id = readSubject(subject)
+    const account = await changeAccount(id, ({ enabled }) => (enabled ? { enabled: false } : {})).catch(
       (error: unknown) => {
         // Keycloak refuses to write an account whose attributes break the rules of today; it deletes it all the same.
         if (isGateError(error) && error.code === "registration_rejected") return undefined
         throw error
       },
     )
-    await removeUser({ issuer, subject })
+    await removeUser({ issuer, subject: id })
     if (account === null) return
-    await deleteAccount(subject)
-    await removeUser({ issuer, subject })
+    await deleteAccount(id)
+    await removeUser({ issuer, subject: id })
   }
 }

@@ -24,12 +24,12 @@ export type DisableAccount = (subject: string) => Promise<void>
  */
 export type EnableAccount = (subject: string) => Promise<void>
 
-export interface DisableSteps {
+export interface DisableParts {
   readonly changeAccount: ChangeAccount
   readonly sessions: SessionEnding
 }
 
-export function createDisableAccount({ changeAccount, sessions }: DisableSteps): DisableAccount {
+export function createDisableAccount({ changeAccount, sessions }: DisableParts): DisableAccount {
   return async subject => {
     const id = readSubject(subject)
     try {

@@ -59,7 +59,7 @@ export interface Registered<User> {
  */
 export type RegisterUser<User> = (registration: Registration, extra?: unknown) => Promise<Registered<User>>
 
-export interface RegisterSteps<User> {
+export interface RegisterParts<User> {
   readonly issuer: string
   readonly createAccount: CreateAccount
   /** Whose places these take: those of the caller. */
@@ -71,7 +71,7 @@ export interface RegisterSteps<User> {
   readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
   readonly removeUser: (identity: UserIdentity) => Promise<void>
   /** What the application gives every new account. */
-  readonly given: RegistrationSettings
+  readonly defaults: RegistrationSettings
   readonly report: Report
 }
 
@@ -79,11 +79,11 @@ type Left = Omit<UnfinishedRegistration, "subject">
 type RegisteredAccounts = Pick<Accounts, "assignRealmRoles" | "deleteAccount"> &
   Pick<AccountLife, "sendEmailVerification">
 
-export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUser<User> {
-  const { createAccount, accounts, accountsLater, unfinished, given, report } = steps
-  const { realmRoles } = given
+export function createRegisterUser<User>(parts: RegisterParts<User>): RegisterUser<User> {
+  const { createAccount, accounts, accountsLater, unfinished, defaults, report } = parts
+  const { realmRoles } = defaults
   const givesRoles = realmRoles.length > 0
-  const sendsMail = given.onboarding === "verify-email"
+  const sendsMail = defaults.onboarding === "verify-email"
 
   /** Roles and the row; if either fails, the account and whatever the store has begun go again. */
   async function finish(profile: UserProfile, extra: unknown, name: AccountName): Promise<User> {
@@ -91,7 +91,7 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     try {
       if (givesRoles) await accounts.assignRealmRoles(profile.subject, realmRoles)
       hasRoles = true
-      return await steps.saveRegistered(profile, extra)
+      return await parts.saveRegistered(profile, extra)
     } catch (error) {
       const stamps = [profile.asOf.getTime()]
       await undo(profile, error, { name, stamps, missing: missing(profile, extra, hasRoles) })
@@ -117,7 +117,7 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
       unfinished.add({ ...left, subject }, both)
       throw both
     }
-    await steps.removeUser({ issuer, subject }).catch((undoError: unknown) => {
+    await parts.removeUser({ issuer, subject }).catch((undoError: unknown) => {
       // The store's fault twice over, and so the application's own error.
       throw new Error(
         `Registering failed and its account was removed again, but removing the row failed too: a row of ${subject} may be left, which nobody can reach.`,
@@ -132,7 +132,7 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     const row: Missing = {
       what: "row",
       make: ({ id, createdTimestamp }) =>
-        steps.saveRegistered({ ...person, subject: id, asOf: new Date(createdTimestamp) }, extra),
+        parts.saveRegistered({ ...person, subject: id, asOf: new Date(createdTimestamp) }, extra),
     }
     const mail: Missing = {
       what: "verification mail",
@@ -156,15 +156,15 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
   return async (registration, extra) => {
     const person = readRegistration(registration)
     checkReserved(person.username)
-    if (!given.allowEmailLikeUsernames && isSomebodysEmail(person.username ?? "", person.email)) throw notOwnEmail()
-    const attributes = { ...person.attributes, ...given.attributes }
-    const rules = await steps.rules.get()
+    if (!defaults.allowEmailLikeUsernames && isSomebodysEmail(person.username ?? "", person.email)) throw notOwnEmail()
+    const attributes = { ...person.attributes, ...defaults.attributes }
+    const rules = await parts.rules.get()
     const username = person.username ?? (rules.emailAsUsername ? person.email : null)
     if (username === null) throw invalidFields([{ field: "username", rule: "required", params: [] }])
     checkRules({ ...person, attributes }, rules)
 
     const { email, firstName, lastName, password } = person
-    const { groups, emailVerified, requiredActions } = given
+    const { groups, emailVerified, requiredActions } = defaults
     const name = rules.emailAsUsername ? { email: email.toLowerCase() } : { username: username.toLowerCase() }
     const account = {
       username,
@@ -179,10 +179,10 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
     }
     // Keycloak's own folding; reading the account back would cost a third of the throughput.
     const names = { username: username.toLowerCase(), email: email.toLowerCase() }
-    const profile = { issuer: steps.issuer, ...names, emailVerified, firstName, lastName }
+    const profile = { issuer: parts.issuer, ...names, emailVerified, firstName, lastName }
     const created = await createAccount(account, name).catch((error: unknown) => {
       // The realm may have changed its rules since they were read.
-      if (isGateError(error) && error.code === "registration_rejected") steps.rules.forget()
+      if (isGateError(error) && error.code === "registration_rejected") parts.rules.forget()
       throw error
     })
     if ("lost" in created) {
@@ -198,7 +198,7 @@ export function createRegisterUser<User>(steps: RegisterSteps<User>): RegisterUs
   }
 
   function verification({ verifyEmail }: RegistrationRules): readonly string[] {
-    return verifyEmail && !given.emailVerified ? ["VERIFY_EMAIL"] : []
+    return verifyEmail && !defaults.emailVerified ? ["VERIFY_EMAIL"] : []
   }
 }
 

@@ -18,7 +18,7 @@ import { type MailOptions, readMailOptions } from "./mail-options.js"
  */
 export type SendPasswordReset = (email: string, options?: MailOptions) => Promise<void>
 
-export interface PasswordResetSteps {
+export interface PasswordResetParts {
   readonly life: Pick<AccountLife, "findByEmail" | "sendPasswordReset">
   readonly report: Report
   /** Milliseconds of a clock that is never set back. */
@@ -29,7 +29,7 @@ export interface PasswordResetSteps {
 // A look-up takes 10 to 50 ms and a little longer where it finds somebody; the answer waits for the next full step.
 const answerStepMs = 250
 
-export function createSendPasswordReset({ life, report, elapsed, pause }: PasswordResetSteps): SendPasswordReset {
+export function createSendPasswordReset({ life, report, elapsed, pause }: PasswordResetParts): SendPasswordReset {
   const sending = new Set<string>()
 
   async function send(id: string, options: MailOptions): Promise<void> {

@@ -14,7 +14,7 @@ export interface SessionEnding {
   readonly endLater: (subject: string, error: GateError) => void
 }
 
-export interface SessionEndingSteps {
+export interface SessionEndingParts {
   readonly deadline: Deadline
   readonly endSessions: (subject: string) => Promise<void>
   /** Beside the requests: those that began until then, and none that began since. */
@@ -25,12 +25,12 @@ export interface SessionEndingSteps {
   readonly report: Report
 }
 
-export function createSessionEnding(steps: SessionEndingSteps): SessionEnding {
-  function endLater(subject: string, error: GateError, until = new Date(steps.now())): void {
+export function createSessionEnding(parts: SessionEndingParts): SessionEnding {
+  function endLater(subject: string, error: GateError, until = new Date(parts.now())): void {
     let cause: unknown = error
-    steps.queue.add({
+    parts.queue.add({
       goOn: () =>
-        steps.endSessionsUntil(subject, until).then(
+        parts.endSessionsUntil(subject, until).then(
           () => true,
           (failure: unknown) => {
             cause = failure
@@ -38,14 +38,14 @@ export function createSessionEnding(steps: SessionEndingSteps): SessionEnding {
             return false
           },
         ),
-      giveUp: () => steps.report({ type: "sessions_not_ended", subject, error: notEnded(subject, until, cause) }),
+      giveUp: () => parts.report({ type: "sessions_not_ended", subject, error: notEnded(subject, until, cause) }),
     })
   }
 
   async function end(subject: string, goesOnAfter: (error: unknown) => error is GateError): Promise<void> {
-    const until = new Date(steps.now())
+    const until = new Date(parts.now())
     try {
-      await tryAgain(steps.deadline, () => steps.endSessions(subject))
+      await tryAgain(parts.deadline, () => parts.endSessions(subject))
     } catch (error) {
       if (goesOnAfter(error)) endLater(subject, error, until)
       throw error

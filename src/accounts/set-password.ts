@@ -30,13 +30,13 @@ export interface SetPasswordOptions {
  */
 export type SetPassword = (subject: string, password: string, options?: SetPasswordOptions) => Promise<void>
 
-export interface SetPasswordSteps {
+export interface SetPasswordParts {
   readonly deadline: Deadline
   readonly life: Pick<AccountLife, "setPassword">
   readonly sessions: SessionEnding
 }
 
-export function createSetPassword({ deadline, life, sessions }: SetPasswordSteps): SetPassword {
+export function createSetPassword({ deadline, life, sessions }: SetPasswordParts): SetPassword {
   return async (subject, password, options = {}) => {
     const id = readSubject(subject)
     const { values, problems } = readFields({ password }, { password: { maxLength: 256, blank: true } })

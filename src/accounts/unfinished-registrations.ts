@@ -29,7 +29,7 @@ export interface Missing {
   readonly make: (account: FoundAccount) => Promise<unknown>
 }
 
-export interface UnfinishedRegistrationsOptions {
+export interface UnfinishedRegistrationsParts {
   readonly queue: Unfinished
   readonly findAccount: Accounts["findAccount"]
   readonly report: Report
@@ -46,8 +46,8 @@ interface Entry {
   isTold: boolean
 }
 
-export function createUnfinishedRegistrations(options: UnfinishedRegistrationsOptions): UnfinishedRegistrations {
-  const { queue, findAccount, report } = options
+export function createUnfinishedRegistrations(parts: UnfinishedRegistrationsParts): UnfinishedRegistrations {
+  const { queue, findAccount, report } = parts
 
   async function look(entry: Entry): Promise<boolean> {
     const found = await findAccount(entry.name).catch((error: unknown) => {

@@ -58,7 +58,7 @@ export interface Account<User> {
  */
 export type UpdateAccount<User> = (subject: string, changes: AccountChanges) => Promise<Account<User>>
 
-export interface UpdateSteps<User> {
+export interface UpdateParts<User> {
   readonly issuer: string
   readonly changeAccount: ChangeAccount
   readonly readRules: () => Promise<RegistrationRules>
@@ -67,19 +67,19 @@ export interface UpdateSteps<User> {
   readonly saveUser: (profile: UserProfile) => Promise<User>
 }
 
-export function createUpdateAccount<User>(steps: UpdateSteps<User>): UpdateAccount<User> {
-  const { issuer, changeAccount, readRules, saveUser } = steps
-  return async (given, changes) => {
-    const subject = readSubject(given)
+export function createUpdateAccount<User>(parts: UpdateParts<User>): UpdateAccount<User> {
+  const { issuer, changeAccount, readRules, saveUser } = parts
+  return async (subject, changes) => {
+    const id = readSubject(subject)
     const wanted = readChanges(changes)
     if (wanted.username !== undefined) checkReserved(wanted.username)
     const rules = asksForRules(wanted) ? await readRules() : null
     if (rules !== null) checkChanges(wanted, rules)
 
     let isOtherEmail = false
-    const account = await changeAccount(subject, before => {
+    const account = await changeAccount(id, before => {
       if (rules?.emailAsUsername) checkUsernameIsEmail(wanted, before)
-      else if (!steps.allowEmailLikeUsernames) checkUsernameIsOwn(wanted, before)
+      else if (!parts.allowEmailLikeUsernames) checkUsernameIsOwn(wanted, before)
       // Decided once: read back after the write, the e-mail is the wanted one.
       isOtherEmail ||= wanted.email !== undefined && fold(wanted.email ?? "") !== (before.email ?? "")
       const emailVerified = wanted.emailVerified ?? (isOtherEmail ? false : before.emailVerified)
@@ -88,8 +88,8 @@ export function createUpdateAccount<User>(steps: UpdateSteps<User>): UpdateAccou
     if (account === null) throw unknownSubject()
 
     const { id: _, attributes, enabled, asOf, ...names } = account
-    const user = await saveUser({ issuer, subject, ...names, asOf })
-    return Object.freeze({ subject, ...names, enabled, attributes, user })
+    const user = await saveUser({ issuer, subject: id, ...names, asOf })
+    return Object.freeze({ subject: id, ...names, enabled, attributes, user })
   }
 }
 

@@ -36,7 +36,7 @@ export interface AdminApi {
   readonly notKeycloak: () => GateError
 }
 
-export interface AdminApiOptions {
+export interface AdminApiParts {
   readonly realm: Realm
   readonly clientId: string
   readonly transport: Transport
@@ -45,7 +45,7 @@ export interface AdminApiOptions {
   readonly serviceToken: ServiceToken
 }
 
-export function createAdminApi({ realm, clientId, transport, share, serviceToken }: AdminApiOptions): AdminApi {
+export function createAdminApi({ realm, clientId, transport, share, serviceToken }: AdminApiParts): AdminApi {
   const url = `${realm.baseUrl}/admin/realms/${encodeURIComponent(realm.name)}`
 
   async function send(token: string, method: string, path: string, body: unknown): Promise<AdminAnswer> {

@@ -1,15 +1,15 @@
 import { GateError } from "../errors.js"
-import type { Asker } from "./set-up-errors.js"
+import type { KeycloakClient } from "./set-up-errors.js"
 
 /** A form request of this client, as Keycloak's endpoints beside the token endpoint take it (RFC 6749 §2.3.1). */
-export function clientForm(asker: Asker, parameters: Readonly<Record<string, string>>): RequestInit {
+export function clientForm(client: KeycloakClient, parameters: Readonly<Record<string, string>>): RequestInit {
   const form = new URLSearchParams(parameters)
   const headers: Record<string, string> = {
     accept: "application/json",
     "content-type": "application/x-www-form-urlencoded",
   }
-  if (asker.clientSecret === null) form.set("client_id", asker.clientId)
-  else headers.authorization = `Basic ${btoa(`${formEncoded(asker.clientId)}:${formEncoded(asker.clientSecret)}`)}`
+  if (client.clientSecret === null) form.set("client_id", client.clientId)
+  else headers.authorization = `Basic ${btoa(`${formEncoded(client.clientId)}:${formEncoded(client.clientSecret)}`)}`
   return { method: "POST", headers, body: form.toString() }
 }
 

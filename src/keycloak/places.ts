@@ -29,7 +29,7 @@ interface Request {
   readonly share: Share
 }
 
-export interface PlacesOptions {
+export interface PlacesParts {
   readonly maxConcurrentRequests: number
   readonly timeoutMs: number
   readonly hangs: (endpoint: Endpoint) => boolean
@@ -42,8 +42,8 @@ const longestLine = 1000
 // Beside the requests of people: they must not feel it.
 const mostInBackground = 8
 
-export function createPlaces(options: PlacesOptions): Places {
-  const { maxConcurrentRequests: places, timeoutMs, hangs, report, note } = options
+export function createPlaces(parts: PlacesParts): Places {
+  const { maxConcurrentRequests: places, timeoutMs, hangs, report, note } = parts
   const ofAnonymous: Line<Request> = createLine(places)
   const lines: Readonly<Record<Exclude<Share, "own">, Line<Request>>> = {
     verification: createLine(places),

@@ -34,7 +34,7 @@ interface KeycloakState {
   readonly since: Date | null
 }
 
-export interface ReachabilityOptions {
+export interface ReachabilityParts {
   readonly tell: Report
   /** How long a Keycloak that hung is taken for one that hangs. */
   readonly timeoutMs: number
@@ -82,7 +82,7 @@ const longestCalmMs = 300_000
  *   nothing may have failed for a while either: for 10 s, and twice as long each time. So a Keycloak of which every second
  *   answer is bad is one long outage.
  */
-export function createReachability({ tell, timeoutMs, now, elapsed }: ReachabilityOptions): Reachability {
+export function createReachability({ tell, timeoutMs, now, elapsed }: ReachabilityParts): Reachability {
   // Turns instead of times: of two events in one millisecond it must be clear which came first.
   let turn = 0
   const answeredAt = new Map<Endpoint, number>()

@@ -10,7 +10,7 @@ export interface KeycloakAnswer {
 }
 
 /** Whose request it was: names for the message, nothing secret. */
-export interface Asker {
+export interface KeycloakClient {
   readonly url: string
   readonly realm: string
   readonly clientId: string
@@ -34,14 +34,14 @@ export function answerOf(status: number, body: unknown): KeycloakAnswer {
  * The operator's error behind an answer: `keycloak_refused_us` that names the setting, or `keycloak_unavailable` where
  * what answered was no Keycloak at all.
  */
-export function refusedUs(asker: Asker, answer: KeycloakAnswer): GateError {
-  const { url, realm, clientId, clientSecret } = asker
+export function refusedUs(client: KeycloakClient, answer: KeycloakAnswer): GateError {
+  const { url, realm, clientId, clientSecret } = client
   const { status, error, description } = answer
   const refusedFor = (why: string) => refused(why, answer, clientSecret)
   const console = `Clients → ${clientId}`
   if (error === "")
     return unavailable(url, `it answered ${status} without Keycloak's error format; something else may listen there`)
-  if (status === 404) return noSuchRealm(asker, error)
+  if (status === 404) return noSuchRealm(client, error)
   if (description === "Realm not enabled") {
     return refusedFor(`The realm "${realm}" is disabled in Keycloak. Switch on Realm settings → Enabled`)
   }
@@ -70,7 +70,7 @@ export function refusedUs(asker: Asker, answer: KeycloakAnswer): GateError {
     error === "unauthorized_client" ||
     (error === "invalid_client" && description === "Client authentication failed.")
   ) {
-    return refusedFor(wrongSecret(asker, console))
+    return refusedFor(wrongSecret(client, console))
   }
   if (error === "invalid_client") {
     return refusedFor(
@@ -80,7 +80,7 @@ export function refusedUs(asker: Asker, answer: KeycloakAnswer): GateError {
   return refusedFor(`Keycloak refused a request of the client "${clientId}"`)
 }
 
-function noSuchRealm({ url, realm }: Asker, error: string): GateError {
+function noSuchRealm({ url, realm }: KeycloakClient, error: string): GateError {
   const { origin, pathname } = new URL(url)
   if (/realm/i.test(error)) {
     return refused(
@@ -94,7 +94,7 @@ function noSuchRealm({ url, realm }: Asker, error: string): GateError {
   )
 }
 
-function wrongSecret({ clientId, clientSecret }: Asker, console: string): string {
+function wrongSecret({ clientId, clientSecret }: KeycloakClient, console: string): string {
   if (clientSecret === null) {
     return `Keycloak wants the secret of the client "${clientId}", and none was given. Copy it from ${console} → Credentials → Client Secret into KEYCLOAK_CLIENT_SECRET`
   }

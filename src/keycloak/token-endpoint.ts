@@ -5,7 +5,7 @@ import { unavailable, unreachable } from "./network-error.js"
 import { quoted } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import type { Session } from "./session.js"
-import { type Asker, answerOf, type KeycloakAnswer, refused, refusedUs } from "./set-up-errors.js"
+import { answerOf, type KeycloakAnswer, type KeycloakClient, refused, refusedUs } from "./set-up-errors.js"
 import type { Call, Transport } from "./transport.js"
 
 /** Keycloak's token endpoint for one client. */
@@ -15,7 +15,7 @@ export interface TokenClient {
   readonly clientCredentialsGrant: () => Promise<{ accessToken: string; expiresInSeconds: number }>
 }
 
-export interface TokenClientOptions {
+export interface TokenClientParts {
   readonly realm: Realm
   readonly clientId: string
   readonly clientSecret: string | null
@@ -34,13 +34,13 @@ const idTokenAlgorithms = [
 const personsGrant: Call = { endpoint: "token", share: "anonymous", isRepeatable: false }
 const ownGrant: Call = { endpoint: "token", share: "own", isRepeatable: true }
 
-export function createTokenClient(options: TokenClientOptions): TokenClient {
-  const { realm, clientId, clientSecret, transport, revealAccountState } = options
-  const asker: Asker = { url: realm.tokenUrl, realm: realm.name, clientId, clientSecret }
+export function createTokenClient(parts: TokenClientParts): TokenClient {
+  const { realm, clientId, clientSecret, transport, revealAccountState } = parts
+  const client: KeycloakClient = { url: realm.tokenUrl, realm: realm.name, clientId, clientSecret }
   const configured = new Map<Call, oauth.Configuration>()
 
-  function configure(client: OpenidClient, call: Call): oauth.Configuration {
-    const configuration = new client.Configuration(
+  function configure(openid: OpenidClient, call: Call): oauth.Configuration {
+    const configuration = new openid.Configuration(
       {
         issuer: realm.issuer,
         token_endpoint: realm.tokenUrl,
@@ -48,12 +48,12 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
       },
       clientId,
       undefined,
-      clientSecret === null ? client.None() : client.ClientSecretBasic(clientSecret),
+      clientSecret === null ? openid.None() : openid.ClientSecretBasic(clientSecret),
     )
-    configuration[client.customFetch] = ((url, init) =>
+    configuration[openid.customFetch] = ((url, init) =>
       transport.fetch(url, call, init as RequestInit)) as oauth.CustomFetch
     // Whether plain http may be used is decided once, with the options.
-    client.allowInsecureRequests(configuration)
+    openid.allowInsecureRequests(configuration)
     configured.set(call, configuration)
     return configuration
   }
@@ -65,12 +65,12 @@ export function createTokenClient(options: TokenClientOptions): TokenClient {
     refusal: (answer: KeycloakAnswer) => GateError | null,
   ) {
     // 10 ms: only an application that asks for tokens pays for it, once.
-    const client = await import("openid-client")
+    const openid = await import("openid-client")
     try {
-      const configuration = configured.get(call) ?? configure(client, call)
-      return await client.genericGrantRequest(configuration, type, { ...parameters })
+      const configuration = configured.get(call) ?? configure(openid, call)
+      return await openid.genericGrantRequest(configuration, type, { ...parameters })
     } catch (error) {
-      throw translate(error, client, asker, refusal)
+      throw translate(error, openid, client, refusal)
     }
   }
 
@@ -97,26 +97,26 @@ type OpenidClient = typeof oauth
 // openid-client wraps what our own fetch threw, and never puts what we sent into its errors.
 function translate(
   error: unknown,
-  client: OpenidClient,
-  asker: Asker,
+  openid: OpenidClient,
+  client: KeycloakClient,
   refusal: (answer: KeycloakAnswer) => GateError | null,
 ): unknown {
   const cause = error instanceof Error ? error.cause : undefined
   if (isGateError(error)) return error
   if (isGateError(cause)) return cause
-  if (error instanceof client.ResponseBodyError) {
+  if (error instanceof openid.ResponseBodyError) {
     const answer = answerOf(error.status, error.cause)
-    return refusal(answer) ?? refusedUs(asker, answer)
+    return refusal(answer) ?? refusedUs(client, answer)
   }
-  if (error instanceof client.ClientError) {
+  if (error instanceof openid.ClientError) {
     const status = cause instanceof Response ? cause.status : 200
-    if (status >= 400) return refusedUs(asker, { status, error: "", description: "" })
+    if (status >= 400) return refusedUs(client, { status, error: "", description: "" })
     return unavailable(
-      asker.url,
+      client.url,
       `its token answer can't be read (${error.code ?? "unknown"}); something else may listen there`,
     )
   }
-  return unreachable(asker.url, error)
+  return unreachable(client.url, error)
 }
 
 function loginRefusal({ error, description }: KeycloakAnswer, revealAccountState: boolean): GateError | null {

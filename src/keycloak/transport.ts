@@ -32,7 +32,7 @@ export interface Call {
   readonly isRepeatable: boolean
 }
 
-export interface TransportOptions {
+export interface TransportParts {
   /** For the wait in line, the request, its repetition and the body of the answer together. */
   readonly timeoutMs: number
   readonly maxConcurrentRequests: number
@@ -42,9 +42,9 @@ export interface TransportOptions {
   readonly elapsed: () => number
 }
 
-export function createTransport(options: TransportOptions): Transport {
-  const { timeoutMs, reachability, elapsed } = options
-  const places = createPlaces({ ...options, hangs: reachability.hangs, note: reachability.note })
+export function createTransport(parts: TransportParts): Transport {
+  const { timeoutMs, reachability, elapsed } = parts
+  const places = createPlaces({ ...parts, hangs: reachability.hangs, note: reachability.note })
   const inFlight = new Map<AbortController, Call>()
   const stopped = new AbortController()
   setMaxListeners(0, stopped.signal)

@@ -32,13 +32,13 @@ export interface PasswordCredentials {
  */
 export type LoginWithPassword = (credentials: PasswordCredentials) => Promise<Session>
 
-export interface LoginSteps {
+export interface LoginParts {
   readonly passwordGrant: (parameters: Readonly<Record<string, string>>) => Promise<Session>
   /** Scopes that the verification mode needs, on top of what the application asks for. */
   readonly neededScopes: readonly string[]
 }
 
-export function createLoginWithPassword({ passwordGrant, neededScopes }: LoginSteps): LoginWithPassword {
+export function createLoginWithPassword({ passwordGrant, neededScopes }: LoginParts): LoginWithPassword {
   return async credentials => {
     const { values, problems } = readFields(credentials, {
       username: { maxLength: 255 },

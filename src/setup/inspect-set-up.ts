@@ -3,7 +3,7 @@ import { readJson } from "../keycloak/answer.js"
 import { splitToken } from "../keycloak/compact-token.js"
 import { unavailable } from "../keycloak/network-error.js"
 import type { Realm } from "../keycloak/realm.js"
-import { type Asker, answerOf, lacksManageUsers, refused, refusedUs } from "../keycloak/set-up-errors.js"
+import { answerOf, type KeycloakClient, lacksManageUsers, refused, refusedUs } from "../keycloak/set-up-errors.js"
 import type { TokenClient } from "../keycloak/token-endpoint.js"
 import type { Call, Transport } from "../keycloak/transport.js"
 import { checkAudience, checkIssuer } from "../verify/claims.js"
@@ -15,9 +15,9 @@ export interface SetUpOptions {
   readonly transport: Transport
   readonly keySet: KeySet
   /** The application's own client. */
-  readonly client: { readonly asker: Asker; readonly tokens: TokenClient }
+  readonly client: { readonly asker: KeycloakClient; readonly tokens: TokenClient }
   /** The service account that registers, where it is another client. */
-  readonly admin: { readonly asker: Asker; readonly tokens: TokenClient } | null
+  readonly admin: { readonly asker: KeycloakClient; readonly tokens: TokenClient } | null
   readonly audience: string | null
   readonly clockToleranceSeconds: number
   readonly now: () => number
@@ -76,7 +76,7 @@ async function probeLogin(tokens: TokenClient): Promise<void> {
 /** The service account's own fresh token shows its rights, this client's audience mapper and Keycloak's clock. */
 async function inspectServiceAccount(
   { clockToleranceSeconds, now }: SetUpOptions,
-  { asker, tokens }: { asker: Asker; tokens: TokenClient },
+  { asker, tokens }: { asker: KeycloakClient; tokens: TokenClient },
   audience: string | null,
 ): Promise<readonly GateError[]> {
   let payload: Readonly<Record<string, unknown>> = {}

@@ -20,7 +20,7 @@ export interface BoundedStore<User> {
   readonly close: () => void
 }
 
-export interface BoundedStoreOptions<User> {
+export interface BoundedStoreParts<User> {
   readonly store: UserStore<User>
   readonly storeTimeoutMs: number
   readonly report: Report
@@ -32,13 +32,13 @@ export interface BoundedStoreOptions<User> {
  * What the store throws comes through untouched, and what takes too long is `store_unavailable`. The event tells that once
  * for each function, and again only after a call of it has settled in time.
  */
-export function createBoundedStore<User>(options: BoundedStoreOptions<User>): BoundedStore<User> {
-  const { store, storeTimeoutMs, report } = options
+export function createBoundedStore<User>(parts: BoundedStoreParts<User>): BoundedStore<User> {
+  const { store, storeTimeoutMs, report } = parts
   const slow = new Set<string>()
   const told = new WeakSet<object>()
   const limit = createTimeLimit({
     limitMs: storeTimeoutMs,
-    elapsed: options.elapsed,
+    elapsed: parts.elapsed,
     expired(call) {
       const error = tooSlow(call, storeTimeoutMs)
       if (!slow.has(call)) report({ type: "store_slow", call, error })

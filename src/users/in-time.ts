@@ -10,7 +10,7 @@ export interface TimeLimit {
   readonly close: (error: (call: string) => GateError) => void
 }
 
-export interface TimeLimitOptions {
+export interface TimeLimitParts {
   readonly limitMs: number
   /** Milliseconds of a clock that is never set back. */
   readonly elapsed: () => number
@@ -25,7 +25,7 @@ interface UnderWay {
 }
 
 /** One timer for all calls: one for each would cost a request more than everything else here. */
-export function createTimeLimit({ limitMs, elapsed, expired, settledInTime }: TimeLimitOptions): TimeLimit {
+export function createTimeLimit({ limitMs, elapsed, expired, settledInTime }: TimeLimitParts): TimeLimit {
   // In the order of their beginnings, which is that of their ends, since all have one limit.
   const underWay = new Set<UnderWay>()
   let timer: NodeJS.Timeout | null = null

@@ -31,7 +31,7 @@ export interface UserSync<User> {
 /** How many rows this process had removed when it began to read. */
 type Reading = number
 
-export interface UserSyncOptions<User> {
+export interface UserSyncParts<User> {
   readonly store: BoundedStore<User>
   readonly askAlive: AskAlive
   readonly clock: KeycloakTime
@@ -74,7 +74,7 @@ interface Removed {
  * A row that was removed here never comes back: saves under way are awaited, later ones are refused, and one that settles
  * after its limit is removed again. A row that was removed elsewhere comes back only after a question to Keycloak.
  */
-export function createUserSync<User>({ store, askAlive, clock, report }: UserSyncOptions<User>): UserSync<User> {
+export function createUserSync<User>({ store, askAlive, clock, report }: UserSyncParts<User>): UserSync<User> {
   const known = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
   const removed = new QuickLRU<string, Removed>({ maxSize: rememberedSubjects })
   const sharedSaves = new Map<string, Promise<User>>()

@@ -9,7 +9,7 @@ export interface PrincipalCache {
   readonly add: (header: string, principal: Principal<null>, claims: Claims, key: object) => void
 }
 
-export interface PrincipalCacheOptions {
+export interface PrincipalCacheParts {
   /** 0 remembers nothing. */
   readonly maxTokens: number
   readonly clockToleranceSeconds: number
@@ -38,8 +38,8 @@ interface Entry {
  *
  * When it is full, the hand of a clock goes round and takes the first entry that was not used since it last came by.
  */
-export function createPrincipalCache(options: PrincipalCacheOptions): PrincipalCache {
-  const { maxTokens, clockToleranceSeconds, isPublished, now } = options
+export function createPrincipalCache(parts: PrincipalCacheParts): PrincipalCache {
+  const { maxTokens, clockToleranceSeconds, isPublished, now } = parts
   const entries = new Map<number, Entry>()
   const round: Entry[] = []
   let hand = 0

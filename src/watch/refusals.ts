@@ -11,7 +11,7 @@ export interface Refusals {
   readonly tokenAccepted: () => void
 }
 
-export interface RefusalsOptions {
+export interface RefusalsParts {
   readonly report: Report
   readonly issuer: string
   /** Whether the state of Keycloak, or of the store, explains this error. */
@@ -28,8 +28,8 @@ export interface RefusalsOptions {
 // Time for the request itself to time out: those who waited for its answer had their own limits.
 const requestTimesOutWithinMs = 50
 
-export function createRefusals(options: RefusalsOptions): Refusals {
-  const { report, issuer, isTold, isLate, count, hasKeys, clockOff } = options
+export function createRefusals(parts: RefusalsParts): Refusals {
+  const { report, issuer, isTold, isLate, count, hasKeys, clockOff } = parts
   const doubt = createClockDoubt(tokens => report({ type: "clock_doubtful", error: clockDoubtful(tokens, clockOff()) }))
 
   function tell(error: GateError): void {

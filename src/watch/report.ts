@@ -1,7 +1,7 @@
 import type { GateEvent, Report } from "../events.js"
 import { warn } from "./warnings.js"
 
-export interface ReportOptions {
+export interface ReportParts {
   readonly onEvent: Report | null
   readonly issuer: string
   /** Milliseconds of a clock that is never set back. */
@@ -9,7 +9,7 @@ export interface ReportOptions {
 }
 
 /** Where events go: to the application's `onEvent`, else what somebody should mend to `process.emitWarning`. */
-export function createReport({ onEvent, issuer, elapsed }: ReportOptions): Report {
+export function createReport({ onEvent, issuer, elapsed }: ReportParts): Report {
   return onEvent === null ? event => warn(event, issuer, elapsed()) : tellQuietly(onEvent, elapsed)
 }
 

@@ -57,7 +57,7 @@ export interface Mail {
 
 export type MailOutcome = "sent" | "unknown" | "disabled" | "without_email"
 
-export interface AccountCallsOptions {
+export interface AccountCallsParts {
   readonly api: AdminApi
   readonly clock: KeycloakClock
   /** Whose redirect URIs a link in a mail may lead to. */
@@ -65,7 +65,7 @@ export interface AccountCallsOptions {
 }
 
 /** The Admin API's calls on one account. */
-export function createAccountCalls({ api, clock, mailClientId }: AccountCallsOptions): AccountLife {
+export function createAccountCalls({ api, clock, mailClientId }: AccountCallsParts): AccountLife {
   const { ask } = api
   const problem = (answer: AdminAnswer) => api.refusal(answer, lacksManageUsers)
 

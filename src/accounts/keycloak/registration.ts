@@ -63,7 +63,7 @@ export interface RegistrationRules {
   readonly keepsUnknownAttributes: boolean
 }
 
-export interface AdminClientOptions {
+export interface AdminClientParts {
   readonly realm: Realm
   readonly transport: Transport
   readonly api: AdminApi
@@ -74,7 +74,7 @@ export interface AdminClientOptions {
  *
  * The official admin client gives the types only: it takes no fetch of ours, so nothing could limit the answers it reads.
  */
-export function createAdminClient({ realm, transport, api }: AdminClientOptions): Accounts {
+export function createAdminClient({ realm, transport, api }: AdminClientParts): Accounts {
   const { ask, read, command, notKeycloak } = api
   // Keycloak names its public address in a Location, which may differ from where this process asks.
   const ownUsers = [`${api.url}/users`, `${realm.issuer.replace(/\/realms\/[^/]*$/, "/admin$&")}/users`]

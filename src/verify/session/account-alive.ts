@@ -9,7 +9,7 @@ import { type Introspect, namesClient } from "./introspection.js"
  */
 export type AskAlive = (principal: Principal<null>) => Promise<"alive" | "ended" | "unknown">
 
-export interface AccountAliveOptions {
+export interface AccountAliveParts {
   readonly clientId: string
   /** Null: a public client, which Keycloak does not let introspect. */
   readonly introspect: Introspect | null
@@ -21,7 +21,7 @@ export interface AccountAliveOptions {
  * Whether the account of a token still exists: by introspection where Keycloak answers this client about the token, else by
  * userinfo where the token may ask for it.
  */
-export function createAskAlive({ clientId, introspect, askUserinfo }: AccountAliveOptions): AskAlive {
+export function createAskAlive({ clientId, introspect, askUserinfo }: AccountAliveParts): AskAlive {
   return async ({ claims, scopes, subject, token }) => {
     // Keycloak calls every token inactive that does not name the client which asks.
     if (introspect !== null && namesClient(claims.aud, clientId)) {

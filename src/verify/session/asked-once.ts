@@ -4,7 +4,7 @@ import { noAnswer } from "../../keycloak/network-error.js"
 /** Puts a question about a token to Keycloak, unless one that is still to be sent, or a recent answer, serves as well. */
 export type AskOnce<Answer> = (token: string, exp: unknown, ask: () => Promise<Answer>) => Promise<Answer>
 
-export interface AskedOnceOptions {
+export interface AskedOnceParts {
   /** Who is asked. */
   readonly url: string
   /** 0 remembers nothing. */
@@ -38,8 +38,8 @@ const maxAnswers = 10_000
  *
  * @see RFC 7662 §4
  */
-export function createAskedOnce<Answer>(options: AskedOnceOptions): AskOnce<Answer> {
-  const { url, cacheSeconds, timeoutMs, now, elapsed } = options
+export function createAskedOnce<Answer>(parts: AskedOnceParts): AskOnce<Answer> {
+  const { url, cacheSeconds, timeoutMs, now, elapsed } = parts
   /** The last question about each token, while it waits or is under way. */
   const questions = new Map<string, Question<Answer>>()
   // In the order of the questions, and so about in the order in which they grow old.

@@ -4,7 +4,7 @@ import { clientForm, secretNeeded } from "../../keycloak/client-authentication.j
 import { readHeader, splitToken } from "../../keycloak/compact-token.js"
 import { unavailable } from "../../keycloak/network-error.js"
 import type { Share } from "../../keycloak/places.js"
-import { type Asker, answerOf, refusedUs } from "../../keycloak/set-up-errors.js"
+import { answerOf, type KeycloakClient, refusedUs } from "../../keycloak/set-up-errors.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
 import { checkAccessToken, type Expectations, parseClaims } from "../claims.js"
 import type { VerifyToken } from "../token/token-verifier.js"
@@ -19,24 +19,24 @@ export type Introspect = (token: string) => Promise<Readonly<Record<string, unkn
  * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us`
  * @see RFC 7662 §2
  */
-export function createIntrospect(asker: Asker, transport: Transport, share: Share): Introspect {
+export function createIntrospect(client: KeycloakClient, transport: Transport, share: Share): Introspect {
   const call: Call = { endpoint: "introspection", share, isRepeatable: true }
   return async token => {
     const response = await transport.fetch(
-      asker.url,
+      client.url,
       call,
-      clientForm(asker, { token, token_type_hint: "access_token" }),
+      clientForm(client, { token, token_type_hint: "access_token" }),
     )
-    const answer = await readJson(asker.url, response)
-    if (response.status !== 200) throw refusedUs(asker, answerOf(response.status, answer))
+    const answer = await readJson(client.url, response)
+    if (response.status !== 200) throw refusedUs(client, answerOf(response.status, answer))
     const { active } = answer
-    if (typeof active !== "boolean") throw unavailable(asker.url, "its introspection answer has no `active`")
+    if (typeof active !== "boolean") throw unavailable(client.url, "its introspection answer has no `active`")
     return { ...answer, active }
   }
 }
 
-export interface IntrospectionOptions {
-  readonly asker: Asker
+export interface IntrospectionParts {
+  readonly client: KeycloakClient
   readonly introspect: Introspect
   readonly expected: Expectations
   readonly cacheSeconds: number
@@ -57,19 +57,19 @@ const maxKnownClients = 1000
  * @throws {GateError} `config_invalid` without a client secret; `keycloak_unavailable`; `keycloak_refused_us`
  * @see RFC 7662 §4
  */
-export function createIntrospection(options: IntrospectionOptions): VerifyToken {
-  const { asker, introspect, expected } = options
-  const askOnce = createAskedOnce<Readonly<Record<string, unknown>>>({ ...options, url: asker.url, now: expected.now })
+export function createIntrospection(parts: IntrospectionParts): VerifyToken {
+  const { client, introspect, expected } = parts
+  const askOnce = createAskedOnce<Readonly<Record<string, unknown>>>({ ...parts, url: client.url, now: expected.now })
   // Of those whose tokens hold no `aud`, although Keycloak knows one: lightweight tokens.
   const lightweightClients = new Set<unknown>()
 
   async function ask(token: string, payload: Readonly<Record<string, unknown>>) {
     const answer = await introspect(token)
     if (!answer.active) {
-      throw namesClient(payload.aud, asker.clientId) ||
+      throw namesClient(payload.aud, client.clientId) ||
         (payload.aud === undefined && lightweightClients.has(payload.azp))
         ? revoked()
-        : warnable(notForUs(asker.clientId), { topic: "inactive" })
+        : warnable(notForUs(client.clientId), { topic: "inactive" })
     }
     parseClaims(answer, expected)
     // Keycloak's own word, should a mapper have changed `typ`.
@@ -82,7 +82,7 @@ export function createIntrospection(options: IntrospectionOptions): VerifyToken 
   }
 
   return async token => {
-    if (asker.clientSecret === null) throw secretNeeded('`verification: "introspection"`')
+    if (client.clientSecret === null) throw secretNeeded('`verification: "introspection"`')
     const { encodedHeader, payload } = splitToken(token)
     readHeader(encodedHeader)
     // Keycloak need not be asked about what is refused in any case, and it would not say why.

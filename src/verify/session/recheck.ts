@@ -18,7 +18,7 @@ export interface Recheck {
   readonly close: () => void
 }
 
-export interface RecheckOptions {
+export interface RecheckParts {
   readonly introspect: Introspect
   readonly introspectionUrl: string
   readonly clientId: string
@@ -105,8 +105,8 @@ const never = Number.NEGATIVE_INFINITY
  *
  * @see RFC 7662
  */
-export function createRecheck(options: RecheckOptions): Recheck {
-  const { introspect, introspectionUrl, clientId, recheckSeconds, report, now, elapsed } = options
+export function createRecheck(parts: RecheckParts): Recheck {
+  const { introspect, introspectionUrl, clientId, recheckSeconds, report, now, elapsed } = parts
   const intervalMs = recheckSeconds * 1000
   // Requests take one look-up: claims that are remembered with their principal lead to their token.
   const known = new WeakMap<Claims, Token>()

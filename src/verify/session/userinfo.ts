@@ -1,13 +1,13 @@
 import { invalidToken } from "../../errors.js"
 import { readJson } from "../../keycloak/answer.js"
 import { unavailable } from "../../keycloak/network-error.js"
-import { type Asker, refused } from "../../keycloak/set-up-errors.js"
+import { type KeycloakClient, refused } from "../../keycloak/set-up-errors.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
 import type { VerifyToken } from "../token/token-verifier.js"
 import { createAskedOnce } from "./asked-once.js"
 
-export interface UserinfoOptions {
-  readonly asker: Asker
+export interface UserinfoParts {
+  readonly client: KeycloakClient
   readonly transport: Transport
   readonly verifyLocally: VerifyToken
   readonly checkClaims: (payload: Readonly<Record<string, unknown>>) => unknown
@@ -28,14 +28,14 @@ export interface UserinfoOptions {
  * @throws {GateError} `keycloak_unavailable`; `keycloak_refused_us` when there is no such endpoint
  * @see OpenID Connect Core §5.3
  */
-export function createUserinfo(options: UserinfoOptions): VerifyToken {
-  const { asker, transport, verifyLocally, checkClaims } = options
-  const askOnce = createAskedOnce<string>({ ...options, url: asker.url })
+export function createUserinfo(parts: UserinfoParts): VerifyToken {
+  const { client, transport, verifyLocally, checkClaims } = parts
+  const askOnce = createAskedOnce<string>({ ...parts, url: client.url })
 
   return async token => {
     const { payload } = await verifyLocally(token)
     checkClaims(payload)
-    const sub = await askOnce(token, payload.exp, () => subjectOf(token, asker, transport))
+    const sub = await askOnce(token, payload.exp, () => subjectOf(token, client, transport))
     if (sub === payload.sub) return { payload, key: null }
     throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
   }
@@ -44,14 +44,14 @@ export function createUserinfo(options: UserinfoOptions): VerifyToken {
 const call: Call = { endpoint: "userinfo", share: "verification", isRepeatable: true }
 
 /** Whose token this is; an answer means that its session lives. */
-export async function subjectOf(token: string, asker: Asker, transport: Transport): Promise<string> {
-  const response = await transport.fetch(asker.url, call, {
+export async function subjectOf(token: string, client: KeycloakClient, transport: Transport): Promise<string> {
+  const response = await transport.fetch(client.url, call, {
     headers: { authorization: `Bearer ${token}`, accept: "application/json" },
   })
   if (response.status === 200) {
-    const { sub } = await readJson(asker.url, response)
+    const { sub } = await readJson(client.url, response)
     if (typeof sub === "string") return sub
-    throw unavailable(asker.url, "its userinfo answer has no `sub`")
+    throw unavailable(client.url, "its userinfo answer has no `sub`")
   }
   // Userinfo answers with an empty body: the reason is in the challenge alone.
   const challenge = response.headers.get("www-authenticate") ?? ""
@@ -69,6 +69,6 @@ export async function subjectOf(token: string, asker: Asker, transport: Transpor
     )
   }
   if (response.status === 404)
-    throw refused(`There is no userinfo endpoint at ${asker.url}; check \`serverUrl\` and \`realm\` with ready()`)
-  throw unavailable(asker.url, `its userinfo answered ${response.status}`)
+    throw refused(`There is no userinfo endpoint at ${client.url}; check \`serverUrl\` and \`realm\` with ready()`)
+  throw unavailable(client.url, `its userinfo answered ${response.status}`)
 }

@@ -14,7 +14,7 @@ interface FetchBudget {
   readonly missed: (wanted: string) => void
 }
 
-interface FetchBudgetOptions {
+interface FetchBudgetParts {
   readonly cooldownMs: number
   /** Milliseconds of a clock that is never set back. */
   readonly elapsed: () => number
@@ -27,7 +27,7 @@ const keptForRepeated = 2
 const maxRemembered = 10_000
 const longestStepMs = 200
 
-export function createFetchBudget({ cooldownMs, elapsed }: FetchBudgetOptions): FetchBudget {
+export function createFetchBudget({ cooldownMs, elapsed }: FetchBudgetParts): FetchBudget {
   const stepMs = Math.min(cooldownMs / 50, longestStepMs)
   let spentAt: number[] = []
   let renewals = 0

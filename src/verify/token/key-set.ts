@@ -37,7 +37,7 @@ interface Failure {
   readonly isFirst: boolean
 }
 
-export interface KeySetOptions {
+export interface KeySetParts {
   readonly transport: Transport
   readonly certsUrl: string
   readonly maxAgeSeconds: number
@@ -72,11 +72,11 @@ const laterPause = 0.3
  * renewals for age are nobody's. Failed fetches count like others, since Keycloak pays for both. Their pauses make the
  * budget last through an outage, so that its end is noticed within a third of a cool-down.
  */
-export function createKeySet(options: KeySetOptions): KeySet {
-  const { transport, certsUrl, timeoutMs, report, elapsed } = options
-  const maxAge = options.maxAgeSeconds * 1000
+export function createKeySet(parts: KeySetParts): KeySet {
+  const { transport, certsUrl, timeoutMs, report, elapsed } = parts
+  const maxAge = parts.maxAgeSeconds * 1000
   const usableMs = maxAge * outageFactor
-  const cooldownMs = options.cooldownSeconds * 1000
+  const cooldownMs = parts.cooldownSeconds * 1000
   const firstPauseMs = Math.min(cooldownMs * firstPause, longestFirstPauseMs)
   const budget = createFetchBudget({ cooldownMs, elapsed })
   let keys: ReadonlySet<Jwk> = new Set()

@@ -8,7 +8,7 @@ import { importSignatureKey, type SignatureKey } from "./signature.js"
 
 export type VerifyToken = (token: string) => Promise<VerifiedToken>
 
-export interface TokenVerifierOptions {
+export interface TokenVerifierParts {
   readonly keySet: KeySet
   readonly issuer: string
   readonly algorithms: readonly string[]
@@ -41,7 +41,7 @@ const headerTypes = [undefined, "jwt", "at+jwt", "application/at+jwt"]
  * @throws {GateError} `invalid_token` with reason `malformed`, `algorithm`, `type`, `issuer`, `key` or `signature`
  * @throws {GateError} `keycloak_unavailable` when the keys can't be loaded
  */
-export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifierOptions): VerifyToken {
+export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifierParts): VerifyToken {
   /** Only headers of proven tokens are remembered, so that a flood of forged ones can't push them out. */
   const proven = new Map<string, ProvenHeader>()
   /** Nearly always that of the next token too, which need not be hashed then. */
