@@ -1,5 +1,5 @@
-export type { SentMail } from "./admin/account-mail.js"
 export type { RealmFile } from "./import/realm-file.js"
+export type { SentMail } from "./realm/sent-mail.js"
 export type { RecordedRequest } from "./recorded-requests.js"
 export type { UserStoreCase, UserStoreContractOptions } from "./store-contract/user-store-contract.js"
 export { userStoreContract } from "./store-contract/user-store-contract.js"

@@ -1,5 +1,6 @@
 import { GateError } from "../errors.js"
-import type { Account, Attributes } from "./realm/accounts.js"
+import type { Account } from "./realm/accounts.js"
+import type { Attributes } from "./realm/attributes.js"
 import type { Group } from "./realm/groups.js"
 import { plainPassword } from "./realm/password.js"
 import type { RealmModel } from "./realm/realm-model.js"

@@ -3,13 +3,6 @@ import type { Account } from "../realm/accounts.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { parseList } from "./json-body.js"
 
-/** A mail that Keycloak would have sent; there is no link in it, since the test realm has no pages. */
-export interface SentMail {
-  readonly to: string
-  readonly subject: string
-  readonly actions: readonly string[]
-}
-
 export type MailKind = "execute-actions-email" | "send-verify-email" | "reset-password-email"
 
 const noSender =

@@ -147,7 +147,7 @@ function realmSettings({ realm, rights }: Request): Answer {
   return json(200, {
     realm: realm.name,
     registrationEmailAsUsername: emailAsUsername,
-    bruteForceProtected: bruteForce,
+    bruteForceProtected: bruteForce.isOn,
     supportedLocales: [],
     organizationsEnabled: organizations,
   })

@@ -1,6 +1,7 @@
 import { type Answer, type Call, empty, json, NotKnown, serverError } from "../answer.js"
 import { type AccountData, valuesOf } from "../protocol/protocol-mappers.js"
-import { type Account, type Attributes, requireAction } from "../realm/accounts.js"
+import { type Account, requireAction } from "../realm/accounts.js"
+import type { Attributes } from "../realm/attributes.js"
 import { type Password, plainPassword } from "../realm/password.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { type ProfileProblem, problemsForAdmin } from "../realm/user-profile.js"

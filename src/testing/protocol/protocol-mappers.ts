@@ -1,4 +1,5 @@
-import type { Account, Attributes } from "../realm/accounts.js"
+import type { Account } from "../realm/accounts.js"
+import type { Attributes } from "../realm/attributes.js"
 import type { ProtocolMapper } from "../realm/clients.js"
 import { lineage } from "../realm/groups.js"
 import type { TokenContext } from "./token-context.js"

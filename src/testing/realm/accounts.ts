@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto"
+import type { Attributes } from "./attributes.js"
 import type { Group } from "./groups.js"
 import { lineage } from "./groups.js"
 import type { OneTimeCode } from "./one-time-code.js"
 import type { Password } from "./password.js"
 import { expand, type Role } from "./roles.js"
-
-export type Attributes = Readonly<Record<string, readonly string[]>>
 
 export interface Account {
   readonly id: string

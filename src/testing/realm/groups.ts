@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import type { Attributes } from "./accounts.js"
+import type { Attributes } from "./attributes.js"
 import type { Role } from "./roles.js"
 
 export interface Group {

@@ -1,4 +1,4 @@
-import type { Attributes } from "./accounts.js"
+import type { Attributes } from "./attributes.js"
 
 /** A realm's user profile: which attributes people have, and what may be in them. */
 export interface UserProfile {

@@ -1,5 +1,5 @@
 /** What every new realm of Keycloak 26.7 has before anybody adds to it, in the words of its realm files. */
-import type { ClientFile, ClientScopeFile, MapperFile } from "../import/realm-file.js"
+import type { ClientFile, ClientScopeFile, MapperFile } from "./realm-file.js"
 
 const inTokens = { "access.token.claim": "true", "introspection.token.claim": "true" }
 const everywhere = { ...inTokens, "id.token.claim": "true", "userinfo.token.claim": "true" }
