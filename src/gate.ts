@@ -1,6 +1,7 @@
 import type { AccountHalf, AccountVerbs } from "./accounts/accounts.js"
 import { createDrain } from "./accounts/drain.js"
 import type { Report } from "./events.js"
+import { type GateInternals, internalsKey } from "./gate-internals.js"
 import { createAdminApi } from "./keycloak/admin-api.js"
 import { secretNeeded } from "./keycloak/client-authentication.js"
 import type { Deadline } from "./keycloak/deadline.js"
@@ -21,7 +22,6 @@ import { type GateOptions, parseOptions } from "./options/gate-options.js"
 import { type Refusal, refusalFor } from "./refusal.js"
 import { createSetUpInspection } from "./setup/inspect-set-up.js"
 import { createReady, type ReadyOptions, type Use } from "./setup/ready.js"
-import { syncUsersSteps } from "./sync-users.js"
 import { createBoundedStore } from "./users/bounded-store.js"
 import { createAccountListing } from "./users/sync/keycloak-listing.js"
 import type { SyncUsersSteps } from "./users/sync/sync-run.js"
@@ -203,7 +203,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     }
   }
 
-  const verifyBearer = createVerifyBearer<User>({
+  const { verifyBearer, recall } = createVerifyBearer<User>({
     realm: realm.name,
     maxTokenBytes: settings.maxTokenBytes,
     assertOpen: transport.assertOpen,
@@ -272,6 +272,12 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   })
   const listing = createAccountListing(adminApi("background"), clock)
   const syncSteps: SyncUsersSteps<User> | null = store && sync && { issuer: realm.issuer, store, rows: sync, listing }
+  const internals: GateInternals<User | null> = {
+    verifyBearer,
+    recall,
+    report: refusals.refused,
+    sync: syncSteps,
+  }
   const usesByDefault: readonly Use[] =
     clientSecret === null ? ["verifyBearer"] : ["verifyBearer", "loginWithPassword", "registerUser"]
 
@@ -304,6 +310,6 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       recheckBacklog: recheck?.backlog() ?? 0,
     }),
     realm: realm.name,
-    [syncUsersSteps]: syncSteps,
+    [internalsKey]: internals,
   })
 }

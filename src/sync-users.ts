@@ -1,5 +1,6 @@
 import { GateError } from "./errors.js"
 import { printable } from "./foreign-text.js"
+import { gateInternals } from "./gate-internals.js"
 import { start } from "./users/sync/account-walk.js"
 import { readCursor, type SyncPlace } from "./users/sync/sync-cursor.js"
 import {
@@ -14,9 +15,6 @@ import type { VerifyBearer } from "./verify/verify-bearer.js"
 
 /** A promise of a whole run, which begins when somebody waits for it; iterated, a run of its own each time. */
 export interface UsersSync<User> extends AsyncIterable<SyncedPage<User>>, Promise<SyncProgress> {}
-
-/** Where a gate carries them: registered, because an application may load this module twice. */
-export const syncUsersSteps: symbol = Symbol.for("keycloak-gate.syncUsers")
 
 /**
  * Takes all accounts of the realm into the store, a page at a time: for the first import, and for a nightly
@@ -69,10 +67,10 @@ function firstPlace(since: Date | undefined): SyncPlace {
 }
 
 function stepsOf<User>(gate: object): SyncUsersSteps<User> {
-  const steps = (gate as Record<symbol, SyncUsersSteps<User> | null | undefined> | null)?.[syncUsersSteps]
-  if (steps === undefined) throw new GateError("config_invalid", "syncUsers needs a gate that createGate made.")
-  if (steps === null) throw new GateError("config_invalid", "syncUsers needs a gate with a `userStore`.")
-  return steps
+  const internals = gateInternals<User>(gate)
+  if (internals === null) throw new GateError("config_invalid", "syncUsers needs a gate that createGate made.")
+  if (internals.sync === null) throw new GateError("config_invalid", "syncUsers needs a gate with a `userStore`.")
+  return internals.sync
 }
 
 const expectations: Readonly<Record<keyof SyncUsersOptions, [expected: string, isRight: (value: unknown) => boolean]>> =

@@ -1,9 +1,9 @@
 import { GateError } from "../errors.js"
 import { printable } from "../foreign-text.js"
 import type { Gate } from "../gate.js"
+import { gateInternals, recallBy } from "../gate-internals.js"
 import { type Refusal, refusalFor, withChallenge } from "../refusal.js"
 import type { RegisteredUser } from "../users/registered-user.js"
-import { adapterPortOf } from "../verify/adapter-port.js"
 import type { Principal, ServicePrincipal, UserPrincipal } from "../verify/principal.js"
 import { isPrincipal } from "../verify/principal-brand.js"
 import { assertAllowed, type Guard, parseRequirements, type Requirements } from "../verify/requirements.js"
@@ -90,7 +90,7 @@ export function admit(carrier: Carrier, message: Message, mount: Mount<Registere
   let recalled: Principal<RegisteredUser> | null = null
   try {
     // Null is the row of an application that keeps no users, which recalls nobody otherwise.
-    recalled = adapterPortOf(mount.gate.verifyBearer).recall(authorization) as typeof recalled
+    recalled = recallBy(mount.gate, authorization) as typeof recalled
   } finally {
     // Once: on Node 22 each property of Express's request that is set takes the main thread 2 µs.
     marked.principal = recalled
@@ -158,7 +158,7 @@ function requirePrincipal(carrier: Carrier, guard: Guard, asker: string): Princi
     assertAllowed(principal, guard)
     return principal
   } catch (error) {
-    adapterPortOf(mount.gate.verifyBearer).report(error)
+    gateInternals(mount.gate)?.report(error)
     throw withChallenge(error, mount.gate.realm)
   }
 }

@@ -5,8 +5,8 @@ import type { Registration } from "../accounts/register-user.js"
 import { GateError } from "../errors.js"
 import { isAttributeName } from "../fields.js"
 import type { Gate } from "../gate.js"
+import { gateInternals } from "../gate-internals.js"
 import type { PasswordCredentials, Session } from "../login/login-with-password.js"
-import { adapterPortOf } from "../verify/adapter-port.js"
 import { type AdapterOptions, answerOf, type Carrier, createMount, type Mount, readOwnSubject, wrong } from "./guard.js"
 
 /** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
@@ -112,7 +112,7 @@ function answering<Request>(
   answer: (body: unknown, request: Request) => Promise<Answer>,
 ): AnswerRequest<Request> {
   return async (body, request, headers = {}) => {
-    if (isUnparsed(body, headers)) adapterPortOf(mount.gate.verifyBearer).report(withoutParser(handler))
+    if (isUnparsed(body, headers)) gateInternals(mount.gate)?.report(withoutParser(handler))
     try {
       return await answer(body, request)
     } catch (error) {

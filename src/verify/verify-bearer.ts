@@ -1,6 +1,5 @@
 import { GateError, warnable } from "../errors.js"
 import { withChallenge } from "../refusal.js"
-import { withAdapterPort } from "./adapter-port.js"
 import type { Claims } from "./claims.js"
 import { onlyHeader, readBearer, whyRefused } from "./credentials.js"
 import { type Principal, toPrincipal, withUser } from "./principal.js"
@@ -35,6 +34,14 @@ export interface VerifyBearer<User> {
   (authorization: Authorization, requirements: Requirements): Promise<Principal<User>>
 }
 
+/**
+ * What `verifyBearer` would answer, at once: the principal of a header whose token was verified before; null for all
+ * others, which `verifyBearer` is to look at.
+ *
+ * @throws {GateError} `closed` after `close()`
+ */
+export type Recall = (authorization: unknown) => Principal<null> | null
+
 /** What a token says, and the published key that proved it; null where Keycloak itself was asked. */
 export interface VerifiedToken {
   readonly payload: Readonly<Record<string, unknown>>
@@ -60,11 +67,16 @@ export interface VerifyBearerSteps<User> {
   readonly report: (error: unknown, token: string | null) => void
 }
 
+export interface BearerVerification<User> {
+  readonly verifyBearer: VerifyBearer<User>
+  readonly recall: Recall
+}
+
 /**
  * `Authorization` header in, principal out: five steps, each taking what the one before it made. A header that brought a
  * verified token before skips three of them.
  */
-export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): VerifyBearer<User | null> {
+export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): BearerVerification<User | null> {
   const { realm, maxTokenBytes, verifyToken, parseClaims, verified, refuseEnded, syncUser } = steps
 
   async function verifyBearer(authorization: Authorization, ...requirements: [] | [unknown]) {
@@ -106,10 +118,7 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Verify
     if (principal !== null) steps.accepted()
     return principal
   }
-  return withAdapterPort(verifyBearer as VerifyBearer<User | null>, {
-    recall,
-    report: error => steps.report(error, null),
-  })
+  return { verifyBearer: verifyBearer as VerifyBearer<User | null>, recall }
 }
 
 function absent(needed: boolean): null {

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
 import { GateError, invalidToken, tokenWarningOf } from "../../src/errors.js"
-import { adapterPortOf } from "../../src/verify/adapter-port.js"
 import { type Claims, parseClaims } from "../../src/verify/claims.js"
 import type { Principal } from "../../src/verify/principal.js"
 import { createVerifyBearer, type VerifyBearerSteps } from "../../src/verify/verify-bearer.js"
@@ -36,7 +35,7 @@ function makeSteps(more: Partial<Pick<VerifyBearerSteps<string>, "refuseEnded" |
     report: vi.fn(),
     ...more,
   }
-  return { ...steps, remembered, verifyBearer: createVerifyBearer<string>(steps) }
+  return { ...steps, remembered, ...createVerifyBearer<string>(steps) }
 }
 
 let world: ReturnType<typeof makeSteps>
@@ -167,9 +166,9 @@ describe("verifyBearer", () => {
     await refusal(world.verifyBearer("Bearer abc", { realmRoles: ["admin"] }))
     await world.verifyBearer("Bearer abc")
     expect(world.accepted).toHaveBeenCalledTimes(2)
-    adapterPortOf(world.verifyBearer).recall("Bearer abc")
+    world.recall("Bearer abc")
     expect(world.accepted).toHaveBeenCalledTimes(3)
-    adapterPortOf(world.verifyBearer).recall("Bearer abcd")
+    world.recall("Bearer abcd")
     await world.verifyBearer(null)
     world.verifyToken.mockResolvedValue({ payload: { ...payload(), exp: 1 }, key })
     expect(await refusal(world.verifyBearer("Bearer def"))).toMatchObject({ reason: "expired" })
@@ -213,16 +212,14 @@ describe("verifyBearer", () => {
   })
 })
 
-describe("what verifyBearer holds for adapters", () => {
+describe("what is recalled of a header, without a promise", () => {
   const header = "Bearer abc"
 
   it("is the principal of a header that it has verified, and nobody before", async () => {
-    const { recall } = adapterPortOf(world.verifyBearer)
+    const { recall } = world
     expect(recall(header)).toBeNull()
     const principal = await world.verifyBearer(header)
     expect(recall(header)).toBe(principal)
-    // By this name another copy of the library finds it.
-    expect(Reflect.has(world.verifyBearer, Symbol.for("keycloak-gate.adapterPort"))).toBe(true)
     for (const other of ["Bearer abcd", [header], null, undefined, 5]) expect(recall(other)).toBeNull()
   })
 
@@ -230,10 +227,10 @@ describe("what verifyBearer holds for adapters", () => {
     ["a row", { syncUser: async () => "row" }],
     ["a look at the session", { refuseEnded: () => undefined }],
   ])("is nobody where each request takes %s", async (_, more) => {
-    const { verifyBearer, remembered } = makeSteps(more)
+    const { verifyBearer, recall, remembered } = makeSteps(more)
     await verifyBearer(header)
     expect(remembered.size).toBe(1)
-    expect(adapterPortOf(verifyBearer).recall(header)).toBeNull()
+    expect(recall(header)).toBeNull()
   })
 
   it("is refused after close()", async () => {
@@ -242,17 +239,6 @@ describe("what verifyBearer holds for adapters", () => {
     world.assertOpen.mockImplementation(() => {
       throw closed
     })
-    expect(() => adapterPortOf(world.verifyBearer).recall(header)).toThrow(closed)
-  })
-
-  it("hears of what a guard refuses", () => {
-    const error = new GateError("credentials_missing", "refused")
-    adapterPortOf(world.verifyBearer).report(error)
-    adapterPortOf(async () => null).report(error)
-    expect(world.report.mock.calls).toEqual([[error, null]])
-  })
-
-  it("is nobody for a function that is not a gate's own", () => {
-    expect(adapterPortOf(async () => null).recall(header)).toBeNull()
+    expect(() => world.recall(header)).toThrow(closed)
   })
 })

@@ -1,0 +1,27 @@
+import type { SyncUsersSteps } from "./users/sync/sync-run.js"
+import type { Recall, VerifyBearer } from "./verify/verify-bearer.js"
+
+/** What adapters and `syncUsers` need of a gate beside its public members. */
+export interface GateInternals<User> {
+  /** The gate's own: only where this is what an application calls, a principal may be recalled in its place. */
+  readonly verifyBearer: VerifyBearer<User>
+  readonly recall: Recall
+  /** Hears of what a guard refuses, as the gate does of what it refuses itself. */
+  readonly report: (error: unknown) => void
+  /** null: the gate keeps no users. */
+  readonly sync: SyncUsersSteps<User> | null
+}
+
+// Registered, because an application that mixes CommonJS and ES modules loads this file twice.
+export const internalsKey: unique symbol = Symbol.for("keycloak-gate.internals")
+
+/** The internals of a gate that `createGate` made, or of a copy of one; null for anything else. */
+export function gateInternals<User>(gate: unknown): GateInternals<User> | null {
+  return (gate as { readonly [internalsKey]?: GateInternals<User> } | null | undefined)?.[internalsKey] ?? null
+}
+
+/** What `verifyBearer` would answer at once; null also where something else stands in its place, which is to be asked. */
+export function recallBy(gate: { readonly verifyBearer: unknown }, authorization: unknown): ReturnType<Recall> {
+  const internals = gateInternals(gate)
+  return internals !== null && internals.verifyBearer === gate.verifyBearer ? internals.recall(authorization) : null
+}
