@@ -11,7 +11,7 @@ export type GateErrorCode =
   | "account_setup_required"
   | "session_ended"
   | "user_exists"
-  | "registration_rejected"
+  | "account_rejected"
   | "keycloak_unavailable"
   | "keycloak_refused_us"
   | "store_unavailable"
@@ -73,7 +73,7 @@ const statusOf: Readonly<Record<GateErrorCode, number>> = {
   account_setup_required: 403,
   session_ended: 401,
   user_exists: 409,
-  registration_rejected: 422,
+  account_rejected: 422,
   keycloak_unavailable: 503,
   keycloak_refused_us: 500,
   store_unavailable: 503,

@@ -22,7 +22,7 @@ const descriptions: Readonly<Record<GateErrorCode, string>> = {
   account_setup_required: "The account needs to be completed before it can log in.",
   session_ended: "The session has ended; log in again.",
   user_exists: "An account with this username or e-mail exists already.",
-  registration_rejected: "The account or its password does not meet the rules.",
+  account_rejected: "The account or its password does not meet the rules.",
   keycloak_unavailable: "The login service cannot be reached; try again later.",
   keycloak_refused_us: "The login service does not accept this application.",
   store_unavailable: "The application's own data cannot be reached; try again later.",

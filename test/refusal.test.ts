@@ -14,7 +14,7 @@ const table: [GateErrorCode, number, string | null][] = [
   ["account_setup_required", 403, null],
   ["session_ended", 401, null],
   ["user_exists", 409, null],
-  ["registration_rejected", 422, null],
+  ["account_rejected", 422, null],
   ["keycloak_unavailable", 503, null],
   ["keycloak_refused_us", 500, null],
   ["store_unavailable", 503, null],
@@ -96,7 +96,7 @@ describe("what a caller is told", () => {
     ["account_setup_required", "The account needs to be completed before it can log in."],
     ["session_ended", "The session has ended; log in again."],
     ["user_exists", "An account with this username or e-mail exists already."],
-    ["registration_rejected", "The account or its password does not meet the rules."],
+    ["account_rejected", "The account or its password does not meet the rules."],
     ["keycloak_unavailable", "The login service cannot be reached; try again later."],
     ["keycloak_refused_us", "The login service does not accept this application."],
   ])("of %s is this sentence and nothing else, not to be stored", (code, error_description) => {

@@ -64,7 +64,7 @@ export async function tellStory(scene: Scene, narrator: Narrator): Promise<void>
     const { body } = await call(step, "POST", "/register", {
       body: { ...alan, password: weakPassword },
       expect: 422,
-      error: "registration_rejected",
+      error: "account_rejected",
     })
     const rules = body.fields as { field: string; rule: string }[]
     step.expect("rule", [rules[0]?.field, rules[0]?.rule], ["password", "invalidPasswordMinLengthMessage"])

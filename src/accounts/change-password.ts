@@ -41,7 +41,7 @@ export interface PasswordChange {
  * control characters; nothing is sent then
  * @throws {GateError} `invalid_credentials` when Keycloak refuses the current password
  * @throws {GateError} `account_disabled`, `account_setup_required` for a right password, only with `revealAccountState`
- * @throws {GateError} `registration_rejected` (with `fields`) when the password policy refuses the new password
+ * @throws {GateError} `account_rejected` (with `fields`) when the password policy refuses the new password
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `setPassword`
  * @example
  * await gate.changePassword({ username: "ada", currentPassword, newPassword })
@@ -173,7 +173,7 @@ function perhapsChanged(cause: GateError): GateError {
 
 /** Keycloak's policy speaks of `password`; the person sent it as `newPassword`. */
 function underNewName(error: unknown): unknown {
-  if (!isGateError(error) || error.code !== "registration_rejected") return error
+  if (!isGateError(error) || error.code !== "account_rejected") return error
   const fields = error.fields?.map(one => (one.field === "password" ? { ...one, field: "newPassword" } : one)) ?? []
   return new GateError(error.code, error.message, { fields, cause: error })
 }

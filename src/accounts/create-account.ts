@@ -5,7 +5,7 @@ import type { AccountName, Accounts, NewAccount } from "./keycloak/registration.
 /**
  * One account for one registration, or none, whatever happens to Keycloak's answers.
  *
- * @throws {GateError} `user_exists`, `registration_rejected`, `keycloak_unavailable`, `keycloak_refused_us`: none was made
+ * @throws {GateError} `user_exists`, `account_rejected`, `keycloak_unavailable`, `keycloak_refused_us`: none was made
  */
 export type CreateAccount = (account: UnstampedAccount, name: AccountName) => Promise<Creation>
 

@@ -34,7 +34,7 @@ export function createDeleteAccount({ issuer, changeAccount, deleteAccount, remo
     const account = await changeAccount(id, ({ enabled }) => (enabled ? { enabled: false } : {})).catch(
       (error: unknown) => {
         // Keycloak refuses to write an account whose attributes break the rules of today; it deletes it all the same.
-        if (isGateError(error) && error.code === "registration_rejected") return undefined
+        if (isGateError(error) && error.code === "account_rejected") return undefined
         throw error
       },
     )

@@ -12,7 +12,7 @@ import type { SessionEnding } from "./session-ending.js"
  * does not has to be mended first; its sessions are ended all the same.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text or unknown
- * @throws {GateError} `registration_rejected` (with `fields`) when what the account holds breaks the realm's rules
+ * @throws {GateError} `account_rejected` (with `fields`) when what the account holds breaks the realm's rules
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`
  */
 export type DisableAccount = (subject: string) => Promise<void>
@@ -35,7 +35,7 @@ export function createDisableAccount({ changeAccount, sessions }: DisableParts):
     try {
       await setEnabled(changeAccount, id, false)
     } catch (error) {
-      if (isGateError(error) && error.code === "registration_rejected") await sessions.end(id)
+      if (isGateError(error) && error.code === "account_rejected") await sessions.end(id)
       throw error
     }
     await sessions.end(id)

@@ -48,7 +48,7 @@ export interface Registered<User> {
  *
  * @throws {GateError} `invalid_request` (with `fields`) when a field is missing, empty, of a wrong type, too long or holds
  * control characters; nothing is sent then
- * @throws {GateError} `registration_rejected` (with `fields`) when Keycloak's profile or password rules refuse it
+ * @throws {GateError} `account_rejected` (with `fields`) when Keycloak's profile or password rules refuse it
  * @throws {GateError} `user_exists` (with `field`, null where Keycloak can't tell) when username or e-mail is taken
  * @throws {GateError} `keycloak_unavailable` when Keycloak can't be reached; `keycloak_refused_us` when the service account
  * lacks a right; `config_invalid` without a client secret; `closed` after `close()`
@@ -182,7 +182,7 @@ export function createRegisterUser<User>(parts: RegisterParts<User>): RegisterUs
     const profile = { issuer: parts.issuer, ...names, emailVerified, firstName, lastName }
     const created = await createAccount(account, name).catch((error: unknown) => {
       // The realm may have changed its rules since they were read.
-      if (isGateError(error) && error.code === "registration_rejected") parts.rules.forget()
+      if (isGateError(error) && error.code === "account_rejected") parts.rules.forget()
       throw error
     })
     if ("lost" in created) {

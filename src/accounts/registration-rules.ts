@@ -71,7 +71,7 @@ export function notOwnEmail(): GateError {
 /**
  * Refuses what Keycloak would accept and then not let in, or would silently change.
  *
- * @throws {GateError} `registration_rejected`, or `keycloak_refused_us` when Keycloak would drop an attribute
+ * @throws {GateError} `account_rejected`, or `keycloak_refused_us` when Keycloak would drop an attribute
  */
 export function checkRules({ username, email, attributes }: CheckedFields, rules: RegistrationRules): void {
   const problems: FieldProblem[] = rules.required
@@ -97,5 +97,5 @@ export function checkKept(attributes: readonly string[], rules: RegistrationRule
 }
 
 export function rejected(fields: readonly FieldProblem[]): GateError {
-  return new GateError("registration_rejected", `The realm's rules refuse the account: ${named(fields)}.`, { fields })
+  return new GateError("account_rejected", `The realm's rules refuse the account: ${named(fields)}.`, { fields })
 }

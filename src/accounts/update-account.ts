@@ -44,7 +44,7 @@ export interface Account<User> {
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is unknown, or a change is of a wrong type, empty,
  * too long, holds control characters or is no field of an account; nothing is changed then
- * @throws {GateError} `registration_rejected` (with `fields`) when Keycloak's rules refuse a value, want one that was to be
+ * @throws {GateError} `account_rejected` (with `fields`) when Keycloak's rules refuse a value, want one that was to be
  * removed, or don't let usernames be edited
  * @throws {GateError} `user_exists` (with `field`, null where Keycloak can't tell) when username or e-mail is taken
  * @throws {GateError} `keycloak_unavailable` when Keycloak can't be reached; the account may be changed already, and calling

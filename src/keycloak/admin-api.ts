@@ -192,7 +192,7 @@ function rejection(data: unknown): GateError {
       "Keycloak's Admin API does not understand the account that was sent; is it older than this library supports?",
     )
   const bounded = boundFields(fields)
-  return new GateError("registration_rejected", `Keycloak's rules refuse the registration: ${named(bounded)}.`, {
+  return new GateError("account_rejected", `Keycloak's rules refuse the registration: ${named(bounded)}.`, {
     fields: bounded,
   })
 }

@@ -50,7 +50,7 @@ describe("the demo's narrator", () => {
     const text = await told(async ({ chapter, step }) => {
       chapter("Registering")
       await step("Somebody", async ({ answer, tell }) => {
-        answer({ status: 422, milliseconds: 1, challenge: null, body: { error: "registration_rejected", fields } })
+        answer({ status: 422, milliseconds: 1, challenge: null, body: { error: "account_rejected", fields } })
         tell("our log", "word ".repeat(60))
       })
     })

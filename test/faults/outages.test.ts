@@ -72,7 +72,7 @@ const situations: readonly Situation[] = [
     // Against the realm's password policy: gets as far as the create, and leaves nothing.
     before: async ({ gate, person }) => {
       const error = await refusalOf(gate.registerUser({ ...person, password: "a" }))
-      expect(error.code).toBe("registration_rejected")
+      expect(error.code).toBe("account_rejected")
     },
     work: register,
     healed: registerOrLogIn,

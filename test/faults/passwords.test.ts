@@ -122,7 +122,7 @@ describe("changePassword whose new password gets no answer", () => {
     server.breakWith(usedBefore, { at: resetPassword })
     const before = logins()
     expect(await refusalOf(gate.changePassword(change()))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "newPassword", rule: "invalidPasswordHistoryMessage" }],
     })
     expect(logins() - before).toBe(1)
@@ -131,7 +131,7 @@ describe("changePassword whose new password gets no answer", () => {
   it("names the rule that refuses the repetition of a password that never arrived", async () => {
     server.breakWith(reset, { at: resetPassword, times: 1 })
     expect(await refusalOf(gate.changePassword({ ...change(), newPassword: "short" }))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "newPassword", rule: "invalidPasswordMinLengthMessage" }],
     })
     await logIn(currentPassword)

@@ -64,7 +64,7 @@ describe("tryAgain", () => {
   })
 
   it.each([
-    ["a refusal", new GateError("registration_rejected", "no")],
+    ["a refusal", new GateError("account_rejected", "no")],
     ["a full line", new GateError("keycloak_unavailable", "full", { reason: "overload" })],
     ["a wish to be asked later", new GateError("keycloak_unavailable", "busy", { retryAfterSeconds: 7 })],
     ["what is not ours", new TypeError("a mistake")],

@@ -55,7 +55,7 @@ describe("disableAccount and enableAccount on the real server", () => {
     const { refreshToken } = await login(username)
     await people.declareAttributes(attribute("phone", { validations: { pattern: { pattern: "^[0-9]+$" } } }))
     expect(await refusalOf(people.gate.disableAccount(subject))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "phone", rule: "error-pattern-no-match" }],
     })
     expect(await codeOf(people.gate.refreshSession(refreshToken))).toBe("session_ended")

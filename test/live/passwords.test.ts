@@ -76,7 +76,7 @@ describe("setPassword on the real server", () => {
     const person = await people.newPerson()
     const session = await login(person, password)
     expect(await refusalOf(people.gate.setPassword(person.subject, "short"))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "password", rule: "invalidPasswordMinLengthMessage", params: [] }],
     })
     await refresh(session)
@@ -160,7 +160,7 @@ describe("changePassword on the real server", () => {
     const session = await login(person, password)
     const change = { username: person.username, currentPassword: password, newPassword: "short" }
     expect(await refusalOf(people.gate.changePassword(change))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "newPassword", rule: "invalidPasswordMinLengthMessage", params: [] }],
     })
     await refresh(session)

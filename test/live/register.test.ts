@@ -107,7 +107,7 @@ describe("registerUser on the real server", { timeout: 180_000 }, () => {
     ["a service account's name", { username: "Service-Account-x" }, [{ field: "username", rule: "reserved_prefix" }]],
   ])("names the rule that refuses %s, and echoes nothing", async (_, changes, fields) => {
     const error = await refusal(gate.registerUser(person(changes)))
-    expect(error).toMatchObject({ code: "registration_rejected", status: 422 })
+    expect(error).toMatchObject({ code: "account_rejected", status: 422 })
     expect(error.fields).toHaveLength(fields.length)
     expect(error.fields).toEqual(expect.arrayContaining(fields.map(field => expect.objectContaining(field))))
     expect(JSON.stringify([error, error.message])).not.toContain("example.test")
@@ -213,7 +213,7 @@ describe("registerUser on the real server", { timeout: 180_000 }, () => {
     })
     const shop = createGate({ ...options, userStore: memoryUserStore() })
     expect(await refusal(shop.registerUser(person()))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "phone", rule: "required", params: [] }],
     })
     expect(await refusal(shop.registerUser(person({ attributes: { phone: "1", shoeSize: "42" } })))).toMatchObject({
@@ -232,7 +232,7 @@ describe("registerUser on the real server", { timeout: 180_000 }, () => {
     const { username: _, ...ada } = person()
     expect(await shop.registerUser(ada)).toMatchObject({ username: ada.email, email: ada.email })
     expect(await refusal(shop.registerUser({ ...person(), username: "other" }))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "username", rule: "must_equal_email" }],
     })
     const again = await refusal(shop.registerUser(ada))

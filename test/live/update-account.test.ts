@@ -145,7 +145,7 @@ describe("updateAccount on the real server", () => {
     const { subject } = await people.newPerson()
     const before = await people.accountOf(subject)
     const error = await refusalOf(people.gate.updateAccount(subject, { ...changes, lastName: "Changed" }))
-    expect(error).toMatchObject({ code: "registration_rejected", status: 422, fields: [{ field, rule }] })
+    expect(error).toMatchObject({ code: "account_rejected", status: 422, fields: [{ field, rule }] })
     expect(await people.accountOf(subject)).toEqual(before)
   })
 
@@ -195,7 +195,7 @@ describe("updateAccount in a realm with other rules", () => {
     const fixed = await startPeople("shop-fixed-names")
     const { subject, username } = await fixed.newPerson()
     expect(await refusalOf(fixed.gate.updateAccount(subject, { username: "other-name" }))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "username", rule: "error-user-attribute-read-only" }],
     })
     await fixed.gate.updateAccount(subject, { username: username.toUpperCase(), firstName: "Augusta" })
@@ -213,7 +213,7 @@ describe("updateAccount in a realm with other rules", () => {
       user: { username: "two@example.test", email: "two@example.test" },
     })
     expect(await refusalOf(mail.gate.updateAccount(subject, { username: "other" }))).toMatchObject({
-      code: "registration_rejected",
+      code: "account_rejected",
       fields: [{ field: "username", rule: "must_equal_email" }],
     })
     expect(await refusalOf(mail.gate.updateAccount(subject, { email: null }))).toMatchObject({

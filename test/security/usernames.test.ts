@@ -28,7 +28,7 @@ const register = (username: string, email = newEmail()) => gate.registerUser({ .
 async function expectRefused(work: Promise<unknown>): Promise<void> {
   const { code, status, fields } = await refusalOf(work)
   expect([code, status, fields]).toEqual([
-    "registration_rejected",
+    "account_rejected",
     422,
     [{ field: "username", rule: "must_equal_email", params: [] }],
   ])
@@ -122,7 +122,7 @@ describe("a service account's name", () => {
   it.each(["service-account-shop-api", "Service-Account-x", "\uff53ervice-account-x", "service\uff0daccount-x"])(
     "is refused for a person: %s",
     async username => {
-      const reserved = { code: "registration_rejected", fields: [{ field: "username", rule: "reserved_prefix" }] }
+      const reserved = { code: "account_rejected", fields: [{ field: "username", rule: "reserved_prefix" }] }
       expect(await refusalOf(register(username))).toMatchObject(reserved)
       const { subject } = await register(`anna-${++number}`)
       expect(await refusalOf(gate.updateAccount(subject, { username }))).toMatchObject(reserved)
