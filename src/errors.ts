@@ -1,20 +1,5 @@
-/** What went wrong, by whose fault it is; each code has one HTTP status, see the README's error table. */
-export type GateErrorCode =
-  | "config_invalid"
-  | "closed"
-  | "credentials_missing"
-  | "invalid_request"
-  | "invalid_token"
-  | "insufficient_scope"
-  | "invalid_credentials"
-  | "account_disabled"
-  | "account_setup_required"
-  | "session_ended"
-  | "user_exists"
-  | "account_rejected"
-  | "keycloak_unavailable"
-  | "keycloak_refused_us"
-  | "store_unavailable"
+import { codeAnswers, type GateErrorCode } from "./error-codes.js"
+import { inQuotes } from "./foreign-text.js"
 
 /** Why a token was refused; for logs, never sent to the caller. */
 export type InvalidTokenReason =
@@ -51,43 +36,37 @@ export interface RequiredAccess {
   readonly kind?: "user" | "service" | "any"
 }
 
+/** What a `GateError` may say beside its code and its message. */
 export interface GateErrorDetails {
+  /** For logs, never sent. */
   readonly reason?: InvalidTokenReason | UnavailableReason
+  /** What is wrong with which field; sent with a status below 500. */
   readonly fields?: readonly FieldProblem[]
+  /** The field that is taken, null where nobody can tell; sent. */
   readonly field?: string | null
+  /** What was required; sent, and its scopes are named in the challenge. */
   readonly required?: RequiredAccess
+  /** When to come again, sent as `Retry-After`; a fraction is rounded up. */
   readonly retryAfterSeconds?: number | null | undefined
+  /** Where `syncUsers` goes on. */
   readonly cursor?: string
+  /** For logs, never sent. */
   readonly cause?: unknown
-}
-
-const statusOf: Readonly<Record<GateErrorCode, number>> = {
-  config_invalid: 500,
-  closed: 503,
-  credentials_missing: 401,
-  invalid_request: 400,
-  invalid_token: 401,
-  insufficient_scope: 403,
-  invalid_credentials: 401,
-  account_disabled: 403,
-  account_setup_required: 403,
-  session_ended: 401,
-  user_exists: 409,
-  account_rejected: 422,
-  keycloak_unavailable: 503,
-  keycloak_refused_us: 500,
-  store_unavailable: 503,
 }
 
 // A registered symbol, because an application that mixes CommonJS and ES modules loads this class twice.
 const brand = Symbol.for("keycloak-gate.error")
 
 /**
- * Everything this library throws on its own account; recognise it with `isGateError`, never with `instanceof`.
+ * Everything this library throws on its own account. Throw one yourself, and it is answered as the library's own are.
  *
  * `message`, `reason` and `cause` are for logs: they name what failed, why, and the mend, and hold no secret. What a
  * caller may see comes from `refusalFor`. `status`, `statusCode`, `expose` and `headers` are where Express, Fastify and
  * Koa look for them.
+ *
+ * @throws {GateError} `config_invalid` when there is no such code
+ * @example
+ * if (order.owner !== principal.subject) throw new GateError("insufficient_scope", `Order ${order.id} is not theirs.`)
  */
 export class GateError extends Error {
   // Also of the class, which the build gives a shorter name.
@@ -102,18 +81,24 @@ export class GateError extends Error {
   declare readonly fields?: readonly FieldProblem[]
   declare readonly field?: string | null
   declare readonly required?: RequiredAccess
-  /** What Keycloak asked for, or null. */
+  /** When to come again, in whole seconds, or null. */
   readonly retryAfterSeconds: number | null
   /** Where `syncUsers` goes on. */
   declare readonly cursor?: string
 
   constructor(code: GateErrorCode, message: string, details: GateErrorDetails = {}) {
     super(message, "cause" in details ? { cause: details.cause } : undefined)
+    if (!Object.hasOwn(codeAnswers, code)) {
+      throw new GateError(
+        "config_invalid",
+        `There is no code ${inQuotes(String(code))}: ${Object.keys(codeAnswers).join(", ")}.`,
+      )
+    }
     this.code = code
-    this.status = statusOf[code]
+    this.status = codeAnswers[code].status
     this.statusCode = this.status
     this.expose = false
-    this.retryAfterSeconds = details.retryAfterSeconds ?? null
+    this.retryAfterSeconds = wholeSeconds(details.retryAfterSeconds)
     this.headers = this.retryAfterSeconds === null ? {} : { "Retry-After": String(this.retryAfterSeconds) }
     if (details.reason !== undefined) this.reason = details.reason
     if (details.fields !== undefined) this.fields = details.fields
@@ -122,6 +107,17 @@ export class GateError extends Error {
     if (details.cursor !== undefined) this.cursor = details.cursor
     Object.defineProperty(this, brand, { value: true })
   }
+
+  /** `instanceof` knows the errors of every copy of this library. A class that extends this one knows its own alone. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: a class that extends this one inherits this function.
+    return this === GateError ? isGateError(value) : Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+}
+
+// RFC 9110 §10.2.3: whole seconds, not below 0.
+function wholeSeconds(seconds: number | null | undefined): number | null {
+  return typeof seconds === "number" && Number.isFinite(seconds) ? Math.ceil(Math.max(0, seconds)) : null
 }
 
 /** Tells this library's errors from all others, also across its CommonJS and ES module builds. */

@@ -4,15 +4,15 @@ export type { Registered, Registration } from "./accounts/register-user.js"
 export type { RegistrationDefaults } from "./accounts/registration-defaults.js"
 export type { SetPasswordOptions } from "./accounts/set-password.js"
 export type { Account, AccountChanges } from "./accounts/update-account.js"
+export type { GateErrorCode } from "./error-codes.js"
 export type {
   FieldProblem,
-  GateError,
-  GateErrorCode,
+  GateErrorDetails,
   InvalidTokenReason,
   RequiredAccess,
   UnavailableReason,
 } from "./errors.js"
-export { isGateError } from "./errors.js"
+export { GateError, isGateError } from "./errors.js"
 export type { GateEvent } from "./events.js"
 export type { Gate, Health } from "./gate.js"
 export { createGate } from "./gate.js"

@@ -1,42 +1,28 @@
-import type { GateError, GateErrorCode } from "./errors.js"
-import { isGateError } from "./errors.js"
+import { codeAnswers } from "./error-codes.js"
+import { type GateError, isGateError } from "./errors.js"
 
-/** The HTTP answer to an error of ours; `body` is sent as JSON. */
+/** The HTTP answer to an error of ours; `body` is sent as JSON, and `headers` say so. */
 export interface Refusal {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Readonly<Record<string, unknown>>
 }
 
-// Constant sentences: nothing of a token or of a request may reach an answer (RFC 6750 §3 allows %x20-21 / %x23-5B /
-// %x5D-7E only, so no quotes either).
-const descriptions: Readonly<Record<GateErrorCode, string>> = {
-  config_invalid: "The application has set up its authentication wrongly.",
-  closed: "The application is shutting down.",
-  credentials_missing: "This resource needs an access token.",
-  invalid_request: "The request is malformed.",
-  invalid_token: "The access token is not valid here.",
-  insufficient_scope: "The access token is valid but does not allow this.",
-  invalid_credentials: "The credentials are not valid.",
-  account_disabled: "The account is disabled.",
-  account_setup_required: "The account needs to be completed before it can log in.",
-  session_ended: "The session has ended; log in again.",
-  user_exists: "An account with this username or e-mail exists already.",
-  account_rejected: "The account or its password does not meet the rules.",
-  keycloak_unavailable: "The login service cannot be reached; try again later.",
-  keycloak_refused_us: "The login service does not accept this application.",
-  store_unavailable: "The application's own data cannot be reached; try again later.",
-}
+/** Of every answer with a body: about a person, or with tokens in it (RFC 6749 §5.1). */
+export const jsonNotStored = {
+  "Cache-Control": "no-store",
+  "Content-Type": "application/json; charset=utf-8",
+} as const
 
-/** The one HTTP table: the answer to an error of ours, or `null` for an error that is not ours. */
+/** The answer to an error of ours, or `null` for an error that is not ours. */
 export function refusalFor(error: unknown): Refusal | null {
   if (!isGateError(error)) return null
   const { code, status, headers, fields, field, required } = error
-  const body: Record<string, unknown> = { error: code, error_description: descriptions[code] }
+  const body: Record<string, unknown> = { error: code, error_description: codeAnswers[code].says }
   if (fields !== undefined && status < 500) body.fields = fields
   if (field !== undefined) body.field = field
   if (required !== undefined) body.required = required
-  return { status, headers: { ...headers, "Cache-Control": "no-store" }, body }
+  return { status, headers: { ...headers, ...jsonNotStored }, body }
 }
 
 /** Adds the challenge of RFC 6750 §3 to an error met while reading a bearer token; other errors stay as they are. */
@@ -51,12 +37,17 @@ export function withChallenge(error: unknown, realm: string): unknown {
   return error
 }
 
-function challengeFor(error: GateError, realm: string): string | null {
-  const { code, required } = error
+function challengeFor({ code, required }: GateError, realm: string): string | null {
+  const { challenge, says } = codeAnswers[code]
+  if (challenge === null) return null
   // A realm name may hold quotes and umlauts, which a header may not.
   const scheme = `Bearer realm="${encodeURIComponent(realm)}"`
-  if (code === "credentials_missing") return scheme // §3.1: no error code when no credentials were presented
-  if (code !== "invalid_request" && code !== "invalid_token" && code !== "insufficient_scope") return null
-  const scope = required?.scopes === undefined ? "" : `, scope="${required.scopes.join(" ")}"`
-  return `${scheme}, error="${code}", error_description="${descriptions[code]}"${scope}`
+  if (challenge === "realm") return scheme
+  const scopes = required?.scopes?.filter(isScopeToken) ?? []
+  return `${scheme}, error="${code}", error_description="${says}"${scopes.length > 0 ? `, scope="${scopes.join(" ")}"` : ""}`
+}
+
+// RFC 6749 §3.3 scope-token: it goes into a challenge as it is.
+export function isScopeToken(scope: string): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)
 }

@@ -44,7 +44,15 @@ const floors = {
 } as const satisfies Readonly<Record<string, readonly string[]>>
 type Floor = keyof typeof floors
 
-const base = ["errors.ts", "events.ts", "fields.ts", "foreign-text.ts", "option-reader.ts", "refusal.ts"]
+const base = [
+  "error-codes.ts",
+  "errors.ts",
+  "events.ts",
+  "fields.ts",
+  "foreign-text.ts",
+  "option-reader.ts",
+  "refusal.ts",
+]
 const gate = ["gate.ts", "gate-internals.ts", "index.ts", "sync-users.ts"]
 
 function floorOf(file: string): Floor {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { GateError, type GateErrorCode, isGateError } from "../src/errors.js"
+import type { GateErrorCode } from "../src/error-codes.js"
+import { GateError, isGateError } from "../src/errors.js"
 import { refusalFor, withChallenge } from "../src/refusal.js"
 
 const table: [GateErrorCode, number, string | null][] = [
@@ -99,10 +100,14 @@ describe("what a caller is told", () => {
     ["account_rejected", "The account or its password does not meet the rules."],
     ["keycloak_unavailable", "The login service cannot be reached; try again later."],
     ["keycloak_refused_us", "The login service does not accept this application."],
+    ["store_unavailable", "The application's own data cannot be reached; try again later."],
   ])("of %s is this sentence and nothing else, not to be stored", (code, error_description) => {
     const refusal = refusalFor(new GateError(code, "for the log"))
     expect(refusal?.body).toEqual({ error: code, error_description })
-    expect(refusal?.headers).toEqual({ "Cache-Control": "no-store" })
+    expect(refusal?.headers).toEqual({
+      "Cache-Control": "no-store",
+      "Content-Type": "application/json; charset=utf-8",
+    })
   })
 
   it("holds the fields of a bad request, never those of a wrong option", () => {

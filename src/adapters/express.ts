@@ -153,6 +153,5 @@ function handler(answer: AnswerRequest<Request>): Middleware {
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
   response.statusCode = status
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-  if (body !== undefined) response.setHeader("Content-Type", "application/json; charset=utf-8")
   response.end(body === undefined ? undefined : JSON.stringify(body))
 }

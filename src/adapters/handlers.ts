@@ -7,6 +7,7 @@ import { isAttributeName } from "../fields.js"
 import type { Gate } from "../gate.js"
 import { gateInternals } from "../gate-internals.js"
 import type { PasswordCredentials, Session } from "../login/login-with-password.js"
+import { jsonNotStored } from "../refusal.js"
 import { type AdapterOptions, answerOf, type Carrier, createMount, type Mount, readOwnSubject, wrong } from "./guard.js"
 
 /** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
@@ -41,8 +42,7 @@ export type AnswerRequest<Request> = (body: unknown, request: Request, headers?:
 /** The same, for an answer that needs nothing else of the framework's request. */
 export type AnswerBody = (body: unknown, request?: unknown, headers?: IncomingHttpHeaders) => Promise<Answer>
 
-// RFC 6749 §5.1: answers with tokens are not to be stored; those about a person better not either.
-const noStore = { "Cache-Control": "no-store" }
+const noContent: Answer = { status: 204, headers: { "Cache-Control": "no-store" }, body: undefined }
 const nameFields = ["username", "email", "firstName", "lastName", "password"]
 
 export function registerAnswer<Request>(
@@ -58,7 +58,7 @@ export function registerAnswer<Request>(
     // Not yet a registration: registerUser checks every field, as it does for any caller.
     const registration = { ...pick(body, nameFields), attributes } as unknown as Registration
     const { subject, username, email } = await gate.registerUser(registration, await readExtra?.(request))
-    return { status: 201, headers: noStore, body: { subject, username, email } }
+    return { status: 201, headers: jsonNotStored, body: { subject, username, email } }
   })
 }
 
@@ -78,7 +78,7 @@ export function refreshAnswer(gate: Gate<unknown>, options: AdapterOptions): Ans
 export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
   return answering(createMount(gate, options), "logoutHandler", async body => {
     await gate.logout(refreshTokenIn(body))
-    return { status: 204, headers: {}, body: undefined }
+    return noContent
   })
 }
 
@@ -92,7 +92,7 @@ export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetH
   }
   return answering(mount, "passwordResetHandler", async body => {
     await gate.sendPasswordReset(pick(body, ["email"]).email as string, { redirectUri, lifespanSeconds })
-    return { status: 202, headers: noStore, body: { accepted: true } }
+    return { status: 202, headers: jsonNotStored, body: { accepted: true } }
   })
 }
 
@@ -102,7 +102,7 @@ export function changePasswordAnswer(gate: Gate<unknown>, options: AdapterOption
     const change = pick(body, ["currentPassword", "newPassword", "otp", ...(subject === null ? ["username"] : [])])
     const whose = subject === null ? {} : { subject }
     await gate.changePassword({ ...change, ...whose } as unknown as PasswordChange)
-    return { status: 204, headers: noStore, body: undefined }
+    return noContent
   })
 }
 
@@ -155,7 +155,7 @@ function sessionAnswer(session: Session): Answer {
     scope: session.scope,
     ...(session.idToken !== undefined && { id_token: session.idToken }),
   }
-  return { status: 200, headers: noStore, body }
+  return { status: 200, headers: jsonNotStored, body }
 }
 
 // A name of the registration itself would let a request fill the field twice.

@@ -37,9 +37,9 @@ function notReady(all: readonly GateError[]): GateError {
   const [first = "", ...others] = findings.map(finding => finding.message)
   const message =
     others.length === 0 ? first : [first, ...others].map((text, index) => `${index + 1}. ${text}`).join("\n")
-  const retryAfter = findings.map(finding => finding.headers["Retry-After"]).find(value => value !== undefined)
+  const retryAfterSeconds = findings.map(finding => finding.retryAfterSeconds).find(seconds => seconds !== null)
   return new GateError(code ?? "keycloak_refused_us", message, {
     cause: new AggregateError(findings, "what ready() found"),
-    retryAfterSeconds: retryAfter === undefined ? undefined : Number(retryAfter),
+    retryAfterSeconds,
   })
 }

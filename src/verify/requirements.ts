@@ -1,6 +1,7 @@
 import type { RequiredAccess } from "../errors.js"
 import { GateError } from "../errors.js"
 import { inQuotes, printable } from "../foreign-text.js"
+import { isScopeToken } from "../refusal.js"
 import type { Principal } from "./principal.js"
 
 /**
@@ -33,8 +34,6 @@ export interface Guard {
 }
 
 const names = ["realmRoles", "clientRoles", "scopes", "groups", "any", "kind"]
-// RFC 6749 §3.3 scope-token: it goes into a challenge header as it is.
-const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /**
  * Checks requirements once, when the guard is made, so that no typing error opens a route.
@@ -53,7 +52,7 @@ export function parseRequirements(requirements: unknown): Guard {
   const clientRoles = rolesByClient(given.clientRoles)
   const scopes = listOf(given.scopes, "scopes")
   const groups = listOf(given.groups, "groups")
-  const badScope = scopes.find(scope => !scopeToken.test(scope))
+  const badScope = scopes.find(scope => !isScopeToken(scope))
   if (badScope !== undefined) throw wrong("a scope has no blanks, quotes or backslashes (RFC 6749 §3.3)")
   const any = given.any ?? false
   if (typeof any !== "boolean") throw wrong(`\`any\` is true or false, got ${kindOf(any)}`)

@@ -53,7 +53,9 @@ const esmImports = `
   import express from "express"
   import fastify from "fastify"
   import Koa from "koa"
-  import { createGate, isGateError, memoryUserStore, optionsFromEnv, type Principal, type UserStore } from "keycloak-gate"
+  import {
+    createGate, GateError, type GateErrorDetails, isGateError, memoryUserStore, optionsFromEnv, type Principal, type UserStore,
+  } from "keycloak-gate"
   import * as onExpress from "keycloak-gate/express"
   import * as onFastify from "keycloak-gate/fastify"
   import * as onKoa from "keycloak-gate/koa"
@@ -69,8 +71,8 @@ const commonJsImports = `
   import onFastify = require("keycloak-gate/fastify")
   import onKoa = require("keycloak-gate/koa")
   import testing = require("keycloak-gate/testing")
-  import type { UserStore, Principal } from "keycloak-gate"
-  const { createGate, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
+  import type { GateErrorDetails, UserStore, Principal } from "keycloak-gate"
+  const { createGate, GateError, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
   const { startTestRealm, userStoreContract } = testing
 `
 const rest = `
@@ -81,6 +83,12 @@ const rest = `
       if (isGateError(error) && error.code === "invalid_token") return null
       throw error
     }
+  }
+  export function refusal(details: GateErrorDetails) {
+    return new GateError("insufficient_scope", "not theirs", details)
+  }
+  export function secondsToWait(error: unknown): number | null {
+    return error instanceof GateError ? error.retryAfterSeconds : null
   }
   export async function tested(): Promise<string> {
     const realm = await startTestRealm({ realm: { realm: "shop", enabled: true }, clientId: undefined })
@@ -152,10 +160,27 @@ describe("the packed package", () => {
       "row.cts": `import type {} from "keycloak-gate/express"\n${register}`,
       "gate.cts": `${commonJsImports} import type { Row } from "./row.cjs"\n${store} ${rest}`,
       "routes.mts": `${esmImports} import { gate } from "./gate.cjs"\n${routes}`,
+      "errors.mts": `import { GateError } from "keycloak-gate"
+        import { refusal } from "./gate.cjs"
+        export const error: GateError = refusal({ retryAfterSeconds: 7 })
+        export const back: ReturnType<typeof refusal> = new GateError("closed", "x")`,
       "other.mts": `import type { Row } from "./row.cjs"\n${esmImports} ${store} ${rest} ${routes}`,
       "other.cts": `${commonJsImports} import { gate } from "./gate.cjs"\n${routes}`,
     }
     expect(await compile("mixed", "module", files)).toBe("")
+  })
+
+  it("knows by instanceof what its other build threw, either way round", async () => {
+    const program = `
+      import { createRequire } from "node:module"
+      import { GateError as Esm } from "keycloak-gate"
+      const { GateError: CommonJs } = createRequire(import.meta.url)("keycloak-gate")
+      const [own, theirs] = [new Esm("closed", "x"), new CommonJs("closed", "x")]
+      console.log(Esm === CommonJs, theirs instanceof Esm, own instanceof CommonJs, new Error("x") instanceof Esm)
+    `
+    await writeFile(join(folder, "both-builds.mjs"), program)
+    const { stdout } = await run(process.execPath, [join(folder, "both-builds.mjs")])
+    expect(stdout.trim()).toBe("false true true false")
   })
 
   it("refuses a gate of another row type wherever it is mounted", { timeout: 60_000 }, async () => {

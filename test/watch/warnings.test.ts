@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from "vitest"
-import { GateError, type GateErrorCode, invalidToken, warnable } from "../../src/errors.js"
+import type { GateErrorCode } from "../../src/error-codes.js"
+import { GateError, invalidToken, warnable } from "../../src/errors.js"
 import type { GateEvent } from "../../src/events.js"
 import { warn } from "../../src/watch/warnings.js"
 

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest"
-import { GateError } from "../src/errors.js"
-import { gateInternals, recallBy } from "../src/gate-internals.js"
-import { createGate, type Gate, type GateEvent } from "../src/index.js"
-import { openShop } from "./support/shop.ts"
+import { GateError } from "../../src/errors.js"
+import { gateInternals, recallBy } from "../../src/gate-internals.js"
+import { createGate, type Gate, type GateEvent } from "../../src/index.js"
+import { openShop } from "../support/shop.ts"
 
 const open: Gate<null>[] = []
 const events: GateEvent[] = []
