@@ -22,7 +22,6 @@ export type {
   GateOptions,
   SignatureAlgorithm,
   Verification,
-  VerificationMode,
 } from "./options/gate-options.js"
 export type { EnvOptions } from "./options/options-from-env.js"
 export { optionsFromEnv } from "./options/options-from-env.js"
@@ -38,4 +37,5 @@ export type { SubjectRange, UserIdentity, UserProfile, UserStore } from "./users
 export type { Claims, JsonValue } from "./verify/claims.js"
 export type { Principal, ServicePrincipal, UserPrincipal } from "./verify/principal.js"
 export type { Requirements } from "./verify/requirements.js"
+export type { VerificationMode } from "./verify/verification.js"
 export type { Authorization, VerifyBearer } from "./verify/verify-bearer.js"

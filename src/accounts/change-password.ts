@@ -1,13 +1,9 @@
 import { GateError, isGateError } from "../errors.js"
 import { type FieldRule, invalidFields, readFields, readFlags } from "../fields.js"
-import type { Deadline } from "../keycloak/deadline.js"
-import type { Session } from "../keycloak/session.js"
-import type { PasswordCredentials } from "../login/login-with-password.js"
+import { type Session, subjectOf } from "../keycloak/session.js"
 import { readSubject } from "../users/subject.js"
+import type { AccountVerb } from "./account-context.js"
 import { givePassword } from "./give-password.js"
-import type { AccountLife } from "./keycloak/account.js"
-import type { SessionEnding } from "./session-ending.js"
-import type { UnclearChanges } from "./unclear-changes.js"
 
 /** What a person sends to change the own password, and whose it is. */
 export interface PasswordChange {
@@ -48,77 +44,64 @@ export interface PasswordChange {
  */
 export type ChangePassword = (change: PasswordChange) => Promise<void>
 
-export interface ChangePasswordParts {
-  readonly deadline: Deadline
-  readonly login: (credentials: PasswordCredentials) => Promise<Session>
-  /** Whose session it is. */
-  readonly subjectOf: (session: Session) => string
-  readonly endSession: (refreshToken: string) => Promise<void>
-  readonly sessions: SessionEnding
-  readonly life: Pick<AccountLife, "readAccount" | "setPassword">
-  readonly unclear: UnclearChanges
-}
-
-export function createChangePassword(parts: ChangePasswordParts): ChangePassword {
-  const { deadline, life, sessions, unclear } = parts
+export const changePassword: AccountVerb<ChangePassword> = async ({ begin, login, unclear }, change) => {
+  const { deadline, accounts, sessions } = begin("anonymous")
 
   async function usernameOf(subject: string): Promise<string> {
-    const account = await life.readAccount(subject)
+    const account = await accounts.readAccount(subject)
     if (account === null) throw notProven()
     return account.username
   }
 
-  return async change => {
-    const { subject, currentPassword, newPassword, otp, endSessions, ...read } = readChange(change)
-    const username = subject === undefined ? read.username : await usernameOf(subject)
-    const wanted = { username, newPassword }
-    // Proofs are logins, whose sessions nobody holds.
-    const proofs: Session[] = []
-    let areEnded = false
+  const { subject, currentPassword, newPassword, otp, endSessions, ...read } = readChange(change)
+  const username = subject === undefined ? read.username : await usernameOf(subject)
+  const wanted = { username, newPassword }
+  // Proofs are logins, whose sessions nobody holds.
+  const proofs: Session[] = []
+  let areEnded = false
 
-    /** The account whose password this is. */
-    async function prove(password: string): Promise<string> {
-      deadline.assertTime()
-      const session = await parts.login({ username, password, otp, scope: "openid" })
-      proofs.push(session)
-      const id = parts.subjectOf(session)
-      if (subject !== undefined && subject !== id) throw notProven()
-      return id
-    }
+  /** The account whose password this is. */
+  async function prove(password: string): Promise<string> {
+    deadline.assertTime()
+    const session = await login.loginWithPassword({ username, password, otp, scope: "openid" })
+    proofs.push(session)
+    const id = subjectOf(session)
+    if (subject !== undefined && subject !== id) throw notProven()
+    return id
+  }
 
-    /** Resolves once the new password is in force. */
-    async function setPassword(id: string): Promise<void> {
-      const password = { value: newPassword, temporary: false }
-      const outcome = await givePassword(life.setPassword, deadline, id, password).catch((error: unknown) => {
-        throw underNewName(error)
-      })
-      if (outcome === "set") return
-      if (outcome === "unknown account") throw notProven()
-      // A one-time code is good for one login, and a login with the current password tells nothing about another one.
-      const canTell = otp === undefined && newPassword !== currentPassword
-      if (canTell && (await prove(newPassword).then(() => true, isNoProof))) return
-      unclear.note(wanted)
-      if (endSessions) sessions.endLater(id, outcome.unclear)
-      throw perhapsChanged(outcome.unclear)
-    }
+  /** Resolves once the new password is in force. */
+  async function setPassword(id: string): Promise<void> {
+    const password = { value: newPassword, temporary: false }
+    const outcome = await givePassword(accounts.setPassword, deadline, id, password).catch((error: unknown) => {
+      throw underNewName(error)
+    })
+    if (outcome === "set") return
+    if (outcome === "unknown account") throw notProven()
+    // A one-time code is good for one login, and a login with the current password tells nothing about another one.
+    const canTell = otp === undefined && newPassword !== currentPassword
+    if (canTell && (await prove(newPassword).then(() => true, isNoProof))) return
+    unclear.note(wanted)
+    if (endSessions) sessions.endLater(id, outcome.unclear)
+    throw perhapsChanged(outcome.unclear)
+  }
 
-    try {
-      let isSet = false
-      const id = await prove(currentPassword).catch((error: unknown) => {
-        if (!isRefused(error) || !unclear.has(wanted)) throw error
-        isSet = true
-        return prove(newPassword)
-      })
-      if (!isSet) await setPassword(id)
-      unclear.settle(wanted)
-      areEnded = endSessions
-      if (endSessions) await sessions.endInTheEnd(id)
-    } finally {
-      // What can't be ended in time dies by itself, after Keycloak's idle time.
-      if (!areEnded) {
-        const ended = proofs.map(({ refreshToken }) => parts.endSession(refreshToken))
-        await deadline.within(Promise.allSettled(ended)).catch(isNoProof)
-      }
+  try {
+    let isSet = false
+    const id = await prove(currentPassword).catch((error: unknown) => {
+      if (!isRefused(error) || !unclear.has(wanted)) throw error
+      isSet = true
+      return prove(newPassword)
+    })
+    if (!isSet) await setPassword(id)
+    unclear.settle(wanted)
+    areEnded = endSessions
+    if (endSessions) await sessions.endInTheEnd(id)
+  } finally {
+    // What can't be ended in time dies by itself, after Keycloak's idle time.
+    if (!areEnded) {
+      const ended = proofs.map(({ refreshToken }) => login.logout(refreshToken))
+      await deadline.within(Promise.allSettled(ended)).catch(isNoProof)
     }
   }
 }

@@ -1,7 +1,7 @@
 import { isGateError } from "../errors.js"
 import { readSubject } from "../users/subject.js"
-import type { UserIdentity } from "../users/user-store.js"
-import type { ChangeAccount } from "./change-account.js"
+import type { AccountVerb } from "./account-context.js"
+import { tryAgain } from "./try-again.js"
 
 /**
  * Deletes an account and the application's row.
@@ -21,26 +21,18 @@ import type { ChangeAccount } from "./change-account.js"
  */
 export type DeleteAccount = (subject: string) => Promise<void>
 
-export interface DeleteParts {
-  readonly issuer: string
-  readonly changeAccount: ChangeAccount
-  readonly deleteAccount: (subject: string) => Promise<void>
-  readonly removeUser: (identity: UserIdentity) => Promise<void>
-}
-
-export function createDeleteAccount({ issuer, changeAccount, deleteAccount, removeUser }: DeleteParts): DeleteAccount {
-  return async subject => {
-    const id = readSubject(subject)
-    const account = await changeAccount(id, ({ enabled }) => (enabled ? { enabled: false } : {})).catch(
-      (error: unknown) => {
-        // Keycloak refuses to write an account whose attributes break the rules of today; it deletes it all the same.
-        if (isGateError(error) && error.code === "account_rejected") return undefined
-        throw error
-      },
-    )
-    await removeUser({ issuer, subject: id })
-    if (account === null) return
-    await deleteAccount(id)
-    await removeUser({ issuer, subject: id })
-  }
+export const deleteAccount: AccountVerb<DeleteAccount> = async ({ issuer, begin, removeUser }, given) => {
+  const subject = readSubject(given)
+  const disabled = begin("accounts").changeAccount(subject, ({ enabled }) => (enabled ? { enabled: false } : {}))
+  const account = await disabled.catch((error: unknown) => {
+    // Keycloak refuses to write an account whose attributes break the rules of today; it deletes it all the same.
+    if (isGateError(error) && error.code === "account_rejected") return undefined
+    throw error
+  })
+  await removeUser({ issuer, subject })
+  if (account === null) return
+  // The store's time counts for nobody: what comes after it has a limit of its own.
+  const { deadline, accounts } = begin("accounts")
+  await tryAgain(deadline, () => accounts.deleteAccount(subject))
+  await removeUser({ issuer, subject })
 }

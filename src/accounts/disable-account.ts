@@ -1,7 +1,7 @@
-import { GateError, isGateError } from "../errors.js"
-import { readSubject, unknownSubject } from "../users/subject.js"
-import type { ChangeAccount } from "./change-account.js"
-import type { SessionEnding } from "./session-ending.js"
+import { isGateError } from "../errors.js"
+import { readSubject } from "../users/subject.js"
+import type { AccountVerb } from "./account-context.js"
+import { setEnabled } from "./set-enabled.js"
 
 /**
  * Shuts an account and ends its sessions, offline ones too.
@@ -17,41 +17,14 @@ import type { SessionEnding } from "./session-ending.js"
  */
 export type DisableAccount = (subject: string) => Promise<void>
 
-/**
- * Opens an account that was disabled, by whoever it was. After `keycloak_unavailable` it may be open; calling again finishes it.
- *
- * @throws {GateError} as `disableAccount`
- */
-export type EnableAccount = (subject: string) => Promise<void>
-
-export interface DisableParts {
-  readonly changeAccount: ChangeAccount
-  readonly sessions: SessionEnding
-}
-
-export function createDisableAccount({ changeAccount, sessions }: DisableParts): DisableAccount {
-  return async subject => {
-    const id = readSubject(subject)
-    try {
-      await setEnabled(changeAccount, id, false)
-    } catch (error) {
-      if (isGateError(error) && error.code === "account_rejected") await sessions.end(id)
-      throw error
-    }
-    await sessions.end(id)
+export const disableAccount: AccountVerb<DisableAccount> = async ({ begin }, subject) => {
+  const id = readSubject(subject)
+  const { changeAccount, sessions } = begin("accounts")
+  try {
+    await setEnabled(changeAccount, id, false)
+  } catch (error) {
+    if (isGateError(error) && error.code === "account_rejected") await sessions.end(id)
+    throw error
   }
-}
-
-export function createEnableAccount(changeAccount: ChangeAccount): EnableAccount {
-  return async subject => setEnabled(changeAccount, readSubject(subject), true)
-}
-
-async function setEnabled(changeAccount: ChangeAccount, id: string, enabled: boolean): Promise<void> {
-  const account = await changeAccount(id, account => (account.enabled === enabled ? {} : { enabled }))
-  if (account === null) throw unknownSubject()
-  if (account.enabled === enabled) return
-  throw new GateError(
-    "keycloak_unavailable",
-    `Somebody else keeps ${enabled ? "disabling" : "enabling"} the account at the same time; try again.`,
-  )
+  await sessions.end(id)
 }

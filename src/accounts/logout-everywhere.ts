@@ -1,4 +1,5 @@
 import { readSubject } from "../users/subject.js"
+import type { AccountVerb } from "./account-context.js"
 
 /**
  * Ends every session of an account in Keycloak, in all applications and on all devices, offline sessions too.
@@ -14,6 +15,6 @@ import { readSubject } from "../users/subject.js"
  */
 export type LogoutEverywhere = (subject: string) => Promise<void>
 
-export function createLogoutEverywhere(endSessions: (subject: string) => Promise<void>): LogoutEverywhere {
-  return async subject => endSessions(readSubject(subject))
+export const logoutEverywhere: AccountVerb<LogoutEverywhere> = async ({ begin }, subject) => {
+  await begin("accounts").sessions.end(readSubject(subject))
 }

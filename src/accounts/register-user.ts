@@ -1,13 +1,8 @@
-import { GateError, isGateError } from "../errors.js"
-import type { Report } from "../events.js"
+import { isGateError } from "../errors.js"
 import { type FieldRule, invalidFields, readAttributeNames, readFields } from "../fields.js"
-import type { UserIdentity, UserProfile } from "../users/user-store.js"
-import type { CreateAccount } from "./create-account.js"
-import type { AccountLife } from "./keycloak/account.js"
-import type { AccountName, Accounts, RegistrationRules } from "./keycloak/registration.js"
-import type { RegistrationSettings } from "./registration-defaults.js"
-import { checkReserved, checkRules, isSomebodysEmail, notOwnEmail, type RulesCache } from "./registration-rules.js"
-import type { Missing, UnfinishedRegistration, UnfinishedRegistrations } from "./unfinished-registrations.js"
+import type { AccountContext } from "./account-context.js"
+import { createFinishing } from "./finish-registration.js"
+import { checkReserved, checkRules, isSomebodysEmail, notOwnEmail } from "./registration-rules.js"
 
 /** What a person sends to register. */
 export interface Registration {
@@ -59,147 +54,59 @@ export interface Registered<User> {
  */
 export type RegisterUser<User> = (registration: Registration, extra?: unknown) => Promise<Registered<User>>
 
-export interface RegisterParts<User> {
-  readonly issuer: string
-  readonly createAccount: CreateAccount
-  /** Whose places these take: those of the caller. */
-  readonly accounts: RegisteredAccounts
-  /** Those of work beside the requests. */
-  readonly accountsLater: RegisteredAccounts
-  readonly rules: RulesCache
-  readonly unfinished: UnfinishedRegistrations
-  readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
-  readonly removeUser: (identity: UserIdentity) => Promise<void>
-  /** What the application gives every new account. */
-  readonly defaults: RegistrationSettings
-  readonly report: Report
-}
+export async function registerUser<User>(
+  context: AccountContext<User>,
+  registration: Registration,
+  extra?: unknown,
+): Promise<Registered<User | null>> {
+  const given = context.registration
+  const { finish, missing, sendMail } = createFinishing(context)
+  const person = readRegistration(registration)
+  checkReserved(person.username)
+  if (!given.allowEmailLikeUsernames && isSomebodysEmail(person.username ?? "", person.email)) throw notOwnEmail()
+  const attributes = { ...person.attributes, ...given.attributes }
+  const rules = await context.rules.get()
+  const username = person.username ?? (rules.emailAsUsername ? person.email : null)
+  if (username === null) throw invalidFields([{ field: "username", rule: "required", params: [] }])
+  checkRules({ ...person, attributes }, rules)
 
-type Left = Omit<UnfinishedRegistration, "subject">
-type RegisteredAccounts = Pick<Accounts, "assignRealmRoles" | "deleteAccount"> &
-  Pick<AccountLife, "sendEmailVerification">
-
-export function createRegisterUser<User>(parts: RegisterParts<User>): RegisterUser<User> {
-  const { createAccount, accounts, accountsLater, unfinished, defaults, report } = parts
-  const { realmRoles } = defaults
-  const givesRoles = realmRoles.length > 0
-  const sendsMail = defaults.onboarding === "verify-email"
-
-  /** Roles and the row; if either fails, the account and whatever the store has begun go again. */
-  async function finish(profile: UserProfile, extra: unknown, name: AccountName): Promise<User> {
-    let hasRoles = !givesRoles
-    try {
-      if (givesRoles) await accounts.assignRealmRoles(profile.subject, realmRoles)
-      hasRoles = true
-      return await parts.saveRegistered(profile, extra)
-    } catch (error) {
-      const stamps = [profile.asOf.getTime()]
-      await undo(profile, error, { name, stamps, missing: missing(profile, extra, hasRoles) })
-      throw error
-    }
+  const { email, firstName, lastName, password } = person
+  const { groups, emailVerified, requiredActions } = given
+  const name = rules.emailAsUsername ? { email: email.toLowerCase() } : { username: username.toLowerCase() }
+  const account = {
+    username,
+    email,
+    firstName,
+    lastName,
+    password,
+    groups,
+    emailVerified,
+    requiredActions,
+    attributes,
+  }
+  // Keycloak's own folding; reading the account back would cost a third of the throughput.
+  const names = { username: username.toLowerCase(), email: email.toLowerCase() }
+  const profile = { issuer: context.issuer, ...names, emailVerified, firstName, lastName }
+  const created = await context.createAccount(account, name).catch((error: unknown) => {
+    // The realm may have changed its rules since they were read.
+    if (isGateError(error) && error.code === "account_rejected") context.rules.forget()
+    throw error
+  })
+  if ("lost" in created) {
+    const { lost, stamps } = created
+    context.unfinished.add({ name, subject: null, stamps, missing: missing(profile, extra) }, lost)
+    throw lost
   }
 
-  /** @throws what failed first along with what failed now; an account that is left is finished later */
-  async function undo({ issuer, subject }: UserIdentity, error: unknown, left: Left): Promise<void> {
-    const causes = (undoError: unknown) => ({
-      cause: new AggregateError([error, undoError], "what failed, and what failed while undoing it"),
-    })
-    try {
-      // Deleting twice is deleting once, so a lost answer costs a second request and no more.
-      await accounts.deleteAccount(subject).catch(() => accounts.deleteAccount(subject))
-    } catch (undoError) {
-      const both = new GateError(
-        isGateError(undoError) ? undoError.code : "keycloak_unavailable",
-        `Registering failed, and so did undoing it: account ${subject} may be left. It can log in. What it lacks is added ` +
-          "when Keycloak answers again.",
-        causes(undoError),
-      )
-      unfinished.add({ ...left, subject }, both)
-      throw both
-    }
-    await parts.removeUser({ issuer, subject }).catch((undoError: unknown) => {
-      // The store's fault twice over, and so the application's own error.
-      throw new Error(
-        `Registering failed and its account was removed again, but removing the row failed too: a row of ${subject} may be left, which nobody can reach.`,
-        causes(undoError),
-      )
-    })
-  }
-
-  /** What the account of a registration that failed is to get later, in the order of a registration. */
-  function missing(person: Omit<UserProfile, "subject" | "asOf">, extra: unknown, hasRoles: boolean): Missing[] {
-    const roles: Missing = { what: "realm roles", make: ({ id }) => accountsLater.assignRealmRoles(id, realmRoles) }
-    const row: Missing = {
-      what: "row",
-      make: ({ id, createdTimestamp }) =>
-        parts.saveRegistered({ ...person, subject: id, asOf: new Date(createdTimestamp) }, extra),
-    }
-    const mail: Missing = {
-      what: "verification mail",
-      make: async ({ id, emailVerified }) => emailVerified || accountsLater.sendEmailVerification(id, {}),
-    }
-    return [...(hasRoles ? [] : [roles]), row, ...(sendsMail ? [mail] : [])]
-  }
-
-  /** Keycloak's mail with the link. The account and its row stand, whatever becomes of it. */
-  async function sendMail(subject: string): Promise<readonly string[]> {
-    if (!sendsMail) return []
-    try {
-      const outcome = await accounts.sendEmailVerification(subject, {})
-      return outcome === "sent" ? ["VERIFY_EMAIL"] : ["VERIFY_EMAIL", "SEND_VERIFY_EMAIL"]
-    } catch (error) {
-      if (isGateError(error)) report({ type: "refusal", error })
-      return ["VERIFY_EMAIL", "SEND_VERIFY_EMAIL"]
-    }
-  }
-
-  return async (registration, extra) => {
-    const person = readRegistration(registration)
-    checkReserved(person.username)
-    if (!defaults.allowEmailLikeUsernames && isSomebodysEmail(person.username ?? "", person.email)) throw notOwnEmail()
-    const attributes = { ...person.attributes, ...defaults.attributes }
-    const rules = await parts.rules.get()
-    const username = person.username ?? (rules.emailAsUsername ? person.email : null)
-    if (username === null) throw invalidFields([{ field: "username", rule: "required", params: [] }])
-    checkRules({ ...person, attributes }, rules)
-
-    const { email, firstName, lastName, password } = person
-    const { groups, emailVerified, requiredActions } = defaults
-    const name = rules.emailAsUsername ? { email: email.toLowerCase() } : { username: username.toLowerCase() }
-    const account = {
-      username,
-      email,
-      firstName,
-      lastName,
-      password,
-      groups,
-      emailVerified,
-      requiredActions,
-      attributes,
-    }
-    // Keycloak's own folding; reading the account back would cost a third of the throughput.
-    const names = { username: username.toLowerCase(), email: email.toLowerCase() }
-    const profile = { issuer: parts.issuer, ...names, emailVerified, firstName, lastName }
-    const created = await createAccount(account, name).catch((error: unknown) => {
-      // The realm may have changed its rules since they were read.
-      if (isGateError(error) && error.code === "account_rejected") parts.rules.forget()
-      throw error
-    })
-    if ("lost" in created) {
-      const { lost, stamps } = created
-      unfinished.add({ name, subject: null, stamps, missing: missing(profile, extra, !givesRoles) }, lost)
-      throw lost
-    }
-
-    const { id: subject, createdTimestamp } = created
-    const user = await finish({ ...profile, subject, asOf: new Date(createdTimestamp) }, extra, name)
-    const pending = [...requiredActions, ...rules.requiredActions, ...verification(rules), ...(await sendMail(subject))]
-    return Object.freeze({ subject, ...names, user, pending: Object.freeze([...new Set(pending)]) })
-  }
-
-  function verification({ verifyEmail }: RegistrationRules): readonly string[] {
-    return verifyEmail && !defaults.emailVerified ? ["VERIFY_EMAIL"] : []
-  }
+  const { id: subject, createdTimestamp } = created
+  const user = await finish({ ...profile, subject, asOf: new Date(createdTimestamp) }, extra, name)
+  const pending = [
+    ...requiredActions,
+    ...rules.requiredActions,
+    ...(rules.verifyEmail && !emailVerified ? ["VERIFY_EMAIL"] : []),
+    ...(await sendMail(subject)),
+  ]
+  return Object.freeze({ subject, ...names, user, pending: Object.freeze([...new Set(pending)]) })
 }
 
 const textRules = {

@@ -1,6 +1,6 @@
 import { invalidFields } from "../fields.js"
 import { readSubject, unknownSubject } from "../users/subject.js"
-import type { AccountLife } from "./keycloak/account.js"
+import type { AccountVerb } from "./account-context.js"
 import { type MailOptions, readMailOptions } from "./mail-options.js"
 
 /**
@@ -17,12 +17,10 @@ import { type MailOptions, readMailOptions } from "./mail-options.js"
  */
 export type SendEmailVerification = (subject: string, options?: Pick<MailOptions, "redirectUri">) => Promise<void>
 
-export function createSendEmailVerification(send: AccountLife["sendEmailVerification"]): SendEmailVerification {
-  return async (subject, options = {}) => {
-    const id = readSubject(subject)
-    const { redirectUri } = readMailOptions(options)
-    const outcome = await send(id, { redirectUri })
-    if (outcome === "unknown") throw unknownSubject()
-    if (outcome !== "sent") throw invalidFields([{ field: "subject", rule: outcome, params: [] }])
-  }
+export const sendEmailVerification: AccountVerb<SendEmailVerification> = async ({ begin }, subject, options = {}) => {
+  const id = readSubject(subject)
+  const { redirectUri } = readMailOptions(options)
+  const outcome = await begin("accounts").accounts.sendEmailVerification(id, { redirectUri })
+  if (outcome === "unknown") throw unknownSubject()
+  if (outcome !== "sent") throw invalidFields([{ field: "subject", rule: outcome, params: [] }])
 }

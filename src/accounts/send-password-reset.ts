@@ -1,7 +1,6 @@
 import { GateError, isGateError } from "../errors.js"
-import type { Report } from "../events.js"
 import { invalidFields, readFields } from "../fields.js"
-import type { AccountLife } from "./keycloak/account.js"
+import type { AccountContext, AccountVerb } from "./account-context.js"
 import { type MailOptions, readMailOptions } from "./mail-options.js"
 
 /**
@@ -18,43 +17,34 @@ import { type MailOptions, readMailOptions } from "./mail-options.js"
  */
 export type SendPasswordReset = (email: string, options?: MailOptions) => Promise<void>
 
-export interface PasswordResetParts {
-  readonly life: Pick<AccountLife, "findByEmail" | "sendPasswordReset">
-  readonly report: Report
-  /** Milliseconds of a clock that is never set back. */
-  readonly elapsed: () => number
-  readonly pause: (ms: number) => Promise<void>
-}
-
 // A look-up takes 10 to 50 ms and a little longer where it finds somebody; the answer waits for the next full step.
 const answerStepMs = 250
 
-export function createSendPasswordReset({ life, report, elapsed, pause }: PasswordResetParts): SendPasswordReset {
-  const sending = new Set<string>()
+export const sendPasswordReset: AccountVerb<SendPasswordReset> = async (context, email, options = {}) => {
+  const { begin, elapsed, pause } = context
+  const { values, problems } = readFields({ email }, { email: { maxLength: 255 } })
+  if (problems.length > 0) throw invalidFields(problems)
+  const mail = readMailOptions(options)
+  const startedAt = elapsed()
+  const found = await begin("anonymous").accounts.findByEmail(values.email ?? "")
+  // Not awaited: `send` never rejects, and its time would tell.
+  for (const { id, enabled } of found) if (enabled) void send(context, id, mail)
+  await pause(answerStepMs - ((elapsed() - startedAt) % answerStepMs))
+}
 
-  async function send(id: string, options: MailOptions): Promise<void> {
-    if (sending.has(id)) return
-    sending.add(id)
-    try {
-      await life.sendPasswordReset(id, options)
-    } catch (error) {
-      const isOurs = isGateError(error)
-      if (isOurs && error.code === "closed") return
-      const unexpected = () => new GateError("keycloak_unavailable", "A mail could not be sent.", { cause: error })
-      report({ type: "mail_not_sent", error: isOurs ? error : unexpected() })
-    } finally {
-      sending.delete(id)
-    }
-  }
-
-  return async (email, options = {}) => {
-    const { values, problems } = readFields({ email }, { email: { maxLength: 255 } })
-    if (problems.length > 0) throw invalidFields(problems)
-    const mail = readMailOptions(options)
-    const startedAt = elapsed()
-    const accounts = await life.findByEmail(values.email ?? "")
-    // Not awaited: `send` never rejects, and its time would tell.
-    for (const { id, enabled } of accounts) if (enabled) void send(id, mail)
-    await pause(answerStepMs - ((elapsed() - startedAt) % answerStepMs))
+async function send(context: AccountContext<unknown>, id: string, mail: MailOptions): Promise<void> {
+  const { begin, resetMails, report } = context
+  if (resetMails.has(id)) return
+  resetMails.add(id)
+  try {
+    // It goes out after the call, with a limit of its own.
+    await begin("anonymous").accounts.sendPasswordReset(id, mail)
+  } catch (error) {
+    const isOurs = isGateError(error)
+    if (isOurs && error.code === "closed") return
+    const unexpected = () => new GateError("keycloak_unavailable", "A mail could not be sent.", { cause: error })
+    report({ type: "mail_not_sent", error: isOurs ? error : unexpected() })
+  } finally {
+    resetMails.delete(id)
   }
 }

@@ -1,9 +1,7 @@
 import { invalidFields, readFields, readFlags } from "../fields.js"
-import type { Deadline } from "../keycloak/deadline.js"
 import { readSubject, unknownSubject } from "../users/subject.js"
+import type { AccountVerb } from "./account-context.js"
 import { givePassword } from "./give-password.js"
-import type { AccountLife } from "./keycloak/account.js"
-import type { SessionEnding } from "./session-ending.js"
 
 export interface SetPasswordOptions {
   /** Keycloak asks for another password before the next login, and `loginWithPassword` refuses this one; default false. */
@@ -30,25 +28,18 @@ export interface SetPasswordOptions {
  */
 export type SetPassword = (subject: string, password: string, options?: SetPasswordOptions) => Promise<void>
 
-export interface SetPasswordParts {
-  readonly deadline: Deadline
-  readonly life: Pick<AccountLife, "setPassword">
-  readonly sessions: SessionEnding
-}
-
-export function createSetPassword({ deadline, life, sessions }: SetPasswordParts): SetPassword {
-  return async (subject, password, options = {}) => {
-    const id = readSubject(subject)
-    const { values, problems } = readFields({ password }, { password: { maxLength: 256, blank: true } })
-    const flags = readFlags(options, ["temporary", "endSessions"])
-    if (problems.length + flags.length > 0) throw invalidFields([...problems, ...flags])
-    const { temporary = false, endSessions = true } = options
-    const outcome = await givePassword(life.setPassword, deadline, id, { value: values.password ?? "", temporary })
-    if (outcome === "unknown account") throw unknownSubject()
-    if (outcome !== "set") {
-      if (endSessions) sessions.endLater(id, outcome.unclear)
-      throw outcome.unclear
-    }
-    if (endSessions) await sessions.end(id)
+export const setPassword: AccountVerb<SetPassword> = async ({ begin }, subject, password, options = {}) => {
+  const id = readSubject(subject)
+  const { values, problems } = readFields({ password }, { password: { maxLength: 256, blank: true } })
+  const flags = readFlags(options, ["temporary", "endSessions"])
+  if (problems.length + flags.length > 0) throw invalidFields([...problems, ...flags])
+  const { temporary = false, endSessions = true } = options
+  const { accounts, deadline, sessions } = begin("accounts")
+  const outcome = await givePassword(accounts.setPassword, deadline, id, { value: values.password ?? "", temporary })
+  if (outcome === "unknown account") throw unknownSubject()
+  if (outcome !== "set") {
+    if (endSessions) sessions.endLater(id, outcome.unclear)
+    throw outcome.unclear
   }
+  if (endSessions) await sessions.end(id)
 }

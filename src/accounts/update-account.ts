@@ -1,8 +1,7 @@
 import type { FieldProblem } from "../errors.js"
 import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readFields, readFlags } from "../fields.js"
 import { readSubject, unknownSubject } from "../users/subject.js"
-import type { UserProfile } from "../users/user-store.js"
-import type { ChangeAccount } from "./change-account.js"
+import type { AccountContext } from "./account-context.js"
 import type { AccountChange, StoredAccount } from "./keycloak/account.js"
 import type { RegistrationRules } from "./keycloak/registration.js"
 import { checkKept, checkReserved, isSomebodysEmail, notOwnEmail, rejected } from "./registration-rules.js"
@@ -58,39 +57,33 @@ export interface Account<User> {
  */
 export type UpdateAccount<User> = (subject: string, changes: AccountChanges) => Promise<Account<User>>
 
-export interface UpdateParts<User> {
-  readonly issuer: string
-  readonly changeAccount: ChangeAccount
-  readonly readRules: () => Promise<RegistrationRules>
-  /** Option `registration.allowEmailLikeUsernames`. */
-  readonly allowEmailLikeUsernames: boolean
-  readonly saveUser: (profile: UserProfile) => Promise<User>
-}
+export async function updateAccount<User>(
+  { issuer, begin, rules: cached, rows, registration }: AccountContext<User>,
+  given: string,
+  changes: AccountChanges,
+): Promise<Account<User | null>> {
+  const { deadline, changeAccount } = begin("accounts")
+  const reading = rows?.beginReading() ?? 0
+  const subject = readSubject(given)
+  const wanted = readChanges(changes)
+  if (wanted.username !== undefined) checkReserved(wanted.username)
+  const rules = asksForRules(wanted) ? await deadline.within(cached.get()) : null
+  if (rules !== null) checkChanges(wanted, rules)
 
-export function createUpdateAccount<User>(parts: UpdateParts<User>): UpdateAccount<User> {
-  const { issuer, changeAccount, readRules, saveUser } = parts
-  return async (subject, changes) => {
-    const id = readSubject(subject)
-    const wanted = readChanges(changes)
-    if (wanted.username !== undefined) checkReserved(wanted.username)
-    const rules = asksForRules(wanted) ? await readRules() : null
-    if (rules !== null) checkChanges(wanted, rules)
+  let isOtherEmail = false
+  const account = await changeAccount(subject, before => {
+    if (rules?.emailAsUsername) checkUsernameIsEmail(wanted, before)
+    else if (!registration.allowEmailLikeUsernames) checkUsernameIsOwn(wanted, before)
+    // Decided once: read back after the write, the e-mail is the wanted one.
+    isOtherEmail ||= wanted.email !== undefined && fold(wanted.email ?? "") !== (before.email ?? "")
+    const emailVerified = wanted.emailVerified ?? (isOtherEmail ? false : before.emailVerified)
+    return missingIn(before, { ...wanted, emailVerified })
+  })
+  if (account === null) throw unknownSubject()
 
-    let isOtherEmail = false
-    const account = await changeAccount(id, before => {
-      if (rules?.emailAsUsername) checkUsernameIsEmail(wanted, before)
-      else if (!parts.allowEmailLikeUsernames) checkUsernameIsOwn(wanted, before)
-      // Decided once: read back after the write, the e-mail is the wanted one.
-      isOtherEmail ||= wanted.email !== undefined && fold(wanted.email ?? "") !== (before.email ?? "")
-      const emailVerified = wanted.emailVerified ?? (isOtherEmail ? false : before.emailVerified)
-      return missingIn(before, { ...wanted, emailVerified })
-    })
-    if (account === null) throw unknownSubject()
-
-    const { id: _, attributes, enabled, asOf, ...names } = account
-    const user = await saveUser({ issuer, subject: id, ...names, asOf })
-    return Object.freeze({ subject: id, ...names, enabled, attributes, user })
-  }
+  const { id: _, attributes, enabled, asOf, ...names } = account
+  const user = (await rows?.saveRead({ issuer, subject, ...names, asOf }, reading)) ?? null
+  return Object.freeze({ subject, ...names, enabled, attributes, user })
 }
 
 interface Wanted {

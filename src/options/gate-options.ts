@@ -3,11 +3,11 @@ import { type FieldProblem, GateError } from "../errors.js"
 import type { GateEvent } from "../events.js"
 import { isAttributeName } from "../fields.js"
 import { inQuotes, printable } from "../foreign-text.js"
+import type { ConnectionSettings } from "../keycloak/connection.js"
 import type { UserStore } from "../users/user-store.js"
+import type { UserSettings } from "../users/users.js"
+import type { VerificationMode, VerificationSettings } from "../verify/verification.js"
 import { type Checked, checkName, checkRealmName, checkServerUrl, kindOf } from "./server-address.js"
-
-/** How a token is proven: by its signature alone, or by asking Keycloak on each request as well. */
-export type VerificationMode = "local" | "introspection" | "userinfo"
 
 // Ours, never the token's and never discovery's: Keycloak's discovery document lists HS256 too (RFC 8725 §3.1).
 const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"] as const
@@ -98,32 +98,11 @@ export interface GateOptions<User> {
   readonly onEvent?: ((event: GateEvent) => void) | undefined
 }
 
-/** The options after all checks, defaults filled in. */
+/** The options after all checks, defaults filled in: a group for each wing. */
 export interface Settings<User> {
-  readonly serverUrl: string
-  readonly internalUrl: string
-  readonly realm: string
-  readonly clientId: string
-  readonly clientSecret: string | null
-  readonly admin: { readonly clientId: string; readonly clientSecret: string } | null
-  readonly userStore: UserStore<User> | null
-  readonly audience: string | null
-  readonly mode: VerificationMode
-  /** 0: every request asks. */
-  readonly cacheSeconds: number
-  /** null: nobody is asked. */
-  readonly recheckSeconds: number | null
-  readonly algorithms: readonly string[]
-  readonly clockToleranceSeconds: number
-  readonly timeoutMs: number
-  readonly maxConcurrentRequests: number
-  readonly storeTimeoutMs: number
-  readonly maxAgeSeconds: number
-  readonly cooldownSeconds: number
-  readonly maxTokenBytes: number
-  readonly maxCachedTokens: number
-  readonly revealAccountState: boolean
-  readonly syncServiceAccounts: boolean
+  readonly connection: ConnectionSettings
+  readonly verification: VerificationSettings
+  readonly users: UserSettings<User>
   readonly registration: RegistrationSettings
   readonly onEvent: ((event: GateEvent) => void) | null
 }
@@ -149,29 +128,37 @@ export function parseOptions<User>(options: unknown): Settings<User> {
   const admin = given.object("admin")
   const registration = given.object("registration")
   const settings: Settings<User> = {
-    serverUrl,
-    internalUrl,
-    realm: given.checked("realm", checkRealmName) ?? "",
-    clientId,
-    clientSecret: given.has("clientSecret") ? given.secret("clientSecret") : null,
-    admin: given.has("admin")
-      ? { clientId: admin.text("clientId", "a Client ID") ?? "", clientSecret: admin.secret("clientSecret") }
-      : null,
-    userStore: given.store("userStore") as UserStore<User> | null,
-    audience: given.audience("audience", clientId),
-    ...given.verification("verification"),
-    algorithms: given.algorithms("algorithms"),
-    clockToleranceSeconds: given.number("clockToleranceSeconds", 5, 0, 300),
-    timeoutMs,
-    maxConcurrentRequests: Math.floor(given.number("maxConcurrentRequests", 64, 1, 10_000)),
-    // Half a minute by default, for databases that wait for a lock or a connection.
-    storeTimeoutMs: given.number("storeTimeoutMs", 6 * timeoutMs, 1, 3_600_000),
-    maxAgeSeconds: keySet.number("maxAgeSeconds", 600, 0.001, 86_400),
-    cooldownSeconds: keySet.number("cooldownSeconds", 10, 0.001, 3600),
-    maxTokenBytes: given.number("maxTokenBytes", 12_288, 256, 1_048_576),
-    maxCachedTokens: cache === null ? 0 : Math.floor(cache.number("maxTokens", 10_000, 1, 10_000_000)),
-    revealAccountState: given.boolean("revealAccountState", false),
-    syncServiceAccounts: given.boolean("syncServiceAccounts", false),
+    connection: {
+      serverUrl,
+      internalUrl,
+      realm: given.checked("realm", checkRealmName) ?? "",
+      clientId,
+      clientSecret: given.has("clientSecret") ? given.secret("clientSecret") : null,
+      admin: given.has("admin")
+        ? { clientId: admin.text("clientId", "a Client ID") ?? "", clientSecret: admin.secret("clientSecret") }
+        : null,
+      timeoutMs,
+      maxConcurrentRequests: Math.floor(given.number("maxConcurrentRequests", 64, 1, 10_000)),
+      revealAccountState: given.boolean("revealAccountState", false),
+    },
+    verification: {
+      audience: given.audience("audience", clientId),
+      ...given.verification("verification"),
+      algorithms: given.algorithms("algorithms"),
+      clockToleranceSeconds: given.number("clockToleranceSeconds", 5, 0, 300),
+      maxTokenBytes: given.number("maxTokenBytes", 12_288, 256, 1_048_576),
+      maxCachedTokens: cache === null ? 0 : Math.floor(cache.number("maxTokens", 10_000, 1, 10_000_000)),
+      keySet: {
+        maxAgeSeconds: keySet.number("maxAgeSeconds", 600, 0.001, 86_400),
+        cooldownSeconds: keySet.number("cooldownSeconds", 10, 0.001, 3600),
+      },
+    },
+    users: {
+      store: given.store("userStore") as UserStore<User> | null,
+      // Half a minute by default, for databases that wait for a lock or a connection.
+      storeTimeoutMs: given.number("storeTimeoutMs", 6 * timeoutMs, 1, 3_600_000),
+      syncServiceAccounts: given.boolean("syncServiceAccounts", false),
+    },
     registration: {
       groups: registration.texts("groups"),
       realmRoles: registration.texts("realmRoles"),

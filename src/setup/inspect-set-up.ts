@@ -1,41 +1,36 @@
 import { type GateError, isGateError } from "../errors.js"
 import { readJson } from "../keycloak/answer.js"
 import { splitToken } from "../keycloak/compact-token.js"
+import type { Connection } from "../keycloak/connection.js"
 import { unavailable } from "../keycloak/network-error.js"
-import type { Realm } from "../keycloak/realm.js"
-import { answerOf, type KeycloakClient, lacksManageUsers, refused, refusedUs } from "../keycloak/set-up-errors.js"
+import { answerOf, lacksManageUsers, refused, refusedUs } from "../keycloak/set-up-errors.js"
 import type { TokenClient } from "../keycloak/token-endpoint.js"
-import type { Call, Transport } from "../keycloak/transport.js"
+import type { Call } from "../keycloak/transport.js"
 import { checkAudience, checkIssuer } from "../verify/claims.js"
 import type { KeySet } from "../verify/token/key-set.js"
 import type { InspectSetUp } from "./ready.js"
 
 export interface SetUpOptions {
-  readonly realm: Realm
-  readonly transport: Transport
-  readonly keySet: KeySet
-  /** The application's own client. */
-  readonly client: { readonly asker: KeycloakClient; readonly tokens: TokenClient }
-  /** The service account that registers, where it is another client. */
-  readonly admin: { readonly asker: KeycloakClient; readonly tokens: TokenClient } | null
+  readonly connection: Connection
+  readonly keySet: Pick<KeySet, "load">
   readonly audience: string | null
   readonly clockToleranceSeconds: number
-  readonly now: () => number
 }
 
 /** Everything about Keycloak's side that can be seen from here before the first person comes. */
 export function createSetUpInspection(options: SetUpOptions): InspectSetUp {
-  const { client, admin, audience } = options
+  const { connection, audience } = options
+  const { tokens, manager } = connection
 
   return async uses => {
-    const server = await findings(() => inspectServer(options))
+    const server = await findings(() => inspectServer(connection))
     if (server.length > 0) return server // nothing behind it can answer
     const logsIn = uses.includes("loginWithPassword")
     const registers = uses.includes("registerUser")
     const found = await Promise.all([
       findings(options.keySet.load),
-      logsIn ? findings(() => probeLogin(client.tokens)) : [],
-      registers ? inspectServiceAccount(options, admin ?? client, logsIn && admin === null ? audience : null) : [],
+      logsIn ? findings(() => probeLogin(tokens)) : [],
+      registers ? inspectServiceAccount(options, logsIn && manager.tokens === tokens ? audience : null) : [],
     ])
     return found.flat()
   }
@@ -43,11 +38,10 @@ export function createSetUpInspection(options: SetUpOptions): InspectSetUp {
 
 const call: Call = { endpoint: "discovery", share: "own", isRepeatable: true }
 
-async function inspectServer({ realm, transport, client }: SetUpOptions): Promise<void> {
+async function inspectServer({ realm, transport, clientAt }: Connection): Promise<void> {
   const response = await transport.fetch(realm.discoveryUrl, call, { headers: { accept: "application/json" } })
   const body = await readJson(realm.discoveryUrl, response)
-  if (response.status !== 200)
-    throw refusedUs({ ...client.asker, url: realm.discoveryUrl }, answerOf(response.status, body))
+  if (response.status !== 200) throw refusedUs(clientAt(realm.discoveryUrl), answerOf(response.status, body))
   if (typeof body.issuer !== "string" || !URL.canParse(body.issuer))
     throw unavailable(realm.discoveryUrl, "its discovery document names no issuer")
   if (body.issuer === realm.issuer) return
@@ -75,18 +69,18 @@ async function probeLogin(tokens: TokenClient): Promise<void> {
 
 /** The service account's own fresh token shows its rights, this client's audience mapper and Keycloak's clock. */
 async function inspectServiceAccount(
-  { clockToleranceSeconds, now }: SetUpOptions,
-  { asker, tokens }: { asker: KeycloakClient; tokens: TokenClient },
+  { connection, clockToleranceSeconds }: SetUpOptions,
   audience: string | null,
 ): Promise<readonly GateError[]> {
+  const { manager, now } = connection
   let payload: Readonly<Record<string, unknown>> = {}
   const refusals = await findings(async () => {
-    payload = splitToken((await tokens.clientCredentialsGrant()).accessToken).payload
+    payload = splitToken((await manager.tokens.clientCredentialsGrant()).accessToken).payload
   })
   if (refusals.length > 0) return refusals
   return [
     ...(await findings(() => {
-      if (!managesUsers(payload)) throw lacksManageUsers(asker.clientId)
+      if (!managesUsers(payload)) throw lacksManageUsers(manager.client.clientId)
     })),
     ...(await findings(() => checkOwnAudience(payload, audience))),
     ...(await findings(() => checkClock(payload.iat, now() / 1000, clockToleranceSeconds))),

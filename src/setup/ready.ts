@@ -16,12 +16,9 @@ export type InspectSetUp = (uses: readonly Use[]) => Promise<readonly GateError[
 
 const allUses: readonly Use[] = ["verifyBearer", "loginWithPassword", "registerUser"]
 
-export function createReady(
-  inspect: InspectSetUp,
-  byDefault: readonly Use[],
-): (options?: ReadyOptions) => Promise<void> {
+export function createReady(inspect: InspectSetUp, hasSecret: boolean): (options?: ReadyOptions) => Promise<void> {
   return async (options = {}) => {
-    const uses = options.uses ?? byDefault
+    const uses = options.uses ?? (hasSecret ? allUses : ["verifyBearer"])
     if (uses.length === 0 || !uses.every(use => allUses.includes(use))) {
       throw new GateError("config_invalid", `ready: \`uses\` is a list of some of ${allUses.join(", ")}.`)
     }

@@ -9,7 +9,7 @@ import { unknownSubject } from "./subject.js"
 import type { UserIdentity, UserProfile } from "./user-store.js"
 
 /** Keeps the application's rows in step with what tokens and accounts tell, and lets none come back that was removed. */
-export interface UserSync<User> {
+export interface UserRows<User> {
   /** The row of a verified principal, inserted or updated first where needed. */
   readonly syncUser: (principal: Principal<null>) => Promise<User>
   /** Saves what a registration has just created. */
@@ -31,7 +31,7 @@ export interface UserSync<User> {
 /** How many rows this process had removed when it began to read. */
 type Reading = number
 
-export interface UserSyncParts<User> {
+export interface UserRowsParts<User> {
   readonly store: BoundedStore<User>
   readonly askAlive: AskAlive
   readonly clock: KeycloakTime
@@ -74,7 +74,7 @@ interface Removed {
  * A row that was removed here never comes back: saves under way are awaited, later ones are refused, and one that settles
  * after its limit is removed again. A row that was removed elsewhere comes back only after a question to Keycloak.
  */
-export function createUserSync<User>({ store, askAlive, clock, report }: UserSyncParts<User>): UserSync<User> {
+export function createUserRows<User>({ store, askAlive, clock, report }: UserRowsParts<User>): UserRows<User> {
   const known = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
   const removed = new QuickLRU<string, Removed>({ maxSize: rememberedSubjects })
   const sharedSaves = new Map<string, Promise<User>>()

@@ -5,6 +5,8 @@ import { clockDoubtful, createClockDoubt } from "./clock-doubt.js"
 /** Tells of what callers are refused with, unless a state tells it for all of them. */
 export interface Refusals {
   readonly refused: (error: unknown) => void
+  /** The same verbs, refused after `close()`; what they throw is told. */
+  readonly reported: <Verbs extends object>(verbs: Verbs) => Verbs
   /** `token`: the one that this was about, if it was a new one. */
   readonly tokenRefused: (error: unknown, token: string | null) => void
   /** On the path of every request. */
@@ -14,6 +16,8 @@ export interface Refusals {
 export interface RefusalsParts {
   readonly report: Report
   readonly issuer: string
+  /** @throws {GateError} `closed` after `close()` */
+  readonly assertOpen: () => void
   /** Whether the state of Keycloak, or of the store, explains this error. */
   readonly isTold: (error: GateError) => boolean
   /** Whether a wait of ours ran out that began with a request's. */
@@ -43,8 +47,22 @@ export function createRefusals(parts: RefusalsParts): Refusals {
     else tell(error)
   }
 
+  function reported(verb: (...given: unknown[]) => Promise<unknown>): typeof verb {
+    return async (...given) => {
+      try {
+        parts.assertOpen()
+        return await verb(...given)
+      } catch (error) {
+        refused(error)
+        throw error
+      }
+    }
+  }
+
   return {
     refused,
+    reported: <Verbs extends object>(verbs: Verbs) =>
+      Object.fromEntries(Object.entries(verbs).map(([name, verb]) => [name, reported(verb)])) as Verbs,
     tokenAccepted: doubt.accepted,
     tokenRefused(error, token) {
       if (token !== null && isGateError(error)) {

@@ -253,19 +253,23 @@ describe("createGate", () => {
 describe("parseOptions", () => {
   it("fills in the documented defaults", () => {
     expect(parseOptions(good)).toMatchObject({
-      internalUrl: good.serverUrl,
-      audience: "shop-api",
-      mode: "local",
-      cacheSeconds: 0,
-      recheckSeconds: null,
-      clockToleranceSeconds: 5,
-      timeoutMs: 5000,
-      maxAgeSeconds: 600,
-      cooldownSeconds: 10,
-      maxTokenBytes: 12_288,
-      maxCachedTokens: 10_000,
-      revealAccountState: false,
-      syncServiceAccounts: false,
+      connection: {
+        internalUrl: good.serverUrl,
+        timeoutMs: 5000,
+        maxConcurrentRequests: 64,
+        revealAccountState: false,
+      },
+      verification: {
+        audience: "shop-api",
+        mode: "local",
+        cacheSeconds: 0,
+        recheckSeconds: null,
+        clockToleranceSeconds: 5,
+        keySet: { maxAgeSeconds: 600, cooldownSeconds: 10 },
+        maxTokenBytes: 12_288,
+        maxCachedTokens: 10_000,
+      },
+      users: { store: null, storeTimeoutMs: 30_000, syncServiceAccounts: false },
     })
   })
 
@@ -277,12 +281,12 @@ describe("parseOptions", () => {
     ["https://sso.example.test:", "https://sso.example.test"],
     ["https://münchen.example.test:8443", "https://xn--mnchen-3ya.example.test:8443"],
   ])("spells %s as URLs are spelled, so that it is the issuer of Keycloak's tokens", (given, url) => {
-    const { serverUrl, internalUrl } = parseOptions({ ...good, serverUrl: given, internalUrl: given })
+    const { serverUrl, internalUrl } = parseOptions({ ...good, serverUrl: given, internalUrl: given }).connection
     expect([serverUrl, internalUrl]).toEqual([url, url])
   })
 
   it("takes trailing slashes off and keeps a relative path", () => {
-    expect(parseOptions({ ...good, serverUrl: "https://sso.example.test/auth//" }).serverUrl).toBe(
+    expect(parseOptions({ ...good, serverUrl: "https://sso.example.test/auth//" }).connection.serverUrl).toBe(
       "https://sso.example.test/auth",
     )
   })

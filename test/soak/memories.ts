@@ -92,7 +92,7 @@ export const memories: readonly Memory[] = [
   { file: "accounts/unfinished.ts", name: "timers", holds: "timers of the same", bound: 1001 },
   { file: "accounts/drain.ts", name: "underWay", holds: "registrations under way", bound: "calls" },
   { file: "login/refresh-session.ts", name: "running", holds: "refreshes under way", bound: "calls" },
-  { file: "accounts/send-password-reset.ts", name: "sending", holds: "mails under way", bound: "calls" },
+  { file: "accounts/account-context.ts", name: "resetMails", holds: "mails under way", bound: "calls" },
   {
     file: "errors.ts",
     name: "tokenWarnings",
@@ -119,6 +119,7 @@ export const ofOneCall: readonly string[] = [
   "options/gate-options.ts problems",
   "setup/ready.ts findings",
   "users/sync/sync-run.ts gathered",
+  "accounts/change-password.ts proofs",
   "accounts/update-account.ts lists",
   "accounts/update-account.ts ofValues",
   "users/sync/account-walk.ts known",

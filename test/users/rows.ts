@@ -1,6 +1,6 @@
 import type { GateEvent } from "../../src/events.js"
 import { createBoundedStore } from "../../src/users/bounded-store.js"
-import { createUserSync, type UserSync } from "../../src/users/user-rows.js"
+import { createUserRows, type UserRows } from "../../src/users/user-rows.js"
 import type { UserIdentity, UserProfile, UserStore } from "../../src/users/user-store.js"
 import type { Claims } from "../../src/verify/claims.js"
 import { type Principal, toPrincipal } from "../../src/verify/principal.js"
@@ -29,7 +29,7 @@ export function profile(changes: Partial<UserProfile> = {}): UserProfile {
   return { ...ada, ...names, asOf: new Date(1_000_000), ...changes }
 }
 
-export interface Rows<User> extends UserSync<User> {
+export interface Rows<User> extends UserRows<User> {
   readonly events: readonly GateEvent[]
   readonly close: () => void
 }
@@ -49,5 +49,5 @@ export function rowsOn<User>(userStore: UserStore<User>, options: RowsOptions = 
   const elapsed = () => performance.now()
   const store = createBoundedStore({ store: userStore, storeTimeoutMs, report, elapsed })
   const clock = { atLatest: () => now() * 1000, sawTime: () => undefined }
-  return { ...createUserSync({ store, askAlive, clock, report }), events, close: store.close }
+  return { ...createUserRows({ store, askAlive, clock, report }), events, close: store.close }
 }

@@ -1,6 +1,6 @@
 import { GateError, isGateError } from "../../errors.js"
 import type { BoundedStore } from "../bounded-store.js"
-import type { UserSync } from "../user-rows.js"
+import type { UserRows } from "../user-rows.js"
 import type { SubjectRange, UserIdentity, UserProfile } from "../user-store.js"
 import { nextStep, shortened, type WalkPosition } from "./account-walk.js"
 import type { AccountListing, ListedAccount } from "./keycloak-listing.js"
@@ -68,7 +68,7 @@ export interface SyncedPage<User> {
 export interface SyncUsersSteps<User> {
   readonly issuer: string
   readonly store: Pick<BoundedStore<User>, "canList" | "listSubjects" | "bounded">
-  readonly rows: Pick<UserSync<User>, "beginReading" | "saveListed" | "removeUser">
+  readonly rows: Pick<UserRows<User>, "beginReading" | "saveListed" | "removeUser">
   readonly listing: AccountListing
 }
 

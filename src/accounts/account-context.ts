@@ -1,0 +1,121 @@
+import type { Report } from "../events.js"
+import type { Connection } from "../keycloak/connection.js"
+import { type Deadline, startDeadline } from "../keycloak/deadline.js"
+import type { Share } from "../keycloak/places.js"
+import type { LoginVerbs } from "../login/login.js"
+import type { UserIdentity } from "../users/user-store.js"
+import type { Users } from "../users/users.js"
+import { type ChangeAccount, createAccountChange } from "./change-account.js"
+import { type CreateAccount, createCreateAccount } from "./create-account.js"
+import { type AccountLife, createAccountCalls } from "./keycloak/account.js"
+import { type Accounts, createAdminClient } from "./keycloak/registration.js"
+import { type AccountSessions, createAccountSessions } from "./keycloak/sessions.js"
+import type { RegistrationSettings } from "./registration-defaults.js"
+import { createRulesCache, type RulesCache } from "./registration-rules.js"
+import { createSessionEnding, type SessionEnding } from "./session-ending.js"
+import { createTurns } from "./turns.js"
+import { createUnclearChanges, type UnclearChanges } from "./unclear-changes.js"
+import { createUnfinished } from "./unfinished.js"
+import { createUnfinishedRegistrations, type UnfinishedRegistrations } from "./unfinished-registrations.js"
+
+export interface AccountParts<User> {
+  readonly registration: RegistrationSettings
+  readonly connection: Connection
+  readonly login: LoginVerbs
+  readonly users: Users<User>
+}
+
+/** What every verb of the wing works with. */
+export interface AccountContext<User> extends Pick<Connection, "elapsed"> {
+  readonly issuer: string
+  readonly registration: RegistrationSettings
+  readonly login: LoginVerbs
+  readonly report: Report
+  readonly pause: (ms: number) => Promise<void>
+  /** The application's rows; null without a user store. */
+  readonly rows: Users<User>["rows"]
+  readonly removeUser: (identity: UserIdentity) => Promise<void>
+  readonly rules: RulesCache
+  readonly unclear: UnclearChanges
+  readonly unfinished: UnfinishedRegistrations
+  readonly createAccount: CreateAccount
+  /** Accounts whose mail to set a new password is being sent. */
+  readonly resetMails: Set<string>
+  /** What Keycloak can be asked about accounts. */
+  readonly accountsIn: (share: Share) => KeycloakAccounts
+  /** Begins one call of a verb, with one limit for all that it asks of Keycloak. */
+  readonly begin: (share: Share) => AccountCall
+}
+
+/** A verb as a function over what all of them work with. */
+export type AccountVerb<Verb> = Verb extends (...given: infer Given) => infer Result
+  ? (context: AccountContext<unknown>, ...given: Given) => Result
+  : never
+
+export interface AccountCall {
+  readonly deadline: Deadline
+  readonly accounts: KeycloakAccounts
+  readonly sessions: SessionEnding
+  readonly changeAccount: ChangeAccount
+}
+
+/** What goes on beside the calls. */
+export interface AccountWork {
+  /** How many registrations and sessions are still to be finished. */
+  readonly left: () => number
+  readonly close: () => void
+}
+
+/** What Keycloak can be asked about accounts. */
+export type KeycloakAccounts = Accounts & AccountLife & AccountSessions
+
+function accountsOf(connection: Connection, share: Share, deadline?: Deadline): KeycloakAccounts {
+  const { realm, transport, clock, clientId, adminApi } = connection
+  const api = adminApi(share, deadline)
+  return {
+    ...createAdminClient({ realm, transport, api }),
+    ...createAccountCalls({ api, clock, mailClientId: clientId }),
+    ...createAccountSessions(api),
+  }
+}
+
+export function createAccountContext<User>(parts: AccountParts<User>): AccountContext<User> & AccountWork {
+  const { registration, connection, login, users } = parts
+  const { transport, clock, report, elapsed, timeoutMs } = connection
+  const accountsIn = (share: Share) => accountsOf(connection, share)
+  const { findAccount, endSessionsUntil } = accountsIn("background")
+  const forRegistration = accountsIn("registration")
+  const queue = createUnfinished(elapsed)
+  const inTurn = createTurns(timeoutMs)
+
+  return {
+    issuer: connection.realm.issuer,
+    registration,
+    login,
+    report,
+    elapsed,
+    pause: transport.pause,
+    rows: users.rows,
+    removeUser: async identity => users.rows?.removeUser(identity),
+    rules: createRulesCache(forRegistration.readRules, elapsed),
+    unclear: createUnclearChanges(),
+    unfinished: createUnfinishedRegistrations({ queue, findAccount, report }),
+    createAccount: createCreateAccount(forRegistration, clock.now),
+    resetMails: new Set(),
+    accountsIn,
+    begin(share) {
+      const deadline = startDeadline(timeoutMs, elapsed, transport.pause)
+      const accounts = accountsOf(connection, share, deadline)
+      const { endSessions } = accounts
+      const now = clock.atLatest
+      return {
+        deadline,
+        accounts,
+        sessions: createSessionEnding({ deadline, endSessions, endSessionsUntil, queue, now, report }),
+        changeAccount: createAccountChange(accounts, inTurn),
+      }
+    },
+    left: queue.size,
+    close: queue.close,
+  }
+}

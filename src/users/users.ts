@@ -1,0 +1,53 @@
+import type { Connection } from "../keycloak/connection.js"
+import type { Principal } from "../verify/principal.js"
+import type { AskAlive } from "../verify/session/account-alive.js"
+import { createBoundedStore } from "./bounded-store.js"
+import { createAccountListing } from "./sync/keycloak-listing.js"
+import type { SyncUsersSteps } from "./sync/sync-run.js"
+import { createUserRows, type UserRows } from "./user-rows.js"
+import type { UserStore } from "./user-store.js"
+
+export interface UserSettings<User> {
+  /** Null: the application keeps no users. */
+  readonly store: UserStore<User> | null
+  readonly storeTimeoutMs: number
+  readonly syncServiceAccounts: boolean
+}
+
+/** The application's user table, as the gate keeps it. */
+export interface Users<User> {
+  /** The row of a verified principal; null without a store. */
+  readonly syncUser: ((principal: Principal<null>) => Promise<User | null>) | null
+  readonly rows: UserRows<User> | null
+  /** What `syncUsers` works with. */
+  readonly sync: SyncUsersSteps<User> | null
+  /** Whether an event has told of this error of the store. */
+  readonly hasTold: (error: object) => boolean
+  readonly close: () => void
+}
+
+export function createUsers<User>(
+  { store, storeTimeoutMs, syncServiceAccounts }: UserSettings<User>,
+  { realm, clock, report, elapsed, adminApi }: Connection,
+  askAlive: AskAlive,
+): Users<User> {
+  if (store === null) return { syncUser: null, rows: null, sync: null, hasTold: () => false, close() {} }
+  const bounded = createBoundedStore<User>({ store, storeTimeoutMs, report, elapsed })
+  const rows = createUserRows<User>({ store: bounded, askAlive, clock, report })
+  return {
+    async syncUser(principal) {
+      if (principal.kind === "user") return rows.syncUser(principal)
+      if (syncServiceAccounts) await rows.syncUser(principal)
+      return null
+    },
+    rows,
+    sync: {
+      issuer: realm.issuer,
+      store: bounded,
+      rows,
+      listing: createAccountListing(adminApi("background"), clock),
+    },
+    hasTold: bounded.hasTold,
+    close: bounded.close,
+  }
+}

@@ -1,0 +1,122 @@
+import type { Connection } from "../keycloak/connection.js"
+import { type Expectations, parseClaims } from "./claims.js"
+import { createPrincipalCache } from "./principal-cache.js"
+import { type AskAlive, createAskAlive } from "./session/account-alive.js"
+import { createIntrospect, createIntrospection } from "./session/introspection.js"
+import { createRecheck, type Recheck } from "./session/recheck.js"
+import { createUserinfo, subjectOf } from "./session/userinfo.js"
+import type { Jwk } from "./token/fetch-keys.js"
+import { createKeySet, type KeySet } from "./token/key-set.js"
+import { createTokenVerifier, type VerifyToken } from "./token/token-verifier.js"
+import type { VerifyBearerSteps } from "./verify-bearer.js"
+
+/** How a token is proven: by its signature alone, or by asking Keycloak on each request as well. */
+export type VerificationMode = "local" | "introspection" | "userinfo"
+
+export interface VerificationSettings {
+  readonly mode: VerificationMode
+  /** 0: every request asks. */
+  readonly cacheSeconds: number
+  /** Null: nobody is asked beside the requests. */
+  readonly recheckSeconds: number | null
+  /** Null: tokens for any application are taken. */
+  readonly audience: string | null
+  readonly algorithms: readonly string[]
+  readonly clockToleranceSeconds: number
+  readonly maxTokenBytes: number
+  /** 0 remembers no verified token. */
+  readonly maxCachedTokens: number
+  readonly keySet: { readonly maxAgeSeconds: number; readonly cooldownSeconds: number }
+}
+
+/** How the tokens of one realm are verified. */
+export interface Verification {
+  readonly steps: Pick<
+    VerifyBearerSteps<never>,
+    "maxTokenBytes" | "verifyToken" | "parseClaims" | "verified" | "refuseEnded"
+  >
+  /** Scopes that a login has to ask for, so that its tokens can be verified. */
+  readonly neededScopes: readonly string[]
+  readonly askAlive: AskAlive
+  readonly keys: Pick<KeySet, "state" | "load">
+  /** How many questions about tokens wait for their turn. */
+  readonly backlog: Recheck["backlog"]
+  readonly close: () => void
+}
+
+export function createVerification(settings: VerificationSettings, connection: Connection): Verification {
+  const { mode, cacheSeconds, recheckSeconds, audience, clockToleranceSeconds } = settings
+  const { realm, clientId, clientSecret, timeoutMs, transport, report, now, elapsed } = connection
+  const { issuer } = realm
+  const expected: Expectations = { issuer, audience, clockToleranceSeconds, now }
+  const checkClaims = (payload: Readonly<Record<string, unknown>>) => parseClaims(payload, expected)
+  const keySet = createKeySet({
+    ...settings.keySet,
+    transport,
+    certsUrl: realm.certsUrl,
+    timeoutMs,
+    report,
+    elapsed,
+  })
+  const verifyLocally = createTokenVerifier({ keySet, issuer, algorithms: settings.algorithms })
+  const introspector = connection.clientAt(realm.introspectionUrl)
+  const userinfoClient = connection.clientAt(realm.userinfoUrl)
+  const introspect = createIntrospect(introspector, transport, "verification")
+
+  const byMode: Readonly<Record<VerificationMode, () => VerifyToken>> = {
+    local: () => verifyLocally,
+    introspection: () =>
+      createIntrospection({ client: introspector, introspect, expected, cacheSeconds, timeoutMs, elapsed }),
+    userinfo: () =>
+      createUserinfo({
+        client: userinfoClient,
+        transport,
+        verifyLocally,
+        checkClaims,
+        cacheSeconds,
+        timeoutMs,
+        now,
+        elapsed,
+      }),
+  }
+  const recheck =
+    recheckSeconds === null
+      ? null
+      : createRecheck({
+          introspect: createIntrospect(introspector, transport, "background"),
+          introspectionUrl: introspector.url,
+          clientId,
+          recheckSeconds,
+          report,
+          now,
+          elapsed,
+        })
+
+  return {
+    steps: {
+      maxTokenBytes: settings.maxTokenBytes,
+      verifyToken: byMode[mode](),
+      parseClaims: checkClaims,
+      verified: createPrincipalCache({
+        // Whoever wants Keycloak asked on every request wants no verdict of before.
+        maxTokens: mode === "local" ? settings.maxCachedTokens : 0,
+        clockToleranceSeconds,
+        isPublished: key => keySet.publishes(key as Jwk),
+        now,
+      }),
+      refuseEnded: recheck?.see ?? null,
+    },
+    neededScopes: mode === "userinfo" ? ["openid"] : [],
+    askAlive: createAskAlive({
+      clientId,
+      introspect: clientSecret === null ? null : introspect,
+      askUserinfo: token => subjectOf(token, userinfoClient, transport),
+    }),
+    keys: keySet,
+    backlog: () => recheck?.backlog() ?? 0,
+    close() {
+      keySet.close()
+      recheck?.close()
+    },
+  }
+}
