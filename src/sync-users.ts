@@ -1,6 +1,6 @@
 import { GateError } from "./errors.js"
-import { printable } from "./foreign-text.js"
 import { gateInternals } from "./gate-internals.js"
+import { readOptions } from "./option-reader.js"
 import { start } from "./users/sync/account-walk.js"
 import { readCursor, type SyncPlace } from "./users/sync/sync-cursor.js"
 import {
@@ -41,8 +41,7 @@ export function syncUsers<User>(
   options: SyncUsersOptions = {},
 ): UsersSync<User> {
   const steps = stepsOf<User>(gate)
-  checkOptions(options, steps)
-  const begin = placeOf(options, steps.issuer)
+  const begin = readPlace(options, steps)
   let whole: Promise<SyncProgress> | null = null
   function promise(): Promise<SyncProgress> {
     whole ??= wholeRun(steps, options, begin)
@@ -73,56 +72,43 @@ function stepsOf<User>(gate: object): SyncUsersSteps<User> {
   return internals.sync
 }
 
-const expectations: Readonly<Record<keyof SyncUsersOptions, [expected: string, isRight: (value: unknown) => boolean]>> =
-  {
-    since: ["a Date", value => value instanceof Date && !Number.isNaN(value.getTime())],
-    onMissing: [
-      '"report", "remove" or a function',
-      value => value === "report" || value === "remove" || typeof value === "function",
-    ],
-    maxMissing: [
-      "a whole number from 0, or Infinity",
-      value => value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && (value as number) >= 0),
-    ],
-    cursor: ["a cursor that syncUsers gave", value => typeof value === "string"],
-    concurrency: [
-      "a whole number from 1 to 1000",
-      value => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1000,
-    ],
-    signal: ["an AbortSignal", value => typeof (value as AbortSignal | null)?.throwIfAborted === "function"],
-    onProgress: ["a function", value => typeof value === "function"],
-  }
-
-function checkOptions(options: SyncUsersOptions, { store }: SyncUsersSteps<unknown>): void {
-  if (typeof options !== "object" || options === null) throw configInvalid("options", "expected an object")
-  for (const [name, value] of Object.entries(options)) {
-    const expectation = Object.hasOwn(expectations, name) ? expectations[name as keyof SyncUsersOptions] : undefined
-    if (expectation === undefined) {
-      throw configInvalid(printable(name), `there is no such option; known are ${Object.keys(expectations).join(", ")}`)
-    }
-    const [expected, isRight] = expectation
-    if (value !== undefined && !isRight(value)) throw configInvalid(name, `expected ${expected}`)
-  }
-  if (options.onMissing !== undefined && !store.canList) {
-    throw configInvalid(
-      "onMissing",
-      "expected a userStore with the function `listSubjects`, to know which rows there are",
-    )
-  }
+/** Where a run with these options begins. */
+function readPlace(options: SyncUsersOptions, { issuer, store }: SyncUsersSteps<unknown>): SyncPlace {
+  return readOptions("syncUsers", options, given => {
+    const since = given.one<Date | undefined>("since", undefined, "a Date", isDate)
+    given.one("onMissing", null, '"report", "remove" or a function', isTreatment)
+    given.one("maxMissing", 0, "a whole number from 0, or Infinity", one => one === Infinity || isWhole(one, 0))
+    given.one("concurrency", 8, "a whole number from 1 to 1000", one => isWhole(one, 1) && Number(one) <= 1000)
+    given.one("signal", null, "an AbortSignal", one => isFunction((one as AbortSignal | null)?.throwIfAborted))
+    given.function("onProgress")
+    if (given.has("onMissing") && !store.canList)
+      given.note("onMissing", "expected a userStore with the function `listSubjects`, to know which rows there are")
+    const first = firstPlace(since)
+    const cursor = given.one("cursor", "", "a cursor that syncUsers gave", one => typeof one === "string")
+    if (!given.has("cursor")) return first
+    const place = readCursor(issuer, cursor)
+    if (place === null) given.note("cursor", "expected a cursor that syncUsers gave for this issuer")
+    else if (place.phase !== "accounts" && !given.has("onMissing"))
+      given.note(
+        "cursor",
+        "expected `onMissing` beside the cursor of a run that had come to looking for missing accounts",
+      )
+    return place ?? first
+  })
 }
 
-function placeOf({ cursor, since, onMissing }: SyncUsersOptions, issuer: string): SyncPlace {
-  if (cursor === undefined) return firstPlace(since)
-  const place = readCursor(issuer, cursor)
-  if (place === null) throw configInvalid("cursor", "expected a cursor that syncUsers gave for this issuer")
-  if (place.phase === "accounts" || onMissing !== undefined) return place
-  throw configInvalid(
-    "cursor",
-    "expected `onMissing` beside the cursor of a run that had come to looking for missing accounts",
-  )
+function isDate(one: unknown): boolean {
+  return one instanceof Date && !Number.isNaN(one.getTime())
 }
 
-function configInvalid(option: string, message: string): GateError {
-  const fields = [{ field: option, rule: "option", params: [] }]
-  return new GateError("config_invalid", `syncUsers got a wrong option.\n\`${option}\`: ${message}.`, { fields })
+function isTreatment(one: unknown): boolean {
+  return one === "report" || one === "remove" || isFunction(one)
+}
+
+function isFunction(one: unknown): boolean {
+  return typeof one === "function"
+}
+
+function isWhole(one: unknown, least: number): boolean {
+  return Number.isInteger(one) && Number(one) >= least
 }

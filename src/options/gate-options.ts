@@ -1,13 +1,13 @@
 import type { RegistrationDefaults, RegistrationSettings } from "../accounts/registration-defaults.js"
-import { type FieldProblem, GateError } from "../errors.js"
 import type { GateEvent } from "../events.js"
 import { isAttributeName } from "../fields.js"
-import { inQuotes, printable } from "../foreign-text.js"
+import { inQuotes } from "../foreign-text.js"
 import type { ConnectionSettings } from "../keycloak/connection.js"
+import { kindOf, type OptionReader, readOptions, shown } from "../option-reader.js"
 import type { UserStore } from "../users/user-store.js"
 import type { UserSettings } from "../users/users.js"
 import type { VerificationMode, VerificationSettings } from "../verify/verification.js"
-import { type Checked, checkName, checkRealmName, checkServerUrl, kindOf } from "./server-address.js"
+import { type Checked, checkName, checkRealmName, checkServerUrl } from "./server-address.js"
 
 // Ours, never the token's and never discovery's: Keycloak's discovery document lists HS256 too (RFC 8725 §3.1).
 const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"] as const
@@ -107,54 +107,50 @@ export interface Settings<User> {
   readonly onEvent: ((event: GateEvent) => void) | null
 }
 
-const modes: readonly VerificationMode[] = ["local", "introspection", "userinfo"]
-
 /**
  * Checks everything that `createGate` was given and names all that is wrong at once.
  *
  * @throws {GateError} `config_invalid`, with a `fields` entry for each wrong option
  */
 export function parseOptions<User>(options: unknown): Settings<User> {
-  const problems: { option: string; message: string }[] = []
-  const given = reader(options, "", problems)
+  return readOptions("createGate", options, readSettings<User>, "`serverUrl`, `realm` and `clientId`")
+}
 
+function readSettings<User>(given: OptionReader): Settings<User> {
   const allowInsecureHttp = given.boolean("allowInsecureHttp", false)
-  const serverUrl = given.url("serverUrl", allowInsecureHttp) ?? problemUrl
-  const internalUrl = given.has("internalUrl") ? (given.url("internalUrl", allowInsecureHttp) ?? problemUrl) : serverUrl
-  const clientId = given.text("clientId", "the Client ID column in Keycloak, not the UUID in the address bar") ?? ""
+  const serverUrl = url(given, "serverUrl", allowInsecureHttp)
+  const clientId = checked(given, "clientId", found =>
+    checkName(found, "the Client ID column in Keycloak, not the UUID in the address bar"),
+  )
   const timeoutMs = given.number("timeoutMs", 5000, 1, 600_000)
   const keySet = given.object("keySet")
-  const cache = given.value("verifiedTokenCache") === false ? null : given.object("verifiedTokenCache")
-  const admin = given.object("admin")
   const registration = given.object("registration")
-  const settings: Settings<User> = {
+  return {
     connection: {
       serverUrl,
-      internalUrl,
-      realm: given.checked("realm", checkRealmName) ?? "",
+      internalUrl: given.has("internalUrl") ? url(given, "internalUrl", allowInsecureHttp) : serverUrl,
+      realm: checked(given, "realm", checkRealmName),
       clientId,
-      clientSecret: given.has("clientSecret") ? given.secret("clientSecret") : null,
-      admin: given.has("admin")
-        ? { clientId: admin.text("clientId", "a Client ID") ?? "", clientSecret: admin.secret("clientSecret") }
-        : null,
+      clientSecret: given.has("clientSecret") ? secret(given, "clientSecret") : null,
+      admin: admin(given),
       timeoutMs,
       maxConcurrentRequests: Math.floor(given.number("maxConcurrentRequests", 64, 1, 10_000)),
       revealAccountState: given.boolean("revealAccountState", false),
     },
     verification: {
-      audience: given.audience("audience", clientId),
-      ...given.verification("verification"),
-      algorithms: given.algorithms("algorithms"),
+      audience: audience(given, clientId),
+      ...verification(given),
+      algorithms: algorithms(given),
       clockToleranceSeconds: given.number("clockToleranceSeconds", 5, 0, 300),
       maxTokenBytes: given.number("maxTokenBytes", 12_288, 256, 1_048_576),
-      maxCachedTokens: cache === null ? 0 : Math.floor(cache.number("maxTokens", 10_000, 1, 10_000_000)),
+      maxCachedTokens: maxCachedTokens(given),
       keySet: {
         maxAgeSeconds: keySet.number("maxAgeSeconds", 600, 0.001, 86_400),
         cooldownSeconds: keySet.number("cooldownSeconds", 10, 0.001, 3600),
       },
     },
     users: {
-      store: given.store("userStore") as UserStore<User> | null,
+      store: store(given) as UserStore<User> | null,
       // Half a minute by default, for databases that wait for a lock or a connection.
       storeTimeoutMs: given.number("storeTimeoutMs", 6 * timeoutMs, 1, 3_600_000),
       syncServiceAccounts: given.boolean("syncServiceAccounts", false),
@@ -162,191 +158,133 @@ export function parseOptions<User>(options: unknown): Settings<User> {
     registration: {
       groups: registration.texts("groups"),
       realmRoles: registration.texts("realmRoles"),
-      attributes: registration.attributes("attributes"),
+      attributes: attributes(registration),
       emailVerified: registration.boolean("emailVerified", false),
       requiredActions: registration.texts("requiredActions"),
-      onboarding: registration.onboarding("onboarding"),
+      onboarding: onboarding(registration),
       allowEmailLikeUsernames: registration.boolean("allowEmailLikeUsernames", false),
     },
     onEvent: given.function("onEvent") as ((event: GateEvent) => void) | null,
   }
-  for (const one of [keySet, cache, admin, registration, given]) one?.refuseUnknown()
-  if (problems.length > 0) throw configInvalid(problems)
-  return settings
 }
 
 // Stands in for a URL that was refused, so that the remaining options are still checked.
 const problemUrl = "https://invalid.test"
 
-/** Reads one object of options, noting every problem instead of stopping at the first. */
-function reader(object: unknown, path: string, problems: { option: string; message: string }[]) {
-  const isObject = typeof object === "object" && object !== null && !Array.isArray(object)
-  if (!isObject && object !== undefined) {
-    note("", `expected an object, got ${show(object)}`)
-    problems = [] // its members are missing for this reason alone
-  }
-  if (object === undefined && path === "")
-    note("", "expected an object with `serverUrl`, `realm` and `clientId`, got undefined")
-  const given = (isObject ? object : {}) as Record<string, unknown>
-  const asked = new Set<string>()
+function checked(given: OptionReader, name: string, check: (found: unknown) => Checked): string {
+  const result = check(given.value(name))
+  if ("value" in result) return result.value
+  given.note(name, result.problem)
+  return ""
+}
 
-  function note(name: string, message: string): null {
-    problems.push({ option: [path, printable(name)].filter(Boolean).join(".") || "options", message })
-    return null
-  }
-  function value(name: string): unknown {
-    asked.add(name)
-    return given[name]
-  }
-  // Only undefined means "not given": null is a mistake everywhere but for `audience`.
-  function valueOr(name: string, byDefault: unknown): unknown {
-    const found = value(name)
-    return found === undefined ? byDefault : found
-  }
-  function checked(name: string, check: (found: unknown) => Checked): string | null {
-    const result = check(value(name))
-    return "value" in result ? result.value : note(name, result.problem)
-  }
-  function text(name: string, what: string): string | null {
-    return checked(name, found => checkName(found, what))
-  }
-  function texts(name: string): readonly string[] {
-    const found = valueOr(name, [])
-    if (Array.isArray(found) && found.every(one => typeof one === "string" && one !== ""))
-      return Object.freeze([...found])
-    note(name, `expected a list of non-empty strings, got ${show(found)}`)
-    return []
-  }
+function url(given: OptionReader, name: string, allowInsecureHttp: boolean): string {
+  const found = checked(given, name, checkServerUrl)
+  if (found === "") return problemUrl
+  const { protocol, hostname } = new URL(found)
+  if (protocol !== "http:" || isLoopback(hostname) || allowInsecureHttp) return found
+  given.note(
+    name,
+    `plain http to another machine sends passwords readable; use https, or set \`allowInsecureHttp: true\` (${inQuotes(found)})`,
+  )
+  return problemUrl
+}
 
-  return {
-    value,
-    checked,
-    text,
-    texts,
-    has: (name: string) => value(name) !== undefined,
-    object: (name: string) =>
-      reader(
-        value(name),
-        [path, name].filter(Boolean).join("."),
-        path === "" && given[name] === undefined ? [] : problems,
+function secret(given: OptionReader, name: string): string {
+  const found = given.value(name)
+  if (typeof found === "string" && found !== "") return found
+  const got = found === "" ? "an empty string" : kindOf(found)
+  given.note(name, `expected the secret from Clients → Credentials, got ${got}`)
+  return ""
+}
+
+function admin(given: OptionReader): Settings<unknown>["connection"]["admin"] {
+  const account = given.object("admin")
+  const read = {
+    clientId: checked(account, "clientId", found => checkName(found, "a Client ID")),
+    clientSecret: secret(account, "clientSecret"),
+  }
+  return given.has("admin") ? read : null
+}
+
+function maxCachedTokens(given: OptionReader): number {
+  if (given.value("verifiedTokenCache") === false) return 0
+  return Math.floor(given.object("verifiedTokenCache").number("maxTokens", 10_000, 1, 10_000_000))
+}
+
+function store(given: OptionReader): unknown {
+  const found = given.value("userStore")
+  if (found === undefined) return null
+  const missing = ["findUser", "saveUser", "removeUser"].filter(
+    method => typeof (found as Record<string, unknown> | null)?.[method] !== "function",
+  )
+  if (missing.length === 0) return found
+  return given.note("userStore", `expected a UserStore, but it has no function ${missing.join(", ")}`)
+}
+
+function audience(given: OptionReader, byDefault: string): string | null {
+  const found = given.value("audience")
+  if (found === null) return null
+  if (found === undefined) return byDefault
+  if (found !== "account")
+    return checked(given, "audience", text => checkName(text, "a string, or null to switch the check off"))
+  return given.note(
+    "audience",
+    'expected this application\'s own name: "account" is in the token of every user of the realm, whoever asked for it',
+  )
+}
+
+const modes: readonly VerificationMode[] = ["local", "introspection", "userinfo"]
+
+function verification(given: OptionReader): Pick<VerificationSettings, "mode" | "cacheSeconds" | "recheckSeconds"> {
+  const found = given.value("verification")
+  const isNested = typeof found === "object" && found !== null && !Array.isArray(found)
+  const of = isNested ? given.object("verification") : given
+  const wanted = isNested ? of.value("mode") : found === undefined ? "local" : found
+  const mode = modes.find(one => one === wanted)
+  if (mode === undefined)
+    given.note("verification", `expected ${modes.map(one => `"${one}"`).join(", ")}, got ${shown(wanted)}`)
+  if (!isNested) return { mode: mode ?? "local", recheckSeconds: null, cacheSeconds: 0 }
+  const recheckSeconds = of.has("recheckSeconds") ? of.number("recheckSeconds", 30, 0.001, 3600) : null
+  const cacheSeconds = of.has("cacheSeconds") ? of.number("cacheSeconds", 5, 0.001, 300) : 0
+  if (recheckSeconds !== null && (mode === "introspection" || mode === "userinfo"))
+    of.note("recheckSeconds", `goes with \`mode: "local"\`: "${mode}" asks Keycloak anyway`)
+  if (recheckSeconds !== null && !given.has("clientSecret"))
+    of.note("recheckSeconds", "needs `clientSecret`: Keycloak tells nothing about tokens to a public client")
+  if (cacheSeconds !== 0 && mode === "local")
+    of.note("cacheSeconds", 'goes with `mode: "introspection"` or "userinfo": "local" asks nobody')
+  return { mode: mode ?? "local", recheckSeconds, cacheSeconds }
+}
+
+function algorithms(given: OptionReader): readonly string[] {
+  const found = given.one<readonly string[]>(
+    "algorithms",
+    asymmetric,
+    `some of ${asymmetric.join(", ")} (a shared-secret algorithm can't be checked here)`,
+    list => Array.isArray(list) && list.length > 0 && list.every(one => asymmetric.includes(one)),
+  )
+  return Object.freeze([...found])
+}
+
+function onboarding(given: OptionReader): "verify-email" | null {
+  const found = given.one<"verify-email" | null>("onboarding", null, '"verify-email"', one => one === "verify-email")
+  if (found === null || given.value("emailVerified") !== true) return found
+  return given.note("onboarding", "there is nothing to verify with `emailVerified: true`; leave one of them out")
+}
+
+function attributes(given: OptionReader): Readonly<Record<string, readonly string[]>> {
+  const found = given.one<object>(
+    "attributes",
+    {},
+    "an object of strings or lists of strings by attribute names",
+    one =>
+      typeof one === "object" &&
+      one !== null &&
+      Object.entries(one).every(
+        ([name, value]) => isAttributeName(name) && [value].flat().every(text => typeof text === "string"),
       ),
-    secret(name: string): string {
-      const found = value(name)
-      if (typeof found === "string" && found !== "") return found
-      note(
-        name,
-        `expected the secret from Clients → Credentials, got ${found === "" ? "an empty string" : kindOf(found)}`,
-      )
-      return ""
-    },
-    boolean(name: string, byDefault: boolean): boolean {
-      const found = valueOr(name, byDefault)
-      if (typeof found === "boolean") return found
-      note(name, `expected true or false, got ${show(found)}`)
-      return byDefault
-    },
-    number(name: string, byDefault: number, least: number, most: number): number {
-      const found = valueOr(name, byDefault)
-      if (typeof found === "number" && found >= least && found <= most) return found
-      note(name, `expected a number from ${least} to ${most}, got ${show(found)}`)
-      return byDefault
-    },
-    function(name: string): unknown {
-      const found = value(name)
-      if (found === undefined || typeof found === "function") return found ?? null
-      return note(name, `expected a function, got ${show(found)}`)
-    },
-    store(name: string): unknown {
-      const found = value(name)
-      if (found === undefined) return null
-      const missing = ["findUser", "saveUser", "removeUser"].filter(
-        method => typeof (found as Record<string, unknown> | null)?.[method] !== "function",
-      )
-      return missing.length === 0
-        ? found
-        : note(name, `expected a UserStore, but it has no function ${missing.join(", ")}`)
-    },
-    url(name: string, allowInsecureHttp: boolean): string | null {
-      const url = checked(name, checkServerUrl)
-      const { protocol, hostname } = new URL(url ?? problemUrl)
-      if (protocol !== "http:" || isLoopback(hostname) || allowInsecureHttp) return url
-      return note(
-        name,
-        `plain http to another machine sends passwords readable; use https, or set \`allowInsecureHttp: true\` (${show(url)})`,
-      )
-    },
-    audience(name: string, byDefault: string): string | null {
-      const found = value(name)
-      if (found === null) return null
-      if (found === undefined) return byDefault
-      if (found === "account") {
-        return note(
-          name,
-          'expected this application\'s own name: "account" is in the token of every user of the realm, whoever asked for it',
-        )
-      }
-      return text(name, "a string, or null to switch the check off")
-    },
-    verification(name: string) {
-      const found = valueOr(name, "local")
-      const nested = typeof found === "object" && found !== null ? reader(found, name, problems) : null
-      const mode = nested === null ? found : nested.value("mode")
-      const known = modes.find(one => one === mode)
-      if (known === undefined) note(name, `expected ${modes.map(one => `"${one}"`).join(", ")}, got ${show(mode)}`)
-      const recheckSeconds =
-        nested?.has("recheckSeconds") === true ? nested.number("recheckSeconds", 30, 0.001, 3600) : null
-      const cacheSeconds = nested?.has("cacheSeconds") === true ? nested.number("cacheSeconds", 5, 0.001, 300) : 0
-      if (recheckSeconds !== null && (known === "introspection" || known === "userinfo"))
-        note(`${name}.recheckSeconds`, `goes with \`mode: "local"\`: "${known}" asks Keycloak anyway`)
-      if (recheckSeconds !== null && value("clientSecret") === undefined)
-        note(`${name}.recheckSeconds`, "needs `clientSecret`: Keycloak tells nothing about tokens to a public client")
-      if (cacheSeconds !== 0 && known === "local")
-        note(`${name}.cacheSeconds`, 'goes with `mode: "introspection"` or "userinfo": "local" asks nobody')
-      nested?.refuseUnknown()
-      return { mode: known ?? "local", recheckSeconds, cacheSeconds }
-    },
-    algorithms(name: string): readonly string[] {
-      const found = valueOr(name, asymmetric)
-      if (Array.isArray(found) && found.length > 0 && found.every(one => asymmetric.includes(one)))
-        return Object.freeze([...found])
-      note(
-        name,
-        `expected some of ${asymmetric.join(", ")} (a shared-secret algorithm can't be checked here), got ${show(found)}`,
-      )
-      return asymmetric
-    },
-    onboarding(name: string): "verify-email" | null {
-      const found = value(name)
-      if (found === undefined) return null
-      if (found !== "verify-email") return note(name, `expected "verify-email", got ${show(found)}`)
-      if (given.emailVerified === true)
-        return note(name, "there is nothing to verify with `emailVerified: true`; leave one of them out")
-      return found
-    },
-    attributes(name: string): Readonly<Record<string, readonly string[]>> {
-      const found = valueOr(name, {})
-      const entries =
-        typeof found === "object" && found !== null
-          ? Object.entries(found).map(([key, one]) => [key, [one].flat()] as const)
-          : null
-      if (entries?.every(([key, list]) => isAttributeName(key) && list.every(one => typeof one === "string")))
-        return Object.fromEntries(entries)
-      note(name, `expected an object of strings or lists of strings by attribute names, got ${show(found)}`)
-      return {}
-    },
-    refuseUnknown(): void {
-      for (const name of Object.keys(given)) {
-        if (asked.has(name)) continue
-        const alike = [...asked].find(one => one.toLowerCase() === name.toLowerCase().replace(/[_-]/g, ""))
-        note(
-          name,
-          alike === undefined
-            ? `there is no such option; known are ${[...asked].join(", ")}`
-            : `there is no such option; did you mean \`${alike}\`?`,
-        )
-      }
-    },
-  }
+  )
+  return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, [value].flat()]))
 }
 
 function isLoopback(hostname: string): boolean {
@@ -356,15 +294,4 @@ function isLoopback(hostname: string): boolean {
     hostname === "[::1]" ||
     /^127(\.\d+){3}$/.test(hostname)
   )
-}
-
-/** A value for a message: short, and nothing of what an object or a list holds. */
-function show(value: unknown): string {
-  return typeof value === "string" ? inQuotes(value) : kindOf(value)
-}
-
-function configInvalid(problems: readonly { option: string; message: string }[]): GateError {
-  const lines = problems.map(({ option, message }) => `\`${option}\`: ${message}.`)
-  const fields: FieldProblem[] = problems.map(({ option }) => ({ field: option, rule: "option", params: [] }))
-  return new GateError("config_invalid", `createGate got wrong options.\n${lines.join("\n")}`, { fields })
 }

@@ -1,4 +1,5 @@
-import { inQuotes, printable } from "../foreign-text.js"
+import { inQuotes } from "../foreign-text.js"
+import { kindOf } from "../option-reader.js"
 
 /** A value that can be used, or what to say about one that can't, in words that follow the value's name. */
 export type Checked = { readonly value: string } | { readonly problem: string }
@@ -55,9 +56,4 @@ export function checkName(found: unknown, what: string): Checked {
 function shownUrl(found: unknown): string {
   if (typeof found !== "string") return kindOf(found)
   return inQuotes(found.replace(/^.*@/s, "…@"))
-}
-
-export function kindOf(value: unknown): string {
-  if (typeof value === "number" || typeof value === "boolean") return printable(String(value))
-  return value === undefined || value === null ? String(value) : Array.isArray(value) ? "a list" : `a ${typeof value}`
 }

@@ -1,4 +1,5 @@
 import { GateError } from "../errors.js"
+import { readOptions } from "../option-reader.js"
 
 /** What an application does with its gate. */
 export type Use = "verifyBearer" | "loginWithPassword" | "registerUser"
@@ -18,10 +19,14 @@ const allUses: readonly Use[] = ["verifyBearer", "loginWithPassword", "registerU
 
 export function createReady(inspect: InspectSetUp, hasSecret: boolean): (options?: ReadyOptions) => Promise<void> {
   return async (options = {}) => {
-    const uses = options.uses ?? (hasSecret ? allUses : ["verifyBearer"])
-    if (uses.length === 0 || !uses.every(use => allUses.includes(use))) {
-      throw new GateError("config_invalid", `ready: \`uses\` is a list of some of ${allUses.join(", ")}.`)
-    }
+    const uses = readOptions("ready", options, given =>
+      given.one<readonly Use[]>(
+        "uses",
+        hasSecret ? allUses : ["verifyBearer"],
+        `a list of some of ${allUses.join(", ")}`,
+        one => Array.isArray(one) && one.length > 0 && one.every(use => allUses.includes(use)),
+      ),
+    )
     const findings = await inspect(uses)
     if (findings.length > 0) throw notReady(findings)
   }
