@@ -6,8 +6,7 @@ import { createRealm } from "./keycloak/realm.js"
 import { createLogin, type LoginVerbs } from "./login/login.js"
 import { type GateOptions, parseOptions } from "./options/gate-options.js"
 import { type Refusal, refusalFor } from "./refusal.js"
-import { createSetUpInspection } from "./setup/inspect-set-up.js"
-import { createReady, type ReadyOptions } from "./setup/ready.js"
+import { createSetUp, type SetUpVerbs } from "./setup/set-up.js"
 import type { UserStore } from "./users/user-store.js"
 import { createUsers } from "./users/users.js"
 import { createVerification } from "./verify/verification.js"
@@ -16,15 +15,8 @@ import { createRefusals } from "./watch/refusals.js"
 import { createReport } from "./watch/report.js"
 
 /** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
-export interface Gate<User> extends AccountVerbs<User>, LoginVerbs {
+export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SetUpVerbs {
   readonly verifyBearer: VerifyBearer<User>
-  /**
-   * Resolves when Keycloak is set up for what this application does; otherwise throws one error that names everything
-   * that is wrong, why, and the mend. Never required: the gate is lazy and heals by itself.
-   *
-   * @throws {GateError} `keycloak_unavailable` or `keycloak_refused_us`; `cause` is an AggregateError of all findings
-   */
-  readonly ready: (options?: ReadyOptions) => Promise<void>
   /** The HTTP answer to an error of this library, or `null` for an error that is not ours. */
   readonly refusalFor: (error: unknown) => Refusal | null
   /**
@@ -95,7 +87,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     report: refusals.tokenRefused,
   })
   const internals: GateInternals<User | null> = { verifyBearer, recall, report: refusals.refused, sync: users.sync }
-  const inspect = createSetUpInspection({ ...settings.verification, connection, keySet: verification.keys })
+  const { registration } = settings
+  const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })
 
   let closing: Promise<void> | null = null
   async function end(): Promise<void> {
@@ -111,8 +104,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     ...refusals.reported(login),
     ...refusals.reported(accounts.verbs),
     verifyBearer,
-    // Not reported: whoever calls it reads the error.
-    ready: createReady(inspect, connection.clientSecret !== null),
+    // Not reported: whoever calls them reads what they tell.
+    ...setUp,
     refusalFor,
     close() {
       closing ??= end()

@@ -101,7 +101,7 @@ export async function readJson(url: string, response: Response): Promise<Record<
 }
 
 /** Seconds of a `Retry-After` header, given as seconds or as a date. */
-function retryAfter(headers: Headers): number | undefined {
+export function retryAfter(headers: Headers): number | undefined {
   const value = headers.get("retry-after")
   if (value === null) return undefined
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000)

@@ -30,6 +30,8 @@ export interface Call {
   readonly share: Share
   /** It may arrive twice: a question without side effects, or a change that comes to the same. */
   readonly isRepeatable: boolean
+  /** A 429, a 5xx and a redirect are the caller's to read, too. */
+  readonly takesEveryAnswer?: true
 }
 
 export interface TransportParts {
@@ -97,7 +99,7 @@ export function createTransport(parts: TransportParts): Transport {
       const problem = problemOf(url, call.endpoint, answer)
       if (problem === null) attempt.answered()
       else if (problem.tells !== null) attempt.failed(problem.tells, problem.error)
-      if (problem?.isThrown === true) throw problem.error
+      if (problem?.isThrown === true && call.takesEveryAnswer !== true) throw problem.error
       return toResponse(answer)
     } catch (thrown) {
       // fetch wraps an abort in errors of its own; its reason tells what happened.

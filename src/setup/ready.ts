@@ -1,8 +1,8 @@
 import { GateError } from "../errors.js"
 import { readOptions } from "../option-reader.js"
-
-/** What an application does with its gate. */
-export type Use = "verifyBearer" | "loginWithPassword" | "registerUser"
+import { allUses, type Found, findAll, readUses } from "./diagnose.js"
+import type { Use } from "./finding.js"
+import type { SetUpParts } from "./walk.js"
 
 export interface ReadyOptions {
   /**
@@ -12,36 +12,35 @@ export interface ReadyOptions {
   readonly uses?: readonly Use[] | undefined
 }
 
-/** Looks at Keycloak's side of the set-up and returns everything that is wrong. */
-export type InspectSetUp = (uses: readonly Use[]) => Promise<readonly GateError[]>
-
-const allUses: readonly Use[] = ["verifyBearer", "loginWithPassword", "registerUser"]
-
-export function createReady(inspect: InspectSetUp, hasSecret: boolean): (options?: ReadyOptions) => Promise<void> {
+export function createReady(parts: SetUpParts): (options?: ReadyOptions) => Promise<void> {
+  const byDefault: readonly Use[] = parts.connection.clientSecret === null ? ["verifyBearer"] : allUses
   return async (options = {}) => {
-    const uses = readOptions("ready", options, given =>
-      given.one<readonly Use[]>(
-        "uses",
-        hasSecret ? allUses : ["verifyBearer"],
-        `a list of some of ${allUses.join(", ")}`,
-        one => Array.isArray(one) && one.length > 0 && one.every(use => allUses.includes(use)),
-      ),
-    )
-    const findings = await inspect(uses)
-    if (findings.length > 0) throw notReady(findings)
+    const uses = readOptions("ready", options, given => readUses(given, byDefault))
+    const found = await findAll(parts, { uses, probe: false, administrator: null })
+    const broken = found.filter(({ told }) => told.severity === "broken")
+    if (broken.length > 0) throw notReady(broken.map(errorOf))
+    // So that the first request need not wait for them.
+    await parts.keys.load()
   }
 }
 
-function notReady(all: readonly GateError[]): GateError {
-  // One wrong secret fails every request in the same words.
-  const findings = [...new Map(all.map(finding => [finding.message, finding])).values()]
-  const code = findings.find(finding => finding.code === "keycloak_unavailable")?.code ?? findings[0]?.code
-  const [first = "", ...others] = findings.map(finding => finding.message)
+function errorOf({ finding, told, seen }: Found): GateError {
+  const { what, why, mend } = told
+  if (finding.isOutage === undefined) return new GateError("keycloak_refused_us", `${what} ${why} ${mend}`)
+  const retryAfterSeconds = [seen.discovery, seen.grant, seen.emptyLogin, seen.keys]
+    .map(reply => reply?.retryAfterSeconds ?? null)
+    .find(seconds => seconds !== null)
+  return new GateError("keycloak_unavailable", `${what} Callers get 503. ${why} ${mend}`, { retryAfterSeconds })
+}
+
+function notReady(errors: readonly GateError[]): GateError {
+  const code = errors.find(error => error.code === "keycloak_unavailable")?.code ?? "keycloak_refused_us"
+  const [first = "", ...others] = errors.map(({ message }) => message)
   const message =
     others.length === 0 ? first : [first, ...others].map((text, index) => `${index + 1}. ${text}`).join("\n")
-  const retryAfterSeconds = findings.map(finding => finding.retryAfterSeconds).find(seconds => seconds !== null)
-  return new GateError(code ?? "keycloak_refused_us", message, {
-    cause: new AggregateError(findings, "what ready() found"),
+  const retryAfterSeconds = errors.map(error => error.retryAfterSeconds).find(seconds => seconds !== null)
+  return new GateError(code, message, {
+    cause: new AggregateError(errors, "what ready() found"),
     retryAfterSeconds,
   })
 }

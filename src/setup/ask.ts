@@ -1,0 +1,73 @@
+import { isGateError } from "../errors.js"
+import type { Endpoint } from "../events.js"
+import { retryAfter } from "../keycloak/answer.js"
+import type { Transport } from "../keycloak/transport.js"
+
+/** What came back of one question, whoever answered it. */
+export interface Reply {
+  readonly url: string
+  /** 0: no answer came. */
+  readonly status: number
+  /** The system's code for why no answer came, such as `ECONNREFUSED`; "" where one came, or the system has none. */
+  readonly code: string
+  /** The JSON of the body; null for anything else. */
+  readonly json: unknown
+  /** Keycloak's own words; "" where it used none. */
+  readonly error: string
+  readonly description: string
+  /** Where a redirect leads. */
+  readonly location: string | null
+  readonly retryAfterSeconds: number | null
+  readonly tookMs: number
+}
+
+export type Ask = (endpoint: Endpoint, url: string, init?: RequestInit) => Promise<Reply>
+
+/** A request to the realm's Admin API, with the service account's token. */
+export type AskAdmin = (method: string, path: string, body?: unknown) => Promise<Reply>
+
+/**
+ * Asks, and takes whatever comes for an answer: nothing here is refused or translated.
+ *
+ * @throws {GateError} `closed`
+ */
+export function createAsk(transport: Transport, elapsed: () => number): Ask {
+  return async (endpoint, url, init) => {
+    const begun = elapsed()
+    const nothing = { url, status: 0, code: "", json: null, error: "", description: "" }
+    const rest = { location: null, retryAfterSeconds: null }
+    try {
+      const call = { endpoint, share: "own", isRepeatable: init?.method !== "POST", takesEveryAnswer: true } as const
+      const response = await transport.fetch(url, call, init)
+      const { status, headers } = response
+      const json = parsed(await response.text())
+      const words = (json ?? {}) as { error?: unknown; error_description?: unknown; errorMessage?: unknown }
+      return {
+        ...nothing,
+        status,
+        json,
+        error: textOf(words.error) || textOf(words.errorMessage),
+        description: textOf(words.error_description),
+        location: headers.get("location"),
+        retryAfterSeconds: retryAfter(headers) ?? null,
+        tookMs: elapsed() - begun,
+      }
+    } catch (error) {
+      if (!isGateError(error) || error.code !== "keycloak_unavailable") throw error
+      return { ...nothing, ...rest, code: textOf((error.cause as { code?: unknown } | undefined)?.code), tookMs: 0 }
+    }
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : ""
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // A web page, or nothing at all: no words of Keycloak's.
+    return null
+  }
+}
