@@ -98,17 +98,6 @@ const authentication: readonly Finding[] = [
     mend: seen => `Choose ${console(seen)} → Credentials → Client Authenticator → Client Id and Secret.`,
   },
   {
-    id: "client-public",
-    severity: "broken",
-    rights: "client",
-    concerns: registering,
-    look: seen => refusedWith(seen, "unauthorized_client", /public client/i),
-    what: ({ client }) => `The client "${client.clientId}" is public, although a secret was given.`,
-    why: "registerUser needs a service account, and a public client has none.",
-    mend: seen =>
-      `Switch on ${capability(seen)} → Client authentication and Service account roles. Then assign manage-users to it.`,
-  },
-  {
     id: "client-bearer-only",
     severity: "broken",
     rights: "client",
@@ -117,17 +106,6 @@ const authentication: readonly Finding[] = [
     what: ({ client }) => `The client "${client.clientId}" is bearer-only and may not ask for tokens.`,
     why: "That is a setting of older consoles, and the new one does not show it.",
     mend: "Set bearerOnly to false by the Admin API, or make a new client.",
-  },
-  {
-    id: "service-account-off",
-    severity: "broken",
-    rights: "client",
-    concerns: registering,
-    look: seen => refusedWith(seen, "unauthorized_client", /not enabled to retrieve service account/i),
-    what: ({ client }) => `registerUser needs the service account of "${client.clientId}", and it is switched off.`,
-    why: "Keycloak lets a client act on its own only then.",
-    mend: seen =>
-      `Switch on ${capability(seen)} → Service account roles. A new service account has no roles: assign manage-users to it.`,
   },
   {
     id: "dpop-required",
@@ -179,6 +157,28 @@ const authentication: readonly Finding[] = [
     what: "loginWithPassword can't work: a client policy of the realm prohibits password logins.",
     why: "Keycloak answers with the code of a wrong password. Only its sentence differs.",
     mend: "Realm settings → Client policies: remove the executor reject-ropc-grant, or the condition that covers this client.",
+  },
+  {
+    id: "client-public",
+    severity: "broken",
+    rights: "client",
+    concerns: registering,
+    look: seen => refusedWith(seen, "unauthorized_client", /public client/i),
+    what: ({ client }) => `The client "${client.clientId}" is public, although a secret was given.`,
+    why: "registerUser needs a service account, and a public client has none.",
+    mend: seen =>
+      `Switch on ${capability(seen)} → Client authentication and Service account roles. Then assign manage-users to it.`,
+  },
+  {
+    id: "service-account-off",
+    severity: "broken",
+    rights: "client",
+    concerns: registering,
+    look: seen => refusedWith(seen, "unauthorized_client", /not enabled to retrieve service account/i),
+    what: ({ client }) => `registerUser needs the service account of "${client.clientId}", and it is switched off.`,
+    why: "Keycloak lets a client act on its own only then.",
+    mend: seen =>
+      `Switch on ${capability(seen)} → Service account roles. A new service account has no roles: assign manage-users to it.`,
   },
 ]
 

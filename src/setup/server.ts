@@ -5,7 +5,11 @@ import type { Finding } from "./finding.js"
 import { isKeycloaks, isRevokedAhead, type Seen } from "./seen.js"
 
 const waits = "The gate is lazy: as soon as Keycloak answers, everything works, without a restart."
-const inDocker = "Inside Docker `localhost` is this container: set KEYCLOAK_INTERNAL_URL, such as http://keycloak:8080."
+const internal = "`internalUrl` (KEYCLOAK_INTERNAL_URL)"
+const inDocker = `Inside Docker \`localhost\` is this container: set ${internal}, such as http://keycloak:8080.`
+/** The setting with the address that was asked. */
+const setting = (seen: Seen) => (isInternal(seen) ? internal : "`serverUrl` (KEYCLOAK_URL)")
+const isInternal = ({ expected }: Seen) => expected.baseUrl !== expected.serverUrl
 
 /** The answers of the realm's own endpoints, without the keys, which have a finding of their own. */
 function answers({ discovery, grant, emptyLogin }: Seen): readonly Reply[] {
@@ -32,7 +36,7 @@ const address: readonly Finding[] = [
     look: failedWith(/^(ENOTFOUND|EAI_AGAIN)$/),
     what: seen => `Can't reach Keycloak at ${originOf(seen)}: no such host (${codeIn(seen)}).`,
     why: waits,
-    mend: `Correct the host in KEYCLOAK_URL. ${inDocker}`,
+    mend: seen => `Correct the host in ${setting(seen)}. ${inDocker}`,
   },
   {
     id: "server-refused",
@@ -42,7 +46,7 @@ const address: readonly Finding[] = [
     look: failedWith(/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EACCES|)$/),
     what: seen => `Can't reach Keycloak at ${originOf(seen)}: connection refused (${codeIn(seen) || "by fetch"}).`,
     why: waits,
-    mend: `Check that it runs, and the port in KEYCLOAK_URL. ${inDocker}`,
+    mend: seen => `Check that it runs, and the port in ${setting(seen)}. ${inDocker}`,
   },
   {
     id: "server-silent",
@@ -61,7 +65,7 @@ const address: readonly Finding[] = [
     look: ({ overTls }) => overTls !== undefined && (overTls.status > 0 || isOfCertificate(overTls.code)),
     what: seen => `${originOf(seen)} cuts plain http, and speaks TLS.`,
     why: "The port is one for https.",
-    mend: "Write https:// in KEYCLOAK_URL.",
+    mend: seen => `Write https:// in ${setting(seen)}.`,
   },
   {
     id: "server-closes",
@@ -71,7 +75,7 @@ const address: readonly Finding[] = [
     look: failedWith(/^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET)$/),
     what: seen => `Can't reach Keycloak at ${originOf(seen)}: the connection was cut (${codeIn(seen)}).`,
     why: "Something accepts connections there, and answers neither http nor https.",
-    mend: `Check the port in KEYCLOAK_URL, and the log of the proxy before Keycloak. ${inDocker}`,
+    mend: seen => `Check the port in ${setting(seen)}, and the log of the proxy before Keycloak. ${inDocker}`,
   },
   {
     id: "tls-to-http-port",
@@ -81,7 +85,7 @@ const address: readonly Finding[] = [
     look: failedWith(/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/),
     what: seen => `Can't reach Keycloak at ${originOf(seen)}: not TLS: \`https\` to an http port (${codeIn(seen)}).`,
     why: "The port is one for plain http.",
-    mend: "Write http:// in KEYCLOAK_URL, or the port for https.",
+    mend: seen => `Write http:// in ${setting(seen)}, or the port for https.`,
   },
   {
     id: "tls-expired",
@@ -101,7 +105,7 @@ const address: readonly Finding[] = [
     look: failedWith(/^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/),
     what: seen => `Node refuses the certificate of ${originOf(seen)}: it is for another host name (${codeIn(seen)}).`,
     why: "A certificate is good for the names in it.",
-    mend: "Write a name of the certificate in KEYCLOAK_URL, or put this name into the certificate.",
+    mend: seen => `Write a name of the certificate in ${setting(seen)}, or put this name into the certificate.`,
   },
   {
     id: "tls-untrusted",
@@ -142,7 +146,7 @@ const address: readonly Finding[] = [
     what: seen =>
       `Can't reach Keycloak at ${originOf(seen)}: it answered with a redirect (${first(seen, isRedirect)?.status}).`,
     why: "Redirects are not followed: a password must not go where somebody else points to.",
-    mend: seen => `Set KEYCLOAK_URL to Keycloak's own address${targetOf(first(seen, isRedirect))}.`,
+    mend: seen => `Set ${setting(seen)} to Keycloak's own address${targetOf(first(seen, isRedirect))}.`,
   },
   {
     id: "server-path",
@@ -151,7 +155,7 @@ const address: readonly Finding[] = [
     look: ({ discovery }) => discovery !== undefined && [400, 404].includes(discovery.status) && discovery.error !== "",
     what: seen => `No Keycloak API under ${at(seen)}.`,
     why: "Since version 17 there is no `/auth` in the path unless the server sets it.",
-    mend: "Set `serverUrl` to the part before `/realms/`.",
+    mend: seen => `Set ${setting(seen)} to the part before \`/realms/\`.`,
   },
   {
     id: "server-not-keycloak",
@@ -173,10 +177,10 @@ export const server: readonly Finding[] = [
     severity: "broken",
     rights: "none",
     isOutage: true,
-    look: seen => seen.expected.baseUrl !== seen.expected.serverUrl && behindInternal(seen) !== undefined,
+    look: seen => isInternal(seen) && behindInternal(seen) !== undefined,
     what: seen => said(behindInternal(seen)?.what, seen),
-    why: "This is KEYCLOAK_INTERNAL_URL, where this process asks. Tokens name KEYCLOAK_URL, which nobody asks.",
-    mend: seen => said(behindInternal(seen)?.mend, seen).replaceAll("KEYCLOAK_URL", "KEYCLOAK_INTERNAL_URL"),
+    why: `This is ${internal}, where this process asks. Nobody asks at the public address, which tokens name.`,
+    mend: seen => said(behindInternal(seen)?.mend, seen),
   },
   ...address.slice(0, -2),
   {
@@ -258,7 +262,7 @@ export const keys: readonly Finding[] = [
       unreachedAdmin(seen)?.status === 401
         ? "It does not take the token. It may be asked under another host name than the one that issued it."
         : "Something before Keycloak does not pass `/admin/*`, or answers itself.",
-    mend: "A proxy has to pass `/admin/realms/*`. Or set KEYCLOAK_INTERNAL_URL to an address behind the proxy.",
+    mend: `A proxy has to pass \`/admin/realms/*\`. Or set ${internal} to an address behind the proxy.`,
   },
 ]
 
