@@ -79,15 +79,17 @@ function readWalk(given: OptionReader): Walk {
   const uses = readUses(given, allUses)
   const probe = given.boolean("probe", false)
   const login = given.object("administrator")
-  const text = (name: string, byDefault: string) =>
-    login.one(name, byDefault, "a non-empty string", found => typeof found === "string" && found !== "")
+  // What is given for it may be a secret, and is not shown.
+  const text = (name: string, byDefault: string): string => {
+    const found = login.value(name) ?? byDefault
+    if (typeof found === "string" && (found !== "" || !given.has("administrator"))) return found
+    login.note(name, `expected a non-empty string, got ${found === "" ? "none" : `a ${typeof found}`}`)
+    return ""
+  }
   const administrator = {
     username: text("username", ""),
     password: text("password", ""),
     realm: text("realm", "master"),
   }
-  if (!given.has("administrator")) return { uses, probe, administrator: null }
-  for (const name of ["username", "password"] as const)
-    if (!login.has(name)) login.note(name, "expected a non-empty string, got undefined")
-  return { uses, probe, administrator }
+  return { uses, probe, administrator: given.has("administrator") ? administrator : null }
 }

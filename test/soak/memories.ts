@@ -117,7 +117,7 @@ export const ofOneCall: readonly string[] = [
   "options/options-from-env.ts problems",
   "option-reader.ts asked",
   "option-reader.ts problems",
-  "setup/ready.ts findings",
+  "setup/diagnose.ts distinct",
   "users/sync/sync-run.ts gathered",
   "accounts/change-password.ts proofs",
   "accounts/update-account.ts lists",
