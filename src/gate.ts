@@ -66,7 +66,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const { transport, reachability, clock, report } = connection
   const verification = createVerification(settings.verification, connection)
   const users = createUsers<User>(settings.users, connection, verification.askAlive)
-  const login = createLogin(connection, verification.neededScopes)
+  const login = createLogin(settings.login, connection, verification.neededScopes)
   const accounts = createAccounts<User>({ registration: settings.registration, connection, login, users })
   const refusals = createRefusals({
     report,
@@ -98,10 +98,11 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     transport.close()
     users.close()
     accounts.close()
+    login.close()
   }
 
   return Object.freeze({
-    ...refusals.reported(login),
+    ...refusals.reported(login.verbs),
     ...refusals.reported(accounts.verbs),
     verifyBearer,
     // Not reported: whoever calls them reads what they tell.

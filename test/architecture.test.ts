@@ -42,7 +42,7 @@ const floors = {
   users: ["verify", "keycloak", "base"],
   accounts: ["users", "login", "keycloak", "base"],
   setup: ["accounts", "users", "verify", "login", "keycloak", "base"],
-  options: ["accounts", "users", "verify", "keycloak", "base"],
+  options: ["accounts", "users", "login", "verify", "keycloak", "base"],
   gate: ["options", "setup", "accounts", "users", "login", "verify", "watch", "keycloak", "base"],
   adapters: ["gate", "accounts", "users", "login", "verify", "base"],
   // A stand-in for the server must not share the code that it tests; `UserStore` is what its contract is about.

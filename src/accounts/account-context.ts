@@ -2,7 +2,7 @@ import type { Report } from "../events.js"
 import type { Connection } from "../keycloak/connection.js"
 import { type Deadline, startDeadline } from "../keycloak/deadline.js"
 import type { Share } from "../keycloak/places.js"
-import type { LoginVerbs } from "../login/login.js"
+import type { Login } from "../login/login.js"
 import type { UserIdentity } from "../users/user-store.js"
 import type { Users } from "../users/users.js"
 import { type ChangeAccount, createAccountChange } from "./change-account.js"
@@ -21,7 +21,7 @@ import { createUnfinishedRegistrations, type UnfinishedRegistrations } from "./u
 export interface AccountParts<User> {
   readonly registration: RegistrationSettings
   readonly connection: Connection
-  readonly login: LoginVerbs
+  readonly login: Login
   readonly users: Users<User>
 }
 
@@ -29,7 +29,7 @@ export interface AccountParts<User> {
 export interface AccountContext<User> extends Pick<Connection, "elapsed"> {
   readonly issuer: string
   readonly registration: RegistrationSettings
-  readonly login: LoginVerbs
+  readonly login: Login
   readonly report: Report
   readonly pause: (ms: number) => Promise<void>
   /** The application's rows; null without a user store. */

@@ -60,20 +60,25 @@ export function createAccounts<User>(parts: AccountParts<User>): Accounts<User |
     }
   }
 
+  /** A verb that may end all sessions of its subject. */
+  function ending<Rest extends unknown[]>(run: (subject: string, ...rest: Rest) => Promise<void>) {
+    return (subject: string, ...rest: Rest) => parts.login.endingSessions(subject, () => run(subject, ...rest))
+  }
+
   const registerUser = verb(async () => (await import("./register-user.js")).registerUser<User | null>)
 
   return {
     verbs: {
       registerUser: (registration, extra) => drain.hold(registerUser(registration, extra)),
       updateAccount: verb(async () => (await import("./update-account.js")).updateAccount<User | null>),
-      setPassword: verb(async () => (await import("./set-password.js")).setPassword),
+      setPassword: ending(verb(async () => (await import("./set-password.js")).setPassword)),
       changePassword: verb(async () => (await import("./change-password.js")).changePassword),
       sendPasswordReset: verb(async () => (await import("./send-password-reset.js")).sendPasswordReset),
       sendEmailVerification: verb(async () => (await import("./send-email-verification.js")).sendEmailVerification),
-      disableAccount: verb(async () => (await import("./disable-account.js")).disableAccount),
+      disableAccount: ending(verb(async () => (await import("./disable-account.js")).disableAccount)),
       enableAccount: verb(async () => (await import("./enable-account.js")).enableAccount),
-      deleteAccount: verb(async () => (await import("./delete-account.js")).deleteAccount),
-      logoutEverywhere: verb(async () => (await import("./logout-everywhere.js")).logoutEverywhere),
+      deleteAccount: ending(verb(async () => (await import("./delete-account.js")).deleteAccount)),
+      logoutEverywhere: ending(verb(async () => (await import("./logout-everywhere.js")).logoutEverywhere)),
     },
     unfinished: () => work?.left() ?? 0,
     ended: drain.ended,

@@ -63,7 +63,7 @@ export const changePassword: AccountVerb<ChangePassword> = async ({ begin, login
   /** The account whose password this is. */
   async function prove(password: string): Promise<string> {
     deadline.assertTime()
-    const session = await login.loginWithPassword({ username, password, otp, scope: "openid" })
+    const session = await login.verbs.loginWithPassword({ username, password, otp, scope: "openid" })
     proofs.push(session)
     const id = subjectOf(session)
     if (subject !== undefined && subject !== id) throw notProven()
@@ -93,14 +93,16 @@ export const changePassword: AccountVerb<ChangePassword> = async ({ begin, login
       isSet = true
       return prove(newPassword)
     })
-    if (!isSet) await setPassword(id)
-    unclear.settle(wanted)
-    areEnded = endSessions
-    if (endSessions) await sessions.endInTheEnd(id)
+    await login.endingSessions(id, async () => {
+      if (!isSet) await setPassword(id)
+      unclear.settle(wanted)
+      areEnded = endSessions
+      if (endSessions) await sessions.endInTheEnd(id)
+    })
   } finally {
     // What can't be ended in time dies by itself, after Keycloak's idle time.
     if (!areEnded) {
-      const ended = proofs.map(({ refreshToken }) => login.logout(refreshToken))
+      const ended = proofs.map(({ refreshToken }) => login.verbs.logout(refreshToken))
       await deadline.within(Promise.allSettled(ended)).catch(isNoProof)
     }
   }

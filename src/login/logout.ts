@@ -1,3 +1,4 @@
+import type { RecentRefreshes } from "./recent-refreshes.js"
 import { readRefreshToken } from "./refresh-session.js"
 
 /**
@@ -12,6 +13,10 @@ import { readRefreshToken } from "./refresh-session.js"
  */
 export type Logout = (refreshToken: string) => Promise<void>
 
-export function createLogout(endSession: (refreshToken: string) => Promise<void>): Logout {
-  return async refreshToken => endSession(readRefreshToken(refreshToken))
+export function createLogout(endSession: (refreshToken: string) => Promise<void>, recent: RecentRefreshes): Logout {
+  return async refreshToken => {
+    const token = readRefreshToken(refreshToken)
+    recent.forgetSession(token)
+    await endSession(token).finally(() => recent.forgetSession(token))
+  }
 }

@@ -1,11 +1,13 @@
 import { invalidFields, readFields } from "../fields.js"
 import type { Session } from "../keycloak/session.js"
+import type { RecentRefreshes } from "./recent-refreshes.js"
 
 /**
  * New tokens for a refresh token.
  *
- * Calls with one refresh token that overlap in this process share one request and one answer: where Keycloak revokes
- * used refresh tokens, a second request would end the session. So nothing is sent twice. After `keycloak_unavailable` call
+ * Where Keycloak revokes used refresh tokens, a second use ends the session. So calls with one refresh token share one
+ * request in this process if they overlap, and one answer for `refreshGraceSeconds` afterwards: two tabs of a browser get
+ * the same session. What ends sessions here ends that at once. Nothing is sent twice. After `keycloak_unavailable` call
  * again with the same token. In such a realm the lost answer may have used it up: that is `session_ended`, and the person logs
  * in anew.
  *
@@ -16,13 +18,18 @@ import type { Session } from "../keycloak/session.js"
  */
 export type RefreshSession = (refreshToken: string) => Promise<Session>
 
-export function createRefreshSession(refreshGrant: (refreshToken: string) => Promise<Session>): RefreshSession {
+export function createRefreshSession(
+  refreshGrant: (refreshToken: string) => Promise<Session>,
+  recent: RecentRefreshes,
+): RefreshSession {
   const running = new Map<string, Promise<Session>>()
   return async refreshToken => {
     const token = readRefreshToken(refreshToken)
+    const known = recent.find(token)
+    if (known !== null) return known
     const first = running.get(token)
     if (first !== undefined) return first
-    const answer = refreshGrant(token).finally(() => running.delete(token))
+    const answer = recent.remember(token, () => refreshGrant(token)).finally(() => running.delete(token))
     running.set(token, answer)
     return answer
   }

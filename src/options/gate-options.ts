@@ -3,6 +3,7 @@ import type { GateEvent } from "../events.js"
 import { isAttributeName } from "../fields.js"
 import { inQuotes } from "../foreign-text.js"
 import type { ConnectionSettings } from "../keycloak/connection.js"
+import type { LoginSettings } from "../login/login.js"
 import { kindOf, type OptionReader, readOptions, shown } from "../option-reader.js"
 import type { UserStore } from "../users/user-store.js"
 import type { UserSettings } from "../users/users.js"
@@ -90,6 +91,11 @@ export interface GateOptions<User> {
   readonly allowInsecureHttp?: boolean | undefined
   /** Tells a person with the right password that the account is disabled or unfinished; default false. */
   readonly revealAccountState?: boolean | undefined
+  /**
+   * Seconds for which the answer to a refresh token is given again (5, at most 60): two tabs of a browser refresh one after
+   * the other. 0 asks Keycloak each time. Fractions are allowed.
+   */
+  readonly refreshGraceSeconds?: number | undefined
   /** Saves rows for service accounts too; default false. */
   readonly syncServiceAccounts?: boolean | undefined
   /** What the application gives every new account; never taken from a request. */
@@ -102,6 +108,7 @@ export interface GateOptions<User> {
 export interface Settings<User> {
   readonly connection: ConnectionSettings
   readonly verification: VerificationSettings
+  readonly login: LoginSettings
   readonly users: UserSettings<User>
   readonly registration: RegistrationSettings
   readonly onEvent: ((event: GateEvent) => void) | null
@@ -149,6 +156,7 @@ function readSettings<User>(given: OptionReader): Settings<User> {
         cooldownSeconds: keySet.number("cooldownSeconds", 10, 0.001, 3600),
       },
     },
+    login: { refreshGraceSeconds: given.number("refreshGraceSeconds", 5, 0, 60) },
     users: {
       store: store(given) as UserStore<User> | null,
       // Half a minute by default, for databases that wait for a lock or a connection.

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { createGate, type Gate } from "../../src/index.js"
 import { defaultRealm } from "../../src/testing/default-realm.js"
 import { startTestRealm } from "../../src/testing/index.js"
@@ -20,6 +20,7 @@ beforeEach(async () => {
   refreshToken = await logIn()
 })
 afterEach(async () => {
+  vi.useRealTimers()
   gate.close()
   await realm.close()
 })
@@ -39,10 +40,61 @@ describe("refreshSession", () => {
     expect(new Set(sessions.map(({ accessToken }) => accessToken)).size).toBe(1)
   })
 
-  it("asks again once the first answer is there", async () => {
-    await gate.refreshSession(refreshToken)
+  it("gives whoever comes a moment later the same session, as often as they come", async () => {
+    const first = await gate.refreshSession(refreshToken)
+    const second = await gate.refreshSession(refreshToken)
+    expect(second).toMatchObject({ accessToken: first.accessToken, refreshToken: first.refreshToken })
+    expect(asked()).toBe(1)
+  })
+
+  it("gives the newest session to a third tab that still has the token before the last", async () => {
+    const first = await gate.refreshSession(refreshToken)
+    const second = await gate.refreshSession(first.refreshToken)
+    expect((await gate.refreshSession(refreshToken)).refreshToken).toBe(second.refreshToken)
+    expect(asked()).toBe(2)
+  })
+
+  it("takes the time that has passed off what it gives again, and asks once the grace is over", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] })
+    const { expiresInSeconds } = await gate.refreshSession(refreshToken)
+    vi.advanceTimersByTime(3500)
+    expect((await gate.refreshSession(refreshToken)).expiresInSeconds).toBe(expiresInSeconds - 4)
+    vi.advanceTimersByTime(1500)
     await gate.refreshSession(refreshToken)
     expect(asked()).toBe(2)
+  })
+
+  it("asks each time with refreshGraceSeconds 0", async () => {
+    const without = createGate({ ...realm.gateOptions, refreshGraceSeconds: 0 })
+    await without.refreshSession(refreshToken)
+    await without.refreshSession(refreshToken)
+    expect(asked()).toBe(2)
+    await without.close()
+  })
+
+  let username = ""
+  const ends: Record<string, (subject: string) => Promise<unknown>> = {
+    logout: () => gate.logout(refreshToken),
+    logoutEverywhere: subject => gate.logoutEverywhere(subject),
+    disableAccount: subject => gate.disableAccount(subject),
+    deleteAccount: subject => gate.deleteAccount(subject),
+    setPassword: subject => gate.setPassword(subject, "another password 1", { endSessions: false }),
+    changePassword: () =>
+      gate.changePassword({ username, currentPassword: secrets.password, newPassword: "another password 1" }),
+  }
+  it.each(Object.keys(ends))("gives nothing again after %s, not even what was asked for before", async name => {
+    username = `lin-${name.toLowerCase()}`
+    realm.addUser({ username, password: secrets.password })
+    refreshToken = await logIn(username)
+    const { accessToken } = await gate.refreshSession(refreshToken)
+    const subject = String(JSON.parse(Buffer.from(accessToken.split(".")[1] ?? "", "base64url").toString()).sub)
+    realm.breakWith(answerLate(200), { times: 1, at: paths.token })
+    const early = gate.refreshSession((await gate.refreshSession(refreshToken)).refreshToken).catch(() => null)
+    await ends[name]?.(subject)
+    await early
+    const before = asked()
+    await gate.refreshSession(refreshToken).catch(() => null)
+    expect(asked()).toBe(before + 1)
   })
 
   it("shares a refusal as well, and asks again after it", async () => {

@@ -32,7 +32,14 @@ describe("createGate", () => {
       "allowInsecureHttp",
       "revealAccountState",
     ]
-    const rest = ["syncServiceAccounts", "registration", "onEvent"]
+    const rest = [
+      "refreshGraceSeconds",
+      "maxConcurrentRequests",
+      "storeTimeoutMs",
+      "syncServiceAccounts",
+      "registration",
+      "onEvent",
+    ]
     expect(problem(Object.fromEntries([...names, ...more, ...rest].map(name => [name, undefined])))).toBeNull()
   })
 
@@ -46,6 +53,9 @@ describe("createGate", () => {
     ["serverUrl", { serverUrl: "https://sso.example.test/?a=b" }],
     ["internalUrl", { internalUrl: "http://keycloak:8080" }],
     ["internalUrl", { internalUrl: "" }],
+    ["refreshGraceSeconds", { refreshGraceSeconds: -1 }],
+    ["refreshGraceSeconds", { refreshGraceSeconds: 61 }],
+    ["refreshGraceSeconds", { refreshGraceSeconds: "5" }],
     ["realm", { realm: "" }],
     ["realm", { realm: "shop\n" }],
     ["clientId", { clientId: 5 }],

@@ -53,6 +53,8 @@ export const memories: readonly Memory[] = [
     holds: "clients of lightweight tokens",
     bound: 1000,
   },
+  { file: "login/recent-refreshes.ts", name: "recent", holds: "sessions of a moment ago", bound: 10_000 },
+  { file: "login/recent-refreshes.ts", name: "underWay", holds: "refreshes under way", bound: "calls" },
   { file: "keycloak/token-endpoint.ts", name: "configured", holds: "set-ups of the client library", bound: 2 },
   { file: "keycloak/transport.ts", name: "inFlight", holds: "requests, those in line too", bound: "calls" },
   { file: "keycloak/reachability.ts", name: "oddInARow", holds: "endpoints", bound: endpoints },

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto"
+import { splitToken } from "../keycloak/compact-token.js"
+import type { Session } from "../keycloak/session.js"
+
+/** Answers of a moment ago, for whoever comes a little later with the same refresh token. */
+export interface RecentRefreshes {
+  /** The session that this token was renewed to, with the time that is left; null: Keycloak has to be asked. */
+  readonly find: (refreshToken: string) => Session | null
+  /** Asks, and remembers the answer unless its session is ended meanwhile. */
+  readonly remember: (refreshToken: string, ask: () => Promise<Session>) => Promise<Session>
+  /** Forgets all sessions of a person. */
+  readonly forgetSubject: (subject: string) => void
+  /** Forgets the session of this token. */
+  readonly forgetSession: (refreshToken: string) => void
+  readonly clear: () => void
+}
+
+interface Recent extends SessionOwner {
+  session: Session
+  /** Both by `elapsed`. */
+  receivedAt: number
+  readonly until: number
+}
+
+interface SessionOwner {
+  readonly subject: string
+  readonly sessionId: string | null
+}
+
+type IsEnded = (owner: SessionOwner) => boolean
+
+const maxRecent = 10_000
+
+/** `elapsed`: milliseconds of a clock that is never set back. */
+export function createRecentRefreshes(graceSeconds: number, elapsed: () => number): RecentRefreshes {
+  // Under the hash of the token, in the order of their end.
+  const recent = new Map<string, Recent>()
+  // What was ended while an answer was on its way.
+  const underWay = new Set<IsEnded[]>()
+
+  function makeRoom(): void {
+    for (const [hash, { until }] of recent) {
+      if (until > elapsed() && recent.size < maxRecent) return
+      recent.delete(hash)
+    }
+  }
+
+  function add(refreshToken: string, session: Session, ended: readonly IsEnded[]): void {
+    const owner = ownerOf(session.refreshToken)
+    if (graceSeconds === 0 || owner === null || ended.some(isEnded => isEnded(owner))) return
+    makeRoom()
+    const receivedAt = elapsed()
+    // A third tab that still has the token before this one gets the newest session, too.
+    for (const one of recent.values())
+      if (one.session.refreshToken === refreshToken) Object.assign(one, { session, receivedAt })
+    recent.set(hashOf(refreshToken), { ...owner, session, receivedAt, until: receivedAt + graceSeconds * 1000 })
+  }
+
+  function forget(isEnded: IsEnded): void {
+    for (const ended of underWay) ended.push(isEnded)
+    for (const [hash, one] of recent) if (isEnded(one)) recent.delete(hash)
+  }
+
+  return {
+    find(refreshToken) {
+      const found = recent.get(hashOf(refreshToken))
+      // A time before it was received: a test's clock has begun anew.
+      if (found === undefined || found.until <= elapsed() || found.receivedAt > elapsed()) return null
+      return lessTime(found.session, Math.ceil((elapsed() - found.receivedAt) / 1000))
+    },
+    async remember(refreshToken, ask) {
+      const ended: IsEnded[] = []
+      underWay.add(ended)
+      try {
+        const session = await ask()
+        add(refreshToken, session, ended)
+        return session
+      } finally {
+        underWay.delete(ended)
+      }
+    },
+    forgetSubject: subject => forget(owner => owner.subject === subject),
+    forgetSession(refreshToken) {
+      const sessionId = ownerOf(refreshToken)?.sessionId ?? null
+      if (sessionId !== null) forget(owner => owner.sessionId === sessionId)
+    },
+    clear: () => recent.clear(),
+  }
+}
+
+/** Null where an access or refresh token would have ended by now. */
+function lessTime(session: Session, passedSeconds: number): Session | null {
+  const expiresInSeconds = session.expiresInSeconds - passedSeconds
+  const endless = session.refreshExpiresInSeconds === 0
+  const refreshExpiresInSeconds = endless ? 0 : session.refreshExpiresInSeconds - passedSeconds
+  if (expiresInSeconds <= 0 || (!endless && refreshExpiresInSeconds <= 0)) return null
+  return { ...session, expiresInSeconds, refreshExpiresInSeconds }
+}
+
+/** Whose session a refresh token of Keycloak's belongs to; null for a text that does not say. */
+function ownerOf(refreshToken: string): SessionOwner | null {
+  try {
+    const { sub, sid } = splitToken(refreshToken).payload
+    return typeof sub === "string" ? { subject: sub, sessionId: typeof sid === "string" ? sid : null } : null
+  } catch {
+    return null
+  }
+}
+
+function hashOf(refreshToken: string): string {
+  return createHash("sha256").update(refreshToken).digest("base64url")
+}
