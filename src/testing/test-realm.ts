@@ -16,9 +16,15 @@ import { type AddedTestUser, addTestUser, type NewTestUser, type TestUser, testU
 export interface TestRealmOptions {
   /**
    * The realm file that your Keycloak imports, or only a name (default `"shop"`) for a realm with one client that logs
-   * people in, verifies and registers.
+   * people in, verifies and registers. A list is one realm in several files, as an export with users in files of their
+   * own has it, or an export of all realms.
    */
-  readonly realm?: RealmFile | string | undefined
+  readonly realm?: RealmFile | readonly RealmFile[] | string | undefined
+  /**
+   * What to leave out of the realm file, as if it were not there: paths as a refusal names them, such as
+   * `"identityProviders"` or `"clients.web.protocolMappers.script"`, or the last part of one for every place.
+   */
+  readonly ignore?: readonly string[] | undefined
   /** The client in `gateOptions`; default `"shop-api"`, or the file's only client that logs people in. */
   readonly clientId?: string | undefined
   /** The secret of the client that a realm by name gets; default a random one. */
@@ -30,6 +36,8 @@ export interface TestRealmOptions {
 /** Options for `createGate`, and for `KEYCLOAK_URL` and its like in the environment of another process. */
 export interface TestGateOptions {
   readonly serverUrl: string
+  /** Where the realm really listens, when its file has a `frontendUrl`. */
+  readonly internalUrl?: string
   readonly realm: string
   readonly clientId: string
   /** Absent for a public client. */
@@ -89,8 +97,11 @@ export interface TestRealm {
 export async function startTestRealm(options: TestRealmOptions = {}): Promise<TestRealm> {
   if (process.env.NODE_ENV === "production")
     throw new GateError("config_invalid", "startTestRealm is for tests: it keeps nothing and protects nothing.")
-  const { realm: file = "shop", clientId = "shop-api", clientSecret, port = 0 } = options
-  const realm = importRealm(typeof file === "string" ? defaultRealm({ realm: file, clientId, clientSecret }) : file)
+  const { realm: file = "shop", clientId = "shop-api", clientSecret, ignore = [], port = 0 } = options
+  const realm = importRealm(
+    typeof file === "string" ? defaultRealm({ realm: file, clientId, clientSecret }) : file,
+    ignore,
+  )
   const client = clientOf(realm, typeof file === "string" ? clientId : options.clientId)
   const requests: RecordedRequest[] = []
   const server = await startRealmServer(
@@ -101,7 +112,8 @@ export async function startTestRealm(options: TestRealmOptions = {}): Promise<Te
   const issuer = issuerOf(server.url, realm)
 
   const gateOptions = Object.freeze({
-    serverUrl: server.url,
+    serverUrl: realm.settings.frontendUrl ?? server.url,
+    ...(realm.settings.frontendUrl !== null && { internalUrl: server.url }),
     realm: realm.name,
     clientId: client.clientId,
     ...(client.secret !== null && { clientSecret: client.secret }),

@@ -7,6 +7,7 @@ import type { RealmModel } from "./realm/realm-model.js"
 
 /** A person for a test; what is left out is made up, so that a login works. */
 export interface NewTestUser {
+  /** In a realm whose usernames are e-mails, the e-mail takes its place, as in Keycloak. */
   readonly username: string
   /** Default `{username}@example.test`; `null`: none, and Keycloak will not log the person in. */
   readonly email?: string | null | undefined
@@ -51,8 +52,8 @@ const password = "Test-password-1!"
 
 export function addTestUser(realm: RealmModel, user: NewTestUser): AddedTestUser {
   const { accounts } = realm
-  const username = user.username.toLowerCase()
-  const email = user.email === undefined ? emailFor(username) : user.email
+  const email = user.email === undefined ? emailFor(user.username.toLowerCase()) : user.email
+  const username = realm.settings.emailAsUsername ? (email ?? user.username) : user.username
   for (const name of [username, email])
     if (name !== null && (accounts.byUsername(name) ?? accounts.byEmail(name)) !== undefined)
       throw new GateError("config_invalid", `addUser: the realm has a user with this username or e-mail already.`)

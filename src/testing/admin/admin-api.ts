@@ -4,9 +4,19 @@ import { issuerOf } from "../protocol/token-context.js"
 import type { Account } from "../realm/accounts.js"
 import type { Group } from "../realm/groups.js"
 import type { RealmModel } from "../realm/realm-model.js"
+import type { Role } from "../realm/roles.js"
 import { type MailKind, sendMail } from "./account-mail.js"
 import { findUsers, pageOf } from "./find-users.js"
-import { groupAsked, groupListed, groupOfUser, session, user, userAsked, userListed } from "./representations.js"
+import {
+  groupAsked,
+  groupListed,
+  groupOfUser,
+  role as representation,
+  session,
+  user,
+  userAsked,
+  userListed,
+} from "./representations.js"
 import { type Rights, rightsOf } from "./rights.js"
 import { changeRealmRoles, listRealmRoles } from "./role-mappings.js"
 import { createUser, resetPassword, unlock, updateUser } from "./write-account.js"
@@ -21,7 +31,7 @@ interface Request {
 export async function adminApi(realm: RealmModel, call: Call, path: string): Promise<Answer> {
   const issuer = issuerOf(call.origin, realm)
   const token = /^Bearer +(\S+)$/i.exec(call.headers.authorization ?? "")?.[1]
-  const presented = token === undefined ? "" : await readToken(realm, issuer, token, ["Bearer"])
+  const presented = token === undefined ? "" : await readToken(realm, issuer, token, ["Bearer", "bearer"])
   if (typeof presented === "string") return json(401, { error: "HTTP 401 Unauthorized" })
   const answer = route({ realm, call, rights: rightsOf(realm, issuer, presented) }, path.replace(/\/$/, ""))
   const isSuccess = answer.status === 200
@@ -32,7 +42,7 @@ const ofSuccess = { "content-type": "application/json;charset=UTF-8", "cache-con
 const forbidden = () => json(403, { error: "HTTP 403 Forbidden" })
 const userNotFound = () => json(404, { error: "User not found" })
 
-type Right = "hasAny" | "queriesUsers" | "viewsUsers" | "managesUsers" | "viewsRealm"
+type Right = "hasAny" | "queriesUsers" | "viewsUsers" | "managesUsers" | "viewsRealm" | "viewsEvents"
 type Handler = (request: Request, ...parts: string[]) => Answer
 type Route = readonly [methods: string, path: RegExp, right: Right, handle: Handler]
 
@@ -61,9 +71,9 @@ const routes: readonly Route[] = [
     "GET",
     /^\/users\/([^/]+)$/,
     "viewsUsers",
-    ofUser(({ rights, call }, account) => {
+    ofUser(({ realm, rights, call }, account) => {
       if (call.query.get("userProfileMetadata") === "true") throw new NotKnown("does not answer userProfileMetadata.")
-      return json(200, userAsked(account, rights.managesUsers))
+      return json(200, userAsked(realm, account, rights.managesUsers))
     }),
   ],
   ["PUT", /^\/users\/([^/]+)$/, "managesUsers", ofUser(({ realm, call }, account) => updateUser(realm, account, call))],
@@ -121,8 +131,10 @@ const routes: readonly Route[] = [
   ["GET", /^\/users\/([^/]+)\/consents$/, "viewsUsers", ofUser(listConsents)],
   ["GET", /^\/users\/([^/]+)\/offline-sessions\/([^/]+)$/, "viewsUsers", ofUser(listOfflineSessions)],
   ["DELETE", /^\/sessions\/([^/]+)$/, "managesUsers", deleteSession],
-  ["GET", /^\/roles(\/[^/]+)?$/, "viewsRealm", () => notForAdministrators("realm roles")],
-  ["GET", /^\/(events|admin-events)$/, "viewsRealm", () => notForAdministrators("events")],
+  ["GET", /^\/roles$/, "viewsRealm", listRoles],
+  ["GET", /^\/roles\/([^/]+)$/, "viewsRealm", showRole],
+  ["GET", /^\/authentication\/required-actions$/, "viewsRealm", listRequiredActions],
+  ["GET", /^\/(events|admin-events)$/, "viewsEvents", listEvents],
 ]
 
 function route(request: Request, path: string): Answer {
@@ -136,14 +148,11 @@ function route(request: Request, path: string): Answer {
   throw new NotKnown(`does not know the Admin call ${method} ${path || "/"}.`)
 }
 
-function notForAdministrators(what: string): never {
-  throw new NotKnown(`answers no questions about ${what}: nothing but manage-users is needed here.`)
-}
-
-/** What Keycloak tells somebody who may not see the whole realm. */
+/** Whoever may not see the whole realm is told a little of it. */
 function realmSettings({ realm, rights }: Request): Answer {
-  if (rights.viewsRealm) notForAdministrators("the whole realm")
   const { emailAsUsername, bruteForce, organizations } = realm.settings
+  if (rights.viewsRealm)
+    return json(200, { ...realm.representation, defaultRole: representation(realm.defaultRole, realm) })
   return json(200, {
     realm: realm.name,
     registrationEmailAsUsername: emailAsUsername,
@@ -151,6 +160,42 @@ function realmSettings({ realm, rights }: Request): Answer {
     supportedLocales: [],
     organizationsEnabled: organizations,
   })
+}
+
+function listRoles({ realm, call }: Request): Answer {
+  const search = call.query.get("search")?.toLowerCase() ?? ""
+  const found = realm.roles.realmRoles().filter(({ name }) => name.toLowerCase().includes(search))
+  const page = pageOf(found, call.query, -1)
+  if ("status" in page) return page
+  const isBrief = call.query.get("briefRepresentation") !== "false"
+  return json(
+    200,
+    page.map(one => (isBrief ? representation(one, realm) : wholeRole(one, realm))),
+  )
+}
+
+function showRole({ realm }: Request, name = ""): Answer {
+  const found = realm.roles.find(null, name)
+  return found === undefined ? json(404, { error: "Could not find role" }) : json(200, wholeRole(found, realm))
+}
+
+function wholeRole(role: Role, realm: RealmModel): object {
+  return { ...representation(role, realm), attributes: role.attributes }
+}
+
+function listRequiredActions({ realm }: Request): Answer {
+  const sorted = [...realm.requiredActions.values()].sort((a, b) => a.priority - b.priority)
+  return json(
+    200,
+    sorted.map(({ isEnabled, isDefault, ...action }) => ({ ...action, enabled: isEnabled, defaultAction: isDefault })),
+  )
+}
+
+/** Nothing is recorded here, as in a realm that keeps no events. */
+function listEvents({ realm }: Request, kind = ""): Answer {
+  const { recordsEvents, recordsAdminEvents } = realm.settings
+  if (kind === "events" ? recordsEvents : recordsAdminEvents) throw new NotKnown("records no events.")
+  return json(200, [])
 }
 
 function listUsers({ realm, call, rights }: Request): Answer {
@@ -161,7 +206,7 @@ function listUsers({ realm, call, rights }: Request): Answer {
   const isBrief = call.query.get("briefRepresentation") === "true"
   return json(
     200,
-    page.map(account => userListed(account, isBrief, rights.managesUsers)),
+    page.map(account => userListed(realm, account, isBrief, rights.managesUsers)),
   )
 }
 
@@ -263,7 +308,12 @@ function listGroups({ realm, call, rights }: Request): Answer {
 function listMembers({ realm, call }: Request, group: Group): Answer {
   const members = realm.accounts.all().filter(({ groups }) => groups.has(group))
   const page = pageOf(members, call.query, 100)
-  return "status" in page ? page : json(200, page.map(user))
+  return "status" in page
+    ? page
+    : json(
+        200,
+        page.map(account => user(realm, account)),
+      )
 }
 
 function flat(groups: readonly Group[]): readonly Group[] {

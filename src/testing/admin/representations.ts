@@ -1,4 +1,5 @@
 import type { Account } from "../realm/accounts.js"
+import type { Attributes } from "../realm/attributes.js"
 import type { Group } from "../realm/groups.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import type { Role } from "../realm/roles.js"
@@ -7,12 +8,12 @@ import type { Session } from "../realm/sessions.js"
 type Representation = Readonly<Record<string, unknown>>
 
 /** An account in a list; the brief form leaves attributes and required actions out. */
-export function userListed(account: Account, isBrief: boolean, canManage: boolean): Representation {
-  return { ...(isBrief ? briefUser(account) : user(account)), access: { manage: canManage } }
+export function userListed(realm: RealmModel, account: Account, isBrief: boolean, canManage: boolean): Representation {
+  return { ...(isBrief ? briefUser(account) : user(realm, account)), access: { manage: canManage } }
 }
 
 /** An account that was asked for by its id. */
-export function userAsked(account: Account, canManage: boolean): Representation {
+export function userAsked(realm: RealmModel, account: Account, canManage: boolean): Representation {
   const access = {
     manageGroupMembership: canManage,
     resetPassword: canManage,
@@ -21,13 +22,14 @@ export function userAsked(account: Account, canManage: boolean): Representation 
     impersonate: false,
     manage: canManage,
   }
-  return { ...user(account), access }
+  return { ...user(realm, account), access }
 }
 
-export function user(account: Account): Representation {
+export function user(realm: RealmModel, account: Account): Representation {
+  const attributes = visibleAttributes(realm, account)
   return {
     ...briefUser(account),
-    ...(Object.keys(account.attributes).length > 0 && { attributes: account.attributes }),
+    ...(Object.keys(attributes).length > 0 && { attributes }),
     totp: account.oneTimeCodes.length > 0,
     disableableCredentialTypes: [],
     requiredActions: account.requiredActions,
@@ -46,6 +48,16 @@ function briefUser({ id, username, firstName, lastName, email, ...account }: Acc
     enabled: account.enabled,
     createdTimestamp: account.createdTimestamp,
   }
+}
+
+/** What an import has put beside the user profile is told only where the realm shows it to administrators. */
+function visibleAttributes({ profile }: RealmModel, { attributes }: Account): Attributes {
+  const managed = profile.attributes.map(({ name }) => name)
+  const isOpen = ["ENABLED", "ADMIN_EDIT", "ADMIN_VIEW"].includes(profile.unmanagedAttributePolicy ?? "")
+  const told = Object.entries(attributes).filter(
+    ([name, values]) => values.length > 0 && (isOpen || managed.includes(name) || name === "disabledReason"),
+  )
+  return Object.fromEntries(told)
 }
 
 export function role({ id, name, description, composites, clientId }: Role, realm: RealmModel): Representation {

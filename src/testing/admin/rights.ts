@@ -10,6 +10,7 @@ export interface Rights {
   readonly viewsUsers: boolean
   readonly managesUsers: boolean
   readonly viewsRealm: boolean
+  readonly viewsEvents: boolean
   /** Nobody may hand out administration that goes beyond their own. */
   readonly mayGrant: (roles: ReadonlySet<Role>) => boolean
 }
@@ -28,6 +29,7 @@ export function rightsOf(
     viewsUsers: has("view-users", "manage-users"),
     managesUsers: has("manage-users"),
     viewsRealm: has("view-realm", "manage-realm"),
+    viewsEvents: has("view-events", "manage-events"),
     mayGrant: granted => [...granted].filter(isAdministration).every(role => own.includes(role)),
   }
 }

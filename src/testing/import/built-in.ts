@@ -1,4 +1,5 @@
 /** What every new realm of Keycloak 26.7 has before anybody adds to it, in the words of its realm files. */
+import type { RequiredAction } from "../realm/required-actions.js"
 import type { ClientFile, ClientScopeFile, MapperFile } from "./realm-file.js"
 
 const inTokens = { "access.token.claim": "true", "introspection.token.claim": "true" }
@@ -94,7 +95,7 @@ export const optionalScopes: readonly string[] = [
 ]
 
 const lightweight = { "client.use.lightweight.access.token.enabled": "true" }
-const page = { publicClient: true, standardFlowEnabled: true, directAccessGrantsEnabled: false }
+const page = { publicClient: true, directAccessGrantsEnabled: false }
 
 export const builtInClients: readonly ClientFile[] = [
   { clientId: "account", ...page, fullScopeAllowed: false },
@@ -137,20 +138,26 @@ export const builtInClientRoles: Readonly<Record<string, Readonly<Record<string,
   broker: { "read-token": [] },
 }
 
-/** Required actions that an account can be given, and whether a new realm has them switched on. */
-export const builtInRequiredActions: Readonly<Record<string, boolean>> = {
-  TERMS_AND_CONDITIONS: false,
-  UPDATE_PROFILE: true,
-  VERIFY_EMAIL: true,
-  CONFIGURE_TOTP: true,
-  UPDATE_PASSWORD: true,
-  delete_account: false,
-  UPDATE_EMAIL: false,
-  "webauthn-register": true,
-  "webauthn-register-passwordless": true,
-  VERIFY_PROFILE: true,
-  delete_credential: true,
-  idp_link: true,
-  CONFIGURE_RECOVERY_AUTHN_CODES: true,
-  update_user_locale: true,
+const action = (alias: string, name: string, isEnabled: boolean, priority: number): RequiredAction => {
+  return { alias, name, providerId: alias, isEnabled, isDefault: false, priority, config: {} }
 }
+
+/** Required actions that an account can be given in a new realm. */
+export const builtInRequiredActions: Readonly<Record<string, RequiredAction>> = Object.fromEntries(
+  [
+    action("TERMS_AND_CONDITIONS", "Terms and Conditions", false, 20),
+    action("UPDATE_PROFILE", "Update Profile", true, 40),
+    action("VERIFY_EMAIL", "Verify Email", true, 50),
+    action("CONFIGURE_TOTP", "Configure OTP", true, 54),
+    action("UPDATE_PASSWORD", "Update Password", true, 57),
+    action("delete_account", "Delete Account", false, 60),
+    action("UPDATE_EMAIL", "Update Email", false, 70),
+    action("webauthn-register", "Webauthn Register", true, 80),
+    action("webauthn-register-passwordless", "Webauthn Register Passwordless", true, 90),
+    action("VERIFY_PROFILE", "Verify Profile", true, 100),
+    action("delete_credential", "Delete Credential", true, 110),
+    action("idp_link", "Linking Identity Provider", true, 120),
+    action("CONFIGURE_RECOVERY_AUTHN_CODES", "Recovery Authentication Codes", true, 130),
+    action("update_user_locale", "Update User Locale", true, 1000),
+  ].map(one => [one.alias, one]),
+)

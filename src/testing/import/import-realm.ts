@@ -1,76 +1,81 @@
 import { randomUUID } from "node:crypto"
-import { createAccounts } from "../realm/accounts.js"
-import { createGroups } from "../realm/groups.js"
-import { type PasswordPolicy, parsePasswordPolicy } from "../realm/password-policy.js"
+import { parsePasswordPolicy } from "../realm/password-policy.js"
 import { createRealmModel, type RealmModel, type RealmSettings } from "../realm/realm-model.js"
 import { createRoles } from "../realm/roles.js"
 import { signingAlgorithms } from "../realm/signing-keys.js"
-import { defaultUserProfile, type UserProfile, unknownValidation } from "../realm/user-profile.js"
-import { builtInRequiredActions } from "./built-in.js"
-import { importClients, importScopes } from "./import-clients.js"
-import { importGroup } from "./import-groups.js"
+import { importClients } from "./import-clients.js"
+import { importFlows } from "./import-flows.js"
+import { importGroups } from "./import-groups.js"
+import { importProfile } from "./import-profile.js"
+import { importRequiredActions } from "./import-required-actions.js"
 import { importRoles } from "./import-roles.js"
-import { importUser } from "./import-users.js"
-import { type KnownRealmFile, type RealmFile, readRealmFile, refuse } from "./realm-file.js"
+import { importScopes } from "./import-scopes.js"
+import { importUsers } from "./import-users.js"
+import { migrationsOf } from "./migrations.js"
+import { createProblems, type Problems } from "./problems.js"
+import { readRealmFile } from "./read-realm-file.js"
+import { realmRepresentation } from "./realm-defaults.js"
+import type { ComponentFile, KnownRealmFile, RealmFile } from "./realm-file.js"
 
 /**
- * Imports a realm file as Keycloak does.
+ * Imports a realm file as Keycloak 26.7 does, with the migrations that it makes of older exports.
  *
- * @throws {GateError} `config_invalid` naming what this server can't stand in for
+ * @throws {GateError} `config_invalid` naming all that this server can't stand in for
  */
-export function importRealm(realmFile: RealmFile): RealmModel {
-  const file = readRealmFile(realmFile)
-  const problems: string[] = []
-  const settings = settingsOf(file)
-  if (!signingAlgorithms.includes(settings.signatureAlgorithm))
-    problems.push(`\`realm.defaultSignatureAlgorithm\` "${settings.signatureAlgorithm}" is not known to the test realm`)
-
+export function importRealm(given: RealmFile | readonly RealmFile[], ignore: readonly string[]): RealmModel {
+  const problems = createProblems(ignore)
+  const file = readRealmFile(given, problems)
+  const name = String(file.realm)
+  const migrations = migrationsOf(file, problems)
+  checkComponents(file, problems)
+  const settings = settingsOf(file, problems)
   const roles = createRoles()
-  const defaultRole = importRoles(file, roles)
-  const groups = createGroups()
-  for (const group of file.groups ?? []) importGroup(group, null, groups, roles)
-  const scopes = importScopes(file, roles, problems)
-  const clients = importClients(file, scopes, roles, problems)
-  const profile = profileOf(file)
-  const validation = unknownValidation(profile)
-  if (validation !== null) problems.push(`the user profile's validation "${validation}" is not known to the test realm`)
-  const policy = parsePasswordPolicy(file.passwordPolicy ?? "")
-  if ("unknown" in policy) problems.push(`the password policy "${policy.unknown}" is not known to the test realm`)
-  const accounts = createAccounts()
-  for (const user of file.users ?? []) importUser(user, { accounts, groups, roles, clients }, problems)
-  for (const client of clients.values()) {
-    if (client.hasServiceAccount && accounts.serviceAccountOf(client.clientId) === undefined) {
-      const username = `service-account-${client.clientId}`
-      accounts.add({ username, serviceAccountOf: client.clientId }).roles.add(defaultRole)
-    }
-  }
-  refuse(problems)
+  const defaultRole = importRoles(file, roles, problems)
+  const { groups, defaultGroups } = importGroups(file, roles, problems)
+  const imported = importScopes(file, roles, migrations, problems)
+  const clients = importClients(file, imported, roles, migrations, problems)
+  const profile = importProfile(file, migrations, problems)
+  const { policy, unknown } = parsePasswordPolicy(file.passwordPolicy ?? "")
+  for (const rule of unknown)
+    problems.add(
+      `passwordPolicy.${/^\w*/.exec(rule)?.[0]}`,
+      `the password policy "${rule}" is not known to the test realm`,
+    )
+  const accounts = importUsers(file, { groups, defaultGroups, roles, defaultRole, clients }, problems)
+  problems.refuse()
 
+  const id = file.id ?? randomUUID()
   return createRealmModel({
-    id: file.id ?? randomUUID(),
-    name: file.realm,
+    id,
+    name,
     isEnabled: file.enabled ?? false,
     settings,
+    representation: { id, ...realmRepresentation(file) },
     profile,
-    passwordPolicy: policy as PasswordPolicy,
+    passwordPolicy: policy,
     clients,
-    scopes,
+    scopes: imported.scopes,
     roles,
     defaultRole,
-    defaultGroups: (file.defaultGroups ?? []).map(groups.byPath).filter(group => group !== undefined),
-    requiredActions: requiredActionsOf(file),
+    defaultGroups,
+    requiredActions: importRequiredActions(file, migrations),
     groups,
     accounts,
   })
 }
 
-function settingsOf(file: KnownRealmFile): RealmSettings {
+function settingsOf(file: KnownRealmFile, problems: Problems): RealmSettings {
+  const signatureAlgorithm = file.defaultSignatureAlgorithm ?? "RS256"
+  if (!signingAlgorithms.includes(signatureAlgorithm))
+    problems.add("defaultSignatureAlgorithm", `"${signatureAlgorithm}" is not known to the test realm`)
   return {
     emailAsUsername: file.registrationEmailAsUsername ?? false,
     verifyEmail: file.verifyEmail ?? false,
     loginWithEmail: file.loginWithEmailAllowed ?? true,
     editUsername: file.editUsernameAllowed ?? false,
     organizations: file.organizationsEnabled ?? false,
+    recordsEvents: file.eventsEnabled ?? false,
+    recordsAdminEvents: file.adminEventsEnabled ?? false,
     bruteForce: {
       isOn: file.bruteForceProtected ?? false,
       isPermanent: file.permanentLockout ?? false,
@@ -85,26 +90,36 @@ function settingsOf(file: KnownRealmFile): RealmSettings {
     },
     revokeRefreshToken: file.revokeRefreshToken ?? false,
     refreshTokenMaxReuse: file.refreshTokenMaxReuse ?? 0,
-    reusableOneTimeCodes: file.otpPolicyCodeReusable ?? false,
+    ...importFlows(file, problems),
+    oneTimeCodes: { isReusable: file.otpPolicyCodeReusable ?? false, window: file.otpPolicyLookAheadWindow ?? 1 },
     accessTokenSeconds: file.accessTokenLifespan ?? 300,
     sessionIdleSeconds: file.ssoSessionIdleTimeout ?? 1800,
     sessionMaxSeconds: file.ssoSessionMaxLifespan ?? 36_000,
+    clientSessionIdleSeconds: file.clientSessionIdleTimeout ?? 0,
+    clientSessionMaxSeconds: file.clientSessionMaxLifespan ?? 0,
     offlineIdleSeconds: file.offlineSessionIdleTimeout ?? 2_592_000,
     notBefore: file.notBefore ?? 0,
-    signatureAlgorithm: file.defaultSignatureAlgorithm ?? "RS256",
-    sendsMail: file.smtpServer?.host !== undefined,
+    signatureAlgorithm,
+    sendsMail: Boolean(file.smtpServer?.host),
+    frontendUrl: file.attributes?.frontendUrl?.replace(/\/+$/, "") || null,
+    levels: file.attributes?.["acr.loa.map"] ?? "",
   }
 }
 
-function profileOf(file: KnownRealmFile): UserProfile {
-  const components = file.components?.["org.keycloak.userprofile.UserProfileProvider"] ?? []
-  const text = components[0]?.config?.["kc.user.profile.config"]?.[0]
-  return text === undefined ? defaultUserProfile : (JSON.parse(text) as UserProfile)
-}
+const knownComponents: ReadonlySet<string> = new Set([
+  "org.keycloak.userprofile.UserProfileProvider",
+  "org.keycloak.keys.KeyProvider",
+  "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy",
+])
 
-function requiredActionsOf(file: KnownRealmFile): RealmModel["requiredActions"] {
-  const listed =
-    file.requiredActions?.map(({ alias, enabled, defaultAction }) => [alias, enabled, defaultAction] as const) ??
-    Object.entries(builtInRequiredActions).map(([alias, isEnabled]) => [alias, isEnabled, false] as const)
-  return new Map(listed.map(([alias, isEnabled, isDefault]) => [alias, { isEnabled, isDefault }]))
+/** A directory of users that is switched off is asked for nobody. */
+function checkComponents({ components = {} }: KnownRealmFile, problems: Problems): void {
+  const isOff = ({ config = {} }: ComponentFile) => config.enabled?.[0] === "false"
+  for (const [kind, ofKind] of Object.entries(components)) {
+    if (knownComponents.has(kind)) continue
+    const isDirectory = kind === "org.keycloak.storage.UserStorageProvider"
+    if (isDirectory && ofKind.every(isOff)) continue
+    const names = ofKind.map(({ name, providerId }) => name ?? providerId).join(", ")
+    problems.add(`components.${kind}`, `not known to the test realm: ${names}`)
+  }
 }

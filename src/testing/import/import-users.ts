@@ -1,67 +1,115 @@
-import type { Account, Accounts } from "../realm/accounts.js"
+import { type Account, type Accounts, createAccounts } from "../realm/accounts.js"
 import type { Client } from "../realm/clients.js"
-import type { Groups } from "../realm/groups.js"
+import type { Group, Groups } from "../realm/groups.js"
 import { type OneTimeCode, oneTimeCode } from "../realm/one-time-code.js"
-import { hashedPassword, type Password, plainPassword } from "../realm/password.js"
-import type { Roles } from "../realm/roles.js"
+import { hashedPassword, plainPassword } from "../realm/password.js"
+import type { Role, Roles } from "../realm/roles.js"
+import { builtInRequiredActions } from "./built-in.js"
 import { rolesNamed } from "./import-roles.js"
-import type { CredentialFile, UserFile } from "./realm-file.js"
+import { type Problems, step } from "./problems.js"
+import type { CredentialFile, KnownRealmFile, UserFile } from "./realm-file.js"
 
 interface Surroundings {
-  readonly accounts: Accounts
   readonly groups: Groups
+  readonly defaultGroups: readonly Group[]
   readonly roles: Roles
+  readonly defaultRole: Role
   readonly clients: ReadonlyMap<string, Client>
 }
 
-export function importUser(
+export function importUsers(file: KnownRealmFile, surroundings: Surroundings, problems: Problems): Accounts {
+  const accounts = createAccounts()
+  for (const user of file.users ?? []) importUser(user, accounts, surroundings, problems)
+  addServiceAccounts(file, accounts, surroundings)
+  return accounts
+}
+
+function importUser(
   file: UserFile,
-  { accounts, groups, roles, clients }: Surroundings,
-  problems: string[],
-): Account {
-  const at = `user ${file.username}`
+  accounts: Accounts,
+  { groups, roles, clients }: Surroundings,
+  problems: Problems,
+): void {
+  const at = `users.${step(file.username ?? "")}`
+  if (file.username === undefined) {
+    problems.add("users", "expected a username for each")
+    return
+  }
+  const isTaken = accounts.byUsername(file.username) ?? (file.email ? accounts.byEmail(file.email) : undefined)
+  if (isTaken !== undefined) problems.add(at, "the file has this username or e-mail twice")
   const account = accounts.add({
     username: file.username,
     ...(file.id !== undefined && { id: file.id }),
     ...(file.createdTimestamp !== undefined && { createdTimestamp: file.createdTimestamp }),
     serviceAccountOf: file.serviceAccountClientId ?? null,
-    email: file.email ?? null,
+    email: file.email || null,
     firstName: file.firstName ?? null,
     lastName: file.lastName ?? null,
     enabled: file.enabled ?? false,
     emailVerified: file.emailVerified ?? false,
     attributes: file.attributes ?? {},
-    requiredActions: file.requiredActions ?? [],
+    requiredActions: (file.requiredActions ?? []).map(actionNamed),
     notBefore: file.notBefore ?? 0,
   })
-  if (file.serviceAccountClientId !== undefined && clients.get(file.serviceAccountClientId) === undefined)
-    problems.push(`${at}: there is no client "${file.serviceAccountClientId}" whose service account it could be`)
+  const unknown = [file.serviceAccountClientId ?? [], Object.keys(file.clientRoles ?? {})].flat()
+  for (const clientId of unknown) if (!clients.has(clientId)) problems.add(at, `there is no client "${clientId}"`)
   for (const role of rolesNamed(file, roles)) account.roles.add(role)
   for (const path of file.groups ?? []) {
     const group = groups.byPath(path)
-    if (group === undefined) problems.push(`${at}: there is no group "${path}"`)
+    if (group === undefined) problems.add(`${at}.groups`, `there is no group "${path}"`)
     else account.groups.add(group)
   }
-  const credentials = (file.credentials ?? []).map(credential => importCredential(at, credential, problems))
-  account.password = credentials.findLast(
-    credential => credential !== null && "isRight" in credential,
-  ) as Password | null
-  account.password ??= null
-  account.oneTimeCodes = credentials.filter(credential => credential !== null && "accept" in credential)
-  return account
+  giveCredentials(account, file.credentials ?? [])
 }
 
-function importCredential(at: string, credential: CredentialFile, problems: string[]): Password | OneTimeCode | null {
-  const { type = "password", value, secretData, credentialData } = credential
-  const stored = secretData !== undefined && credentialData !== undefined
-  if (type === "password" && value !== undefined) return plainPassword(value)
-  const imported =
-    stored && type === "password"
-      ? hashedPassword(secretData, credentialData)
-      : stored && type === "otp"
-        ? oneTimeCode(secretData, credentialData)
-        : null
-  if (imported === null)
-    problems.push(`${at}: the test realm can't check this credential of type ${type}; write a \`value\``)
-  return imported
+function giveCredentials(account: Account, files: readonly CredentialFile[]): void {
+  const codes: OneTimeCode[] = []
+  for (const { value, type = "password", ...file } of files) {
+    const { secretData, credentialData } = stored(type, file)
+    if (value !== undefined && (value !== "" || secretData === undefined)) account.password = plainPassword(value)
+    else if (secretData === undefined || credentialData === undefined) continue
+    else if (type === "password") account.password = hashedPassword(secretData, credentialData)
+    else if (["otp", "totp", "hotp"].includes(type)) codes.push(oneTimeCode(secretData, credentialData))
+  }
+  account.oneTimeCodes = codes
+}
+
+/** Exports before Keycloak 8 had the parts of a credential beside each other. */
+function stored(type: string, file: CredentialFile): Stored {
+  if (file.hashedSaltedValue === undefined) return file
+  const { hashedSaltedValue: value, salt, hashIterations, algorithm, digits, period, counter } = file
+  return type === "password"
+    ? { secretData: JSON.stringify({ value, salt }), credentialData: JSON.stringify({ hashIterations, algorithm }) }
+    : {
+        secretData: JSON.stringify({ value }),
+        credentialData: JSON.stringify({ subType: type, digits, period, counter, algorithm }),
+      }
+}
+
+interface Stored {
+  readonly secretData?: string
+  readonly credentialData?: string
+}
+
+/** Keycloak makes those that the file does not bring, as accounts like any other. */
+function addServiceAccounts(
+  file: KnownRealmFile,
+  accounts: Accounts,
+  { clients, roles, defaultRole, defaultGroups }: Surroundings,
+): void {
+  const resourceServers = new Set(
+    (file.clients ?? []).filter(client => client.authorizationServicesEnabled === true).map(({ clientId }) => clientId),
+  )
+  for (const { clientId, hasServiceAccount } of clients.values()) {
+    if (!hasServiceAccount || accounts.serviceAccountOf(clientId) !== undefined) continue
+    const account = accounts.add({ username: `service-account-${clientId}`, serviceAccountOf: clientId })
+    account.roles.add(defaultRole)
+    for (const group of defaultGroups) account.groups.add(group)
+    if (resourceServers.has(clientId)) account.roles.add(roles.get(clientId, "uma_protection"))
+  }
+}
+
+function actionNamed(given: string): string {
+  const known = Object.keys(builtInRequiredActions).find(alias => alias.toLowerCase() === given.toLowerCase())
+  return known ?? given
 }

@@ -1,195 +1,235 @@
 /**
- * What the test realm makes of each member of a realm file. A member that is missing here, or has a value that its rule
- * does not hold for, is refused by name: a test must not pass because a setting was overlooked.
+ * What the test realm makes of each member of a realm file. Keycloak's import refuses a member that is missing here. One
+ * whose value would change an answer that this server can't give is refused by name: a test must not pass because a
+ * setting was overlooked.
  */
-interface Rule {
-  readonly holds: (value: unknown) => boolean
-  readonly expected: string
-}
+import {
+  attributeMap,
+  empty,
+  flag,
+  inert,
+  isObject,
+  list,
+  type Member,
+  type Members,
+  named,
+  number,
+  object,
+  only,
+  refused,
+  text,
+  textMap,
+  texts,
+  textsMap,
+} from "./member-kinds.js"
 
-export type Members = Readonly<Record<string, Rule>>
+const words = (names: string) => names.trim().split(/\s+/)
 
-const text: Rule = { holds: value => typeof value === "string", expected: "a string" }
-const flag: Rule = { holds: value => typeof value === "boolean", expected: "true or false" }
-const number: Rule = { holds: value => typeof value === "number", expected: "a number" }
-const list: Rule = { holds: Array.isArray, expected: "a list" }
-const object: Rule = {
-  holds: value => typeof value === "object" && value !== null && !Array.isArray(value),
-  expected: "an object",
+/** Keycloak keeps these among a realm's attributes, so that an attribute of the name counts for more than the member. */
+export const settingsInAttributes: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    words(`
+      bruteForceProtected permanentLockout bruteForceStrategy maxTemporaryLockouts failureFactor maxFailureWaitSeconds
+      minimumQuickLoginWaitSeconds waitIncrementSeconds quickLoginCheckMilliSeconds maxDeltaTimeSeconds
+      maxSecondaryAuthFailures defaultSignatureAlgorithm offlineSessionMaxLifespanEnabled offlineSessionMaxLifespan
+      clientSessionIdleTimeout clientSessionMaxLifespan clientOfflineSessionIdleTimeout clientOfflineSessionMaxLifespan
+      organizationsEnabled adminPermissionsEnabled
+    `).map(name => [name, name]),
+  ),
+  realmReusableOtpCode: "otpPolicyCodeReusable",
 }
-/** Changes nothing that this server answers. */
-const ignored: Rule = { holds: () => true, expected: "" }
-const only = (...known: unknown[]): Rule => ({
-  holds: value => known.includes(value),
-  expected: `${known.map(value => JSON.stringify(value)).join(" or ")}, all that the test realm knows`,
-})
-const none: Rule = {
-  holds: value => Array.isArray(value) && value.length === 0,
-  expected: "nothing: the test realm does not know it",
-}
-
-const named = (rule: Rule, ...names: string[]): Members => Object.fromEntries(names.map(name => [name, rule]))
-const startingWith = (start: string, names: string): Members =>
-  named(ignored, ...names.split(" ").map(name => start + name))
 
 export const realmMembers: Members = {
   ...named(
     text,
-    ...["id", "realm", "passwordPolicy", "bruteForceStrategy", "defaultSignatureAlgorithm", "otpPolicyAlgorithm"],
+    ...words(`
+      id realm displayName displayNameHtml passwordPolicy bruteForceStrategy defaultSignatureAlgorithm otpPolicyAlgorithm
+      otpPolicyType keycloakVersion directGrantFlow clientAuthenticationFlow
+    `),
   ),
   ...named(
     flag,
-    ...["enabled", "registrationEmailAsUsername", "verifyEmail", "loginWithEmailAllowed", "editUsernameAllowed"],
-    ...["bruteForceProtected", "permanentLockout", "revokeRefreshToken", "otpPolicyCodeReusable"],
+    ...words(`
+      enabled registrationEmailAsUsername verifyEmail loginWithEmailAllowed editUsernameAllowed bruteForceProtected
+      permanentLockout revokeRefreshToken otpPolicyCodeReusable organizationsEnabled eventsEnabled adminEventsEnabled
+    `),
   ),
   ...named(
     number,
-    ...["accessTokenLifespan", "ssoSessionIdleTimeout", "ssoSessionMaxLifespan", "offlineSessionIdleTimeout"],
-    ...["notBefore", "failureFactor", "waitIncrementSeconds", "quickLoginCheckMilliSeconds", "maxDeltaTimeSeconds"],
-    ...["minimumQuickLoginWaitSeconds", "maxFailureWaitSeconds", "maxTemporaryLockouts", "refreshTokenMaxReuse"],
+    ...words(`
+      accessTokenLifespan ssoSessionIdleTimeout ssoSessionMaxLifespan offlineSessionIdleTimeout notBefore failureFactor
+      clientSessionIdleTimeout clientSessionMaxLifespan waitIncrementSeconds quickLoginCheckMilliSeconds
+      maxDeltaTimeSeconds minimumQuickLoginWaitSeconds maxFailureWaitSeconds maxTemporaryLockouts refreshTokenMaxReuse
+      otpPolicyLookAheadWindow
+    `),
   ),
-  ...named(list, "clients", "users", "groups", "defaultGroups", "clientScopes", "scopeMappings", "requiredActions"),
-  ...named(list, "defaultDefaultClientScopes", "defaultOptionalClientScopes", "authenticationFlows"),
-  ...named(object, "roles", "defaultRole", "clientScopeMappings", "components", "attributes", "smtpServer"),
-  ...named(only(false), "duplicateEmailsAllowed", "adminPermissionsEnabled", "offlineSessionMaxLifespanEnabled"),
-  ...named(only(0), "clientSessionIdleTimeout", "clientSessionMaxLifespan", "maxSecondaryAuthFailures"),
-  directGrantFlow: only("direct grant"),
-  clientAuthenticationFlow: only("clients"),
-  otpPolicyType: only("totp"),
-  otpPolicyLookAheadWindow: only(1),
   ...named(
-    none,
-    "identityProviders",
-    "organizations",
-    "federatedUsers",
-    "userFederationProviders",
-    "userFederationMappers",
+    list,
+    ...words("clients users groups clientScopes scopeMappings requiredActions authenticationFlows authenticatorConfig"),
   ),
-  // Of login pages, mails, events, other protocols, and other ways to log in.
+  ...named(texts, ...words("defaultGroups defaultRoles defaultDefaultClientScopes defaultOptionalClientScopes")),
+  ...named(object, ...words("roles defaultRole clientScopeMappings components")),
+  ...named(textMap, "attributes", "smtpServer"),
   ...named(
-    ignored,
-    ...["displayName", "displayNameHtml", "sslRequired", "registrationAllowed", "resetPasswordAllowed", "rememberMe"],
-    ...["accessCodeLifespan", "accessCodeLifespanLogin", "accessCodeLifespanUserAction", "internationalizationEnabled"],
-    ...["accessTokenLifespanForImplicitFlow", "actionTokenGeneratedByAdminLifespan", "supportedLocales"],
-    ...["actionTokenGeneratedByUserLifespan", "defaultLocale", "localizationTexts", "keycloakVersion"],
-    ...["adminEventsDetailsEnabled", "adminEventsEnabled", "enabledEventTypes", "eventsEnabled", "eventsExpiration"],
-    ...["eventsListeners", "authenticatorConfig", "browserFlow", "browserSecurityHeaders", "dockerAuthenticationFlow"],
-    ...["firstBrokerLoginFlow", "registrationFlow", "resetCredentialsFlow", "identityProviderMappers", "loginTheme"],
-    ...["accountTheme", "adminTheme", "emailTheme", "organizationsEnabled", "otpPolicyDigits"],
-    ...[
-      "otpPolicyInitialCounter",
-      "otpPolicyPeriod",
-      "otpSupportedApplications",
-      "requiredCredentials",
-      "scimApiEnabled",
-    ],
-    ...["ssoSessionIdleTimeoutRememberMe", "ssoSessionMaxLifespanRememberMe", "userManagedAccessAllowed"],
-    ...["verifiableCredentialsEnabled", "clientOfflineSessionIdleTimeout", "clientOfflineSessionMaxLifespan"],
-    ...["offlineSessionMaxLifespan", "oauth2DeviceCodeLifespan", "oauth2DevicePollingInterval", "webAuthnPolicy"],
+    only(flag, false),
+    ...words("duplicateEmailsAllowed adminPermissionsEnabled offlineSessionMaxLifespanEnabled"),
   ),
-  ...startingWith(
-    "webAuthnPolicy",
-    "AcceptableAaguids AttestationConveyancePreference AuthenticatorAttachment AvoidSameAuthenticatorRegister " +
-      "CreateTimeout ExtraOrigins RequireResidentKey ResidentKey RpEntityName RpId SignatureAlgorithms UserVerificationRequirement",
+  ...named(
+    only(number, 0),
+    ...words("maxSecondaryAuthFailures clientOfflineSessionIdleTimeout clientOfflineSessionMaxLifespan"),
   ),
-  ...startingWith(
-    "webAuthnPolicyPasswordless",
-    "AcceptableAaguids AttestationConveyancePreference AuthenticatorAttachment AvoidSameAuthenticatorRegister " +
-      "CreateTimeout ExtraOrigins RequireResidentKey ResidentKey RpEntityName RpId SignatureAlgorithms " +
-      "UserVerificationRequirement PasskeysEnabled",
+  ...named(
+    empty,
+    ...words(`
+      identityProviders organizations federatedUsers userFederationProviders userFederationMappers applications
+      oauthClients applicationScopeMappings clientTemplates social socialProviders
+    `),
   ),
-  // Policies that hold for nobody, as every export has them.
-  clientPolicies: emptyOf("policies"),
-  clientProfiles: emptyOf("profiles"),
+  clientPolicies: refused(object, policiesInForce),
+  // Of login pages, mails, events, keys, other protocols, and other ways to log in.
+  ...named(
+    inert,
+    ...words(`
+      sslRequired registrationAllowed resetPasswordAllowed rememberMe accessCodeLifespan accessCodeLifespanLogin
+      accessCodeLifespanUserAction accessTokenLifespanForImplicitFlow actionTokenGeneratedByAdminLifespan
+      actionTokenGeneratedByUserLifespan internationalizationEnabled supportedLocales defaultLocale localizationTexts
+      adminEventsDetailsEnabled enabledEventTypes eventsExpiration eventsListeners browserFlow browserSecurityHeaders
+      dockerAuthenticationFlow firstBrokerLoginFlow registrationFlow resetCredentialsFlow identityProviderMappers
+      loginTheme accountTheme adminTheme emailTheme otpPolicyDigits otpPolicyInitialCounter otpPolicyPeriod
+      otpSupportedApplications requiredCredentials scimApiEnabled ssoSessionIdleTimeoutRememberMe
+      ssoSessionMaxLifespanRememberMe userManagedAccessAllowed verifiableCredentialsEnabled offlineSessionMaxLifespan
+      oauth2DeviceCodeLifespan oauth2DevicePollingInterval clientProfiles privateKey publicKey certificate codeSecret
+      passwordCredentialGrantAllowed userCacheEnabled realmCacheEnabled protocolMappers adminPermissionsClient
+      updateProfileOnInitialSocialLogin
+    `),
+  ),
+  ...named(
+    inert,
+    ...words(`
+      AcceptableAaguids AttestationConveyancePreference AuthenticatorAttachment AvoidSameAuthenticatorRegister
+      CreateTimeout ExtraOrigins RequireResidentKey ResidentKey RpEntityName RpId SignatureAlgorithms
+      UserVerificationRequirement Mediation PasskeysEnabled
+    `).flatMap(name => [`webAuthnPolicy${name}`, `webAuthnPolicyPasswordless${name}`]),
+  ),
 }
 
+/** Attributes are free: those that are not listed change nothing, here as in Keycloak. */
 export const realmAttributes: Members = {
-  ...named(
-    ignored,
-    ...["cibaBackchannelTokenDeliveryMode", "cibaExpiresIn", "cibaAuthRequestedUserHint", "cibaInterval"],
-    ...["oauth2DeviceCodeLifespan", "oauth2DevicePollingInterval", "parRequestUriLifespan", "realmReusableOtpCode"],
-    ...[
-      "clientSessionIdleTimeout",
-      "clientSessionMaxLifespan",
-      "clientOfflineSessionIdleTimeout",
-      "shortVerificationUri",
-    ],
-    ...["clientOfflineSessionMaxLifespan", "actionTokenGeneratedByUserLifespan.verify-email"],
-    ...["actionTokenGeneratedByUserLifespan.reset-credentials", "client-policies.policies", "client-policies.profiles"],
-    ...["userProfileEnabled", "displayName", "displayNameHtml", "webAuthnPolicyRpEntityName"],
-  ),
+  "client-policies.policies": refused(text, value => policiesInForce(parsed(value))),
 }
 
 export const clientMembers: Members = {
-  ...named(text, "id", "clientId", "secret"),
-  ...named(flag, "enabled", "publicClient", "bearerOnly", "directAccessGrantsEnabled", "serviceAccountsEnabled"),
-  ...named(flag, "fullScopeAllowed", "consentRequired"),
-  ...named(list, "redirectUris", "webOrigins", "protocolMappers", "defaultClientScopes", "optionalClientScopes"),
-  ...named(object, "attributes"),
-  notBefore: number,
-  protocol: only("openid-connect"),
-  clientAuthenticatorType: only("client-secret"),
-  authorizationServicesEnabled: only(false),
-  authenticationFlowBindingOverrides: {
-    holds: value => object.holds(value) && Object.keys(value as object).length === 0,
-    expected: "no overrides, all that the test realm knows",
-  },
+  ...named(text, ...words("id clientId secret protocol clientAuthenticatorType rootUrl")),
   ...named(
-    ignored,
-    ...["name", "description", "type", "rootUrl", "adminUrl", "baseUrl", "surrogateAuthRequired", "access", "origin"],
-    ...["alwaysDisplayInConsole", "standardFlowEnabled", "implicitFlowEnabled", "frontchannelLogout"],
-    ...["nodeReRegistrationTimeout", "registeredNodes", "authorizationSettings"],
+    flag,
+    ...words(`
+      enabled publicClient bearerOnly directAccessGrantsEnabled serviceAccountsEnabled fullScopeAllowed consentRequired
+      authorizationServicesEnabled directGrantsOnly
+    `),
+  ),
+  ...named(texts, ...words("redirectUris webOrigins defaultClientScopes optionalClientScopes defaultRoles")),
+  protocolMappers: list,
+  ...named(textMap, "attributes", "authenticationFlowBindingOverrides"),
+  notBefore: number,
+  clientTemplate: empty,
+  ...named(
+    inert,
+    ...words(`
+      name description type adminUrl baseUrl surrogateAuthRequired access origin registrationAccessToken
+      alwaysDisplayInConsole standardFlowEnabled implicitFlowEnabled frontchannelLogout nodeReRegistrationTimeout
+      registeredNodes authorizationSettings useTemplateConfig useTemplateScope useTemplateMappers
+    `),
   ),
 }
 
+const off: Member = refused(text, value => (value === "true" ? 'only "false" is known to the test realm' : null))
+const unset: Member = refused(text, value => (value === "" || value === "0" ? null : "the test realm does not know it"))
+
+/** Attributes are free: those that are not listed change nothing, here as in Keycloak. */
 export const clientAttributes: Members = {
   ...named(
-    only("true", "false"),
-    ...["client.use.lightweight.access.token.enabled", "access.token.header.type.rfc9068", "dpop.bound.access.tokens"],
-    ...["use.refresh.tokens", "client_credentials.use_refresh_token"],
+    off,
+    ...words(`
+      tls.client.certificate.bound.access.tokens client.introspection.response.allow.jwt.claim.enabled
+      allow.token.introspection.without.audience.check allow.userinfo.with.lightweight.access.token
+    `),
   ),
-  ...named(text, "access.token.lifespan", "access.token.signed.response.alg", "id.token.signed.response.alg"),
   ...named(
-    only("false"),
-    ...["client.introspection.response.allow.jwt.claim.enabled"],
-    ...[
-      "tls.client.certificate.bound.access.tokens",
-      "token.response.type.bearer.lower-case",
-      "require.pushed.authorization.requests",
-    ],
+    unset,
+    ...words(`
+      id.token.encrypted.response.alg user.info.encrypted.response.alg client.offline.session.idle.timeout
+      client.offline.session.max.lifespan client.secret.expiration.time client.secret.rotated
+      client.secret.authentication.allowed.method
+    `),
   ),
-  // Of redirects, other grants, and logout calls, none of which this server does.
-  ...named(
-    ignored,
-    ...["realm_client", "post.logout.redirect.uris", "pkce.code.challenge.method", "client.secret.creation.time"],
-    ...["oauth2.device.authorization.grant.enabled", "backchannel.logout.url", "backchannel.logout.session.required"],
-    ...["backchannel.logout.revoke.offline.tokens", "standard.token.exchange.enabled", "display.on.consent.screen"],
-    ...["oidc.ciba.grant.enabled", "login_theme", "acr.loa.map", "consent.screen.text", "frontchannel.logout.url"],
-    ...["frontchannel.logout.session.required", "saml_force_name_id_format", "access.token.header.typ"],
-    ...["standard.token.exchange.enableRefreshRequestedTokenType", "oauth2.jwt.authorization.grant.enabled"],
-  ),
+}
+
+export const scopeMembers: Members = {
+  ...named(text, ...words("id name protocol description")),
+  attributes: textMap,
+  protocolMappers: list,
+}
+
+export const scopeAttributes: Members = named(off, "is.parameterized.scope", "is.dynamic.scope")
+
+export const mapperMembers: Members = {
+  ...named(text, ...words("id name protocol protocolMapper")),
+  config: textMap,
+  ...named(inert, "consentRequired", "consentText"),
+}
+
+export const roleMembers: Members = {
+  ...named(text, ...words("id name description")),
+  composites: object,
+  attributes: textsMap,
+  ...named(inert, ...words("composite clientRole containerId scopeParamRequired")),
 }
 
 export const userMembers: Members = {
-  ...named(text, "id", "username", "email", "firstName", "lastName", "serviceAccountClientId"),
+  ...named(text, ...words("id username email firstName lastName serviceAccountClientId")),
   ...named(flag, "enabled", "emailVerified"),
   ...named(number, "createdTimestamp", "notBefore"),
-  ...named(list, "credentials", "requiredActions", "realmRoles", "groups"),
-  ...named(object, "clientRoles", "attributes"),
-  ...named(none, "federatedIdentities", "socialLinks"),
-  ...named(ignored, "totp", "disableableCredentialTypes", "clientConsents", "access", "self", "origin"),
+  credentials: list,
+  ...named(texts, ...words("requiredActions realmRoles groups")),
+  clientRoles: textsMap,
+  attributes: attributeMap,
+  ...named(empty, ...words("federatedIdentities socialLinks federationLink applicationRoles")),
+  ...named(
+    inert,
+    ...words(`
+      totp disableableCredentialTypes clientConsents access self origin userProfileMetadata verifiableCredentials
+      issuedVerifiableCredentials
+    `),
+  ),
+}
+
+export const credentialMembers: Members = {
+  ...named(text, ...words("type value secretData credentialData hashedSaltedValue salt algorithm")),
+  ...named(number, ...words("hashIterations digits period counter")),
+  ...named(inert, ...words("id userLabel createdDate priority temporary device config federationLink")),
 }
 
 export const groupMembers: Members = {
   ...named(text, "id", "name", "path"),
-  ...named(list, "subGroups", "realmRoles"),
-  ...named(object, "attributes", "clientRoles"),
-  ...named(ignored, "description", "subGroupCount", "parentId", "access"),
+  subGroups: list,
+  realmRoles: texts,
+  ...named(textsMap, "attributes", "clientRoles"),
+  ...named(inert, ...words("description subGroupCount parentId access")),
 }
 
-function emptyOf(member: string): Rule {
-  return {
-    holds: value => none.holds((value as Record<string, unknown> | null)?.[member]),
-    expected: `no ${member}, all that the test realm knows`,
+function policiesInForce(value: unknown): string | null {
+  const policies = isObject(value) && Array.isArray(value.policies) ? value.policies.filter(isObject) : []
+  const names = policies.filter(({ enabled }) => enabled !== false).map(({ name }) => String(name))
+  return names.length === 0
+    ? null
+    : `the test realm knows no client policies, and these are in force: ${names.join(", ")}`
+}
+
+function parsed(value: unknown): unknown {
+  try {
+    return JSON.parse(String(value))
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
   }
 }

@@ -1,14 +1,3 @@
-import { GateError } from "../../errors.js"
-import {
-  clientAttributes,
-  clientMembers,
-  groupMembers,
-  type Members,
-  realmAttributes,
-  realmMembers,
-  userMembers,
-} from "./known-members.js"
-
 /** A realm as Keycloak exports and imports it; `examples/realm.json` is one. */
 export interface RealmFile {
   readonly realm: string
@@ -18,7 +7,7 @@ export interface RealmFile {
 export interface MapperFile {
   readonly name?: string
   readonly protocol?: string
-  readonly protocolMapper: string
+  readonly protocolMapper?: string
   readonly config?: Readonly<Record<string, string>>
 }
 
@@ -36,7 +25,6 @@ export interface ClientFile {
   readonly enabled?: boolean
   readonly publicClient?: boolean
   readonly bearerOnly?: boolean
-  readonly standardFlowEnabled?: boolean
   readonly directAccessGrantsEnabled?: boolean
   readonly serviceAccountsEnabled?: boolean
   readonly fullScopeAllowed?: boolean
@@ -45,6 +33,13 @@ export interface ClientFile {
   readonly redirectUris?: readonly string[]
   readonly webOrigins?: readonly string[]
   readonly attributes?: Readonly<Record<string, string>>
+  readonly protocol?: string
+  readonly clientAuthenticatorType?: string
+  readonly rootUrl?: string
+  readonly directGrantsOnly?: boolean
+  readonly authorizationServicesEnabled?: boolean
+  readonly authenticationFlowBindingOverrides?: Readonly<Record<string, string>>
+  readonly defaultRoles?: readonly string[]
   readonly protocolMappers?: readonly MapperFile[]
   readonly defaultClientScopes?: readonly string[]
   readonly optionalClientScopes?: readonly string[]
@@ -53,6 +48,7 @@ export interface ClientFile {
 export interface RoleFile {
   readonly name: string
   readonly description?: string
+  readonly attributes?: Readonly<Record<string, readonly string[]>>
   readonly composites?: {
     readonly realm?: readonly string[]
     readonly client?: Readonly<Record<string, readonly string[]>>
@@ -70,14 +66,20 @@ export interface GroupFile {
 export interface CredentialFile {
   readonly type?: string
   readonly value?: string
-  readonly temporary?: boolean
   readonly secretData?: string
   readonly credentialData?: string
+  readonly hashedSaltedValue?: string
+  readonly salt?: string
+  readonly hashIterations?: number
+  readonly algorithm?: string
+  readonly digits?: number
+  readonly period?: number
+  readonly counter?: number
 }
 
 export interface UserFile {
   readonly id?: string
-  readonly username: string
+  readonly username?: string
   readonly email?: string
   readonly firstName?: string
   readonly lastName?: string
@@ -118,9 +120,19 @@ export interface KnownRealmFile {
   readonly revokeRefreshToken?: boolean
   readonly refreshTokenMaxReuse?: number
   readonly otpPolicyCodeReusable?: boolean
+  readonly otpPolicyLookAheadWindow?: number
+  readonly eventsEnabled?: boolean
+  readonly adminEventsEnabled?: boolean
+  readonly keycloakVersion?: string
+  readonly directGrantFlow?: string
+  readonly clientAuthenticationFlow?: string
+  readonly attributes?: Readonly<Record<string, string>>
+  readonly defaultRoles?: readonly string[]
   readonly accessTokenLifespan?: number
   readonly ssoSessionIdleTimeout?: number
   readonly ssoSessionMaxLifespan?: number
+  readonly clientSessionIdleTimeout?: number
+  readonly clientSessionMaxLifespan?: number
   readonly offlineSessionIdleTimeout?: number
   readonly notBefore?: number
   readonly defaultSignatureAlgorithm?: string
@@ -134,16 +146,12 @@ export interface KnownRealmFile {
   readonly defaultOptionalClientScopes?: readonly string[]
   readonly scopeMappings?: readonly ScopeMappingFile[]
   readonly clientScopeMappings?: Readonly<Record<string, readonly ScopeMappingFile[]>>
-  readonly requiredActions?: readonly {
-    readonly alias: string
-    readonly enabled: boolean
-    readonly defaultAction: boolean
-  }[]
+  readonly requiredActions?: readonly RequiredActionFile[]
   readonly roles?: {
     readonly realm?: readonly RoleFile[]
     readonly client?: Readonly<Record<string, readonly RoleFile[]>>
   }
-  readonly defaultRole?: { readonly name: string }
+  readonly defaultRole?: { readonly name: string; readonly description?: string }
   readonly authenticationFlows?: readonly FlowFile[]
   readonly components?: Readonly<Record<string, readonly ComponentFile[]>>
 }
@@ -154,94 +162,29 @@ export interface ScopeMappingFile {
   readonly roles: readonly string[]
 }
 
-interface FlowFile {
+export interface RequiredActionFile {
+  readonly alias: string
+  readonly name?: string
+  readonly providerId?: string
+  readonly enabled?: boolean
+  readonly defaultAction?: boolean
+  readonly priority?: number
+  readonly config?: Readonly<Record<string, string>>
+}
+
+export interface FlowFile {
+  readonly id?: string
   readonly alias: string
   readonly authenticationExecutions?: readonly {
     readonly authenticator?: string
     readonly flowAlias?: string
-    readonly requirement: string
+    readonly requirement?: string
+    readonly priority?: number
   }[]
 }
 
-interface ComponentFile {
+export interface ComponentFile {
+  readonly name?: string
   readonly providerId?: string
   readonly config?: Readonly<Record<string, readonly string[]>>
-}
-
-/**
- * Reads a realm file.
- *
- * @throws {GateError} `config_invalid` naming all that would change an answer of this server and that it does not know
- */
-export function readRealmFile(file: RealmFile): KnownRealmFile {
-  const problems: string[] = []
-
-  function check(at: string, value: unknown, members: Members): void {
-    if (typeof value !== "object" || value === null) return void problems.push(`\`${at}\`: expected an object`)
-    for (const [name, member] of Object.entries(value)) {
-      const rule = members[name]
-      if (rule === undefined) problems.push(`\`${at}.${name}\` is not known to the test realm`)
-      else if (member !== null && !rule.holds(member)) problems.push(`\`${at}.${name}\`: expected ${rule.expected}`)
-    }
-  }
-
-  check("realm", file, realmMembers)
-  if (typeof file.realm !== "string" || file.realm === "") problems.push("`realm.realm`: expected the realm's name")
-  refuse(problems) // what the rest reads has the right kinds now
-  const known = withoutNulls(file) as unknown as KnownRealmFile
-
-  check("realm.attributes", file.attributes ?? {}, realmAttributes)
-  for (const client of known.clients ?? []) {
-    check(`client ${client.clientId}`, client, clientMembers)
-    check(`client ${client.clientId}.attributes`, client.attributes ?? {}, clientAttributes)
-  }
-  for (const user of known.users ?? []) check(`user ${user.username}`, user, userMembers)
-  const checkGroup = (group: GroupFile): void => {
-    check(`group ${group.name}`, group, groupMembers)
-    group.subGroups?.forEach(checkGroup)
-  }
-  known.groups?.forEach(checkGroup)
-  const changed = known.authenticationFlows?.find(flow => !isFlowAsBuiltIn(flow))
-  if (changed !== undefined)
-    problems.push(
-      `the flow "${changed.alias}" was changed, and the test realm logs people in as Keycloak does by default`,
-    )
-  for (const kind of Object.keys(known.components ?? {})) {
-    if (!knownComponents.has(kind)) problems.push(`\`realm.components.${kind}\` is not known to the test realm`)
-  }
-  refuse(problems)
-  return known
-}
-
-/** The refusal of a realm file, or of an option beside it. */
-export function refuse(problems: readonly string[]): void {
-  if (problems.length === 0) return
-  throw new GateError("config_invalid", `startTestRealm can't stand in for this realm.\n${problems.join(".\n")}.`)
-}
-
-// The console of Keycloak writes null for what nobody has set.
-function withoutNulls(file: RealmFile): object {
-  return JSON.parse(JSON.stringify(file, (_name, value) => value ?? undefined))
-}
-
-const knownComponents: ReadonlySet<string> = new Set([
-  "org.keycloak.userprofile.UserProfileProvider",
-  "org.keycloak.keys.KeyProvider",
-  "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy",
-])
-
-/** The two flows that a password grant runs through. */
-const builtInFlows: Readonly<Record<string, string>> = {
-  "direct grant":
-    "direct-grant-validate-username REQUIRED, direct-grant-validate-password REQUIRED, Direct Grant - Conditional OTP CONDITIONAL",
-  "Direct Grant - Conditional OTP": "conditional-user-configured REQUIRED, direct-grant-validate-otp REQUIRED",
-}
-
-function isFlowAsBuiltIn({ alias, authenticationExecutions = [] }: FlowFile): boolean {
-  const builtIn = builtInFlows[alias]
-  if (builtIn === undefined) return true
-  const steps = authenticationExecutions
-    .filter(({ authenticator }) => authenticator !== "conditional-credential")
-    .map(({ authenticator, flowAlias, requirement }) => `${authenticator ?? flowAlias} ${requirement}`)
-  return steps.join(", ") === builtIn
 }

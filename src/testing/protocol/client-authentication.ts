@@ -11,9 +11,23 @@ export function authenticateClient(realm: RealmModel, call: Call, form: URLSearc
   const clientId = form.get("client_id") ?? basic?.clientId ?? null
   const client = clientId === null ? undefined : realm.clients.get(clientId)
   if (client === undefined || !client.isEnabled) return oauthError(401, "invalid_client", badClient)
-  if (client.isPublic) return client
-  const secret = form.get("client_secret") ?? basic?.secret
-  return secret === client.secret ? client : oauthError(401, "unauthorized_client", badClient)
+  const refusal = client.isPublic ? null : refusalOf(client, form.get("client_secret") ?? basic?.secret)
+  if (refusal !== null) return refusal
+  return client.protocol === "openid-connect" ? client : oauthError(400, "invalid_client", "Wrong client protocol.")
+}
+
+function refusalOf(client: Client, secret: string | undefined): Answer | null {
+  switch (client.authenticator) {
+    case "client-secret":
+      return secret === client.secret ? null : oauthError(401, "unauthorized_client", badClient)
+    case "client-jwt":
+    case "client-secret-jwt":
+      return oauthError(400, "invalid_client", "Parameter client_assertion_type is missing")
+    case "client-x509":
+      return oauthError(401, "invalid_client", badClient)
+    default:
+      throw new NotKnown(`does not know how a client proves itself by "${client.authenticator}".`)
+  }
 }
 
 export function isAnswer(value: object): value is Answer {

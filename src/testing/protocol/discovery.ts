@@ -1,5 +1,6 @@
 import { type Answer, type Call, json } from "../answer.js"
 import type { RealmModel } from "../realm/realm-model.js"
+import { levelsOf } from "./protocol-mappers.js"
 import { issuerOf } from "./token-context.js"
 
 const asymmetric = ["PS384", "RS384", "EdDSA", "ES384", "ES256", "RS256", "ES512", "PS256", "PS512", "RS512"]
@@ -56,6 +57,7 @@ export function discovery(realm: RealmModel, call: Call): Answer {
     pushed_authorization_request_endpoint: `${base}/ext/par/request`,
     backchannel_authentication_endpoint: `${base}/ext/ciba/auth`,
   }
+  const scopes = [...realm.scopes.values()].filter(({ isInDiscovery }) => isInDiscovery)
   const document = {
     issuer,
     authorization_endpoint: `${base}/auth`,
@@ -72,7 +74,7 @@ export function discovery(realm: RealmModel, call: Call): Answer {
       ),
       "urn:openid:params:grant-type:ciba",
     ],
-    acr_values_supported: ["0", "1"],
+    acr_values_supported: [...levelsOf(realm.settings.levels).map(([name]) => name), "0", "1"],
     response_types_supported: [
       ...["code", "none", "id_token", "token", "id_token token", "code id_token", "code token", "code id_token token"],
     ],
@@ -96,7 +98,7 @@ export function discovery(realm: RealmModel, call: Call): Answer {
     ],
     claim_types_supported: ["normal"],
     claims_parameter_supported: true,
-    scopes_supported: ["openid", ...realm.scopes.keys()],
+    scopes_supported: ["openid", ...scopes.map(({ name }) => name)],
     request_parameter_supported: true,
     request_uri_parameter_supported: true,
     require_request_uri_registration: true,

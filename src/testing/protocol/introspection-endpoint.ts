@@ -13,6 +13,7 @@ export async function introspectionEndpoint(realm: RealmModel, call: Call): Prom
   if (!realm.isEnabled) return oauthError(403, "access_denied", "Realm not enabled")
   const client = authenticateClient(realm, call, form)
   if (isAnswer(client)) {
+    if (client.status !== 401) return client
     const named = form.get("client_id") ?? basicCredentials(call.headers.authorization)?.clientId
     const isNamed = realm.clients.has(named ?? "")
     return isNamed ? oauthError(401, "invalid_client", "Client authentication failed.") : client
@@ -28,7 +29,7 @@ export async function introspectionEndpoint(realm: RealmModel, call: Call): Prom
   if (isWithoutType(token)) return oauthError(400, "invalid_request", "Failed to introspect token.")
 
   const issuer = issuerOf(call.origin, realm)
-  const types = hint === "refresh_token" ? ["Refresh", "Offline"] : ["Bearer", "ID"]
+  const types = hint === "refresh_token" ? ["Refresh", "Offline"] : ["Bearer", "bearer", "ID"]
   const presented = await readToken(realm, issuer, token, types)
   const inactive = json(200, { active: false }, noCache)
   if (typeof presented === "string") return inactive
@@ -50,7 +51,7 @@ const ownClaims = ["exp", "iat", "jti", "iss", "aud", "sub", "typ", "azp", "sid"
 /** What mappers say now, on top of what the token itself says of its life. */
 function currentClaims(realm: RealmModel, issuer: string, presented: PresentedToken): MutableClaims {
   const { claims, client, account, session } = presented
-  if (claims.typ !== "Bearer") {
+  if (String(claims.typ).toLowerCase() !== "bearer") {
     const audience = claims.typ === "ID" ? claims.aud : [claims.aud, client.clientId].flat()
     return { ...claims, aud: audience }
   }

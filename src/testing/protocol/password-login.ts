@@ -33,9 +33,9 @@ function accountNamed({ accounts, settings }: RealmModel, username: string): Acc
 
 function isProven({ settings }: RealmModel, account: Account, form: URLSearchParams): boolean {
   if (account.password?.isRight(form.get("password") ?? "") !== true) return false
-  if (account.oneTimeCodes.length === 0) return true
+  if (account.oneTimeCodes.length === 0 || !settings.asksForOneTimeCode) return true
   const code = form.get("otp") ?? form.get("totp") ?? ""
-  return account.oneTimeCodes.some(one => one.accept(code, settings.reusableOneTimeCodes))
+  return account.oneTimeCodes.some(one => one.accept(code, settings.oneTimeCodes))
 }
 
 function isUnfinished(realm: RealmModel, account: Account, scopes: readonly string[]): boolean {

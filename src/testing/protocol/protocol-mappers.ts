@@ -5,7 +5,7 @@ import { lineage } from "../realm/groups.js"
 import type { TokenContext } from "./token-context.js"
 
 /** Where a claim may go; each mapper says for each of them whether it goes there. */
-export type Target = "access" | "lightweight" | "id" | "userinfo" | "introspection"
+export type Target = "access" | "lightweight" | "id" | "userinfo" | "introspection" | "response"
 
 export type MutableClaims = Record<string, unknown>
 
@@ -22,24 +22,40 @@ export function mapClaims(claims: MutableClaims, target: Target, context: TokenC
 
 function isFor(target: Target, { type, config }: ProtocolMapper): boolean {
   const flag = (name: string) => config[name] === "true"
+  if (withoutTarget[target]?.has(type)) return false
   // Audiences and roles are the resource server's business, so userinfo and ID tokens take them only when asked to.
   switch (target) {
     case "access":
       return flag("access.token.claim")
+    case "response":
+      return flag("access.tokenResponse.claim") && isForResponses.has(type)
     case "lightweight":
       return flag("lightweight.claim")
     case "id":
       return flag("id.token.claim")
     case "userinfo":
-      return config["userinfo.token.claim"] === undefined
-        ? flag("id.token.claim") && type !== "oidc-acr-mapper"
-        : flag("userinfo.token.claim")
+      return config["userinfo.token.claim"] === undefined ? flag("id.token.claim") : flag("userinfo.token.claim")
     case "introspection":
       return config["introspection.token.claim"] === undefined
         ? flag("access.token.claim")
         : flag("introspection.token.claim")
   }
 }
+
+/** Targets that a kind of mapper has nothing for, whatever its switches say. */
+const withoutTarget: Readonly<Partial<Record<Target, ReadonlySet<string>>>> = {
+  id: new Set(["oidc-audience-resolve-mapper", "oidc-allowed-origins-mapper", "oidc-sub-mapper"]),
+  introspection: new Set(["oidc-amr-mapper"]),
+  userinfo: new Set([
+    ...["oidc-acr-mapper", "oidc-amr-mapper", "oidc-audience-mapper", "oidc-audience-resolve-mapper"],
+    ...["oidc-allowed-origins-mapper", "oidc-sub-mapper"],
+  ]),
+}
+
+const isForResponses: ReadonlySet<string> = new Set([
+  "oidc-hardcoded-claim-mapper",
+  "oidc-usersessionmodel-note-mapper",
+])
 
 /** Roles are mapped last, and audiences that follow from roles after those that are set. */
 function priority({ type }: ProtocolMapper): number {
@@ -98,13 +114,21 @@ const mappers: Readonly<Record<string, Mapper>> = {
   "oidc-hardcoded-claim-mapper"(claims, config) {
     if (config["claim.value"] !== undefined) setClaim(claims, config, [config["claim.value"]])
   },
-  "oidc-allowed-origins-mapper"(claims, _config, { client }) {
-    const ofRedirects = client.redirectUris.filter(uri => /^https?:/.test(uri)).map(uri => new URL(uri).origin)
+  "oidc-allowed-origins-mapper"(claims, _config, { client, issuer }) {
+    const base = new URL(issuer).origin
+    const ofRedirects = client.redirectUris.flatMap(uri => originOf(uri, client.rootUrl || base, base))
     const origins = client.webOrigins.flatMap(origin => (origin === "+" ? ofRedirects : [origin]))
     if (origins.length > 0) claims["allowed-origins"] = [...new Set(origins)]
   },
-  "oidc-acr-mapper"(claims) {
-    claims.acr = "1"
+  "oidc-acr-mapper"(claims, _config, { client, realm }) {
+    claims.acr =
+      levelsOf(client.attributes["acr.loa.map"], realm.settings.levels).find(([, level]) => level === 1)?.[0] ?? "1"
+  },
+  "oidc-amr-mapper"(claims) {
+    claims.amr = []
+  },
+  "oidc-session-state-mapper"(claims, _config, { session }) {
+    if (session !== null) claims.session_state = session.id
   },
   "oidc-sub-mapper"(claims, _config, { account }) {
     claims.sub = account.id
@@ -124,12 +148,43 @@ const mappers: Readonly<Record<string, Mapper>> = {
     })
     if (address.length > 0) claims.address = Object.fromEntries(address)
   },
-  // No organizations here, and no nonce without a login page.
+  // No organizations here, and neither nonce nor `claims` parameter without a login page.
   "oidc-organization-membership-mapper"() {},
   "oidc-nonce-backwards-compatible-mapper"() {},
+  "oidc-claims-param-token-mapper"() {},
+  "oidc-claims-param-value-idtoken-mapper"() {},
+  // It counts where the roles of a token are gathered.
+  "oidc-hardcoded-role-mapper"() {},
 }
 
 export const knownMappers: ReadonlySet<string> = new Set(Object.keys(mappers))
+
+/** What Keycloak takes for the origin of a redirect URI, wildcards included. */
+function originOf(uri: string, root: string, base: string): readonly string[] {
+  const absolute = uri.startsWith("/") ? root.replace(/^\$\{auth(Base|Admin)Url\}/, base) + uri : uri
+  const [origin] = /^https?:\/\/[^/]+/.exec(absolute) ?? []
+  return origin === undefined ? [] : [origin]
+}
+
+/** Names of levels of authentication: those of the client, or those of the realm where it has none. */
+export function levelsOf(
+  ...maps: readonly (string | undefined)[]
+): readonly (readonly [name: string, level: number])[] {
+  for (const map of maps) {
+    const levels = Object.entries((decoded(map) ?? {}) as Readonly<Record<string, unknown>>)
+    if (levels.length > 0) return levels.map(([name, level]) => [name, Number(level)])
+  }
+  return []
+}
+
+function decoded(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text || "{}")
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}
+    throw error
+  }
+}
 
 function addAudience(claims: MutableClaims, audience: string): void {
   const list = claims.aud === undefined ? [] : [claims.aud].flat()

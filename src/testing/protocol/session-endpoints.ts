@@ -33,12 +33,13 @@ export async function revocationEndpoint(realm: RealmModel, call: Call): Promise
   const invalid = json(200, { error: "invalid_token", error_description: "Invalid token" })
   const claims = await realm.keys.verified(token)
   if (claims === null || claims.iss !== issuerOf(call.origin, realm)) return invalid
-  if (!["Bearer", "Refresh", "Offline"].includes(String(claims.typ)))
+  const isAccessToken = String(claims.typ).toLowerCase() === "bearer"
+  if (!isAccessToken && !["Refresh", "Offline"].includes(String(claims.typ)))
     return oauthError(400, "unsupported_token_type", "Unsupported token type")
   if (claims.azp !== client.clientId) return oauthError(400, "invalid_request", "Unmatching clients")
   const session = sessionOf(realm, claims)
   if (claims.sid !== undefined && session === null) return invalid
-  if (claims.typ === "Bearer") realm.revokedTokens.add(String(claims.jti))
+  if (isAccessToken) realm.revokedTokens.add(String(claims.jti))
   else if (session !== null) realm.sessions.end(session)
   return empty(200)
 }

@@ -21,7 +21,7 @@ export interface TokenContext {
 }
 
 export function issuerOf(origin: string, realm: RealmModel): string {
-  return `${origin}/realms/${encodeURIComponent(realm.name)}`
+  return `${realm.settings.frontendUrl ?? origin}/realms/${encodeURIComponent(realm.name)}`
 }
 
 /** The first words of a scope parameter that this client can't ask for, or null when all of it is good. */
@@ -47,7 +47,10 @@ export function tokenContext(ingredients: Ingredients, scope: string | null): To
     ...ingredients,
     isOpenid: asked.includes("openid"),
     scopes,
-    roles: rolesInToken(ingredients.realm, client, scopes, ofAccount),
+    roles: new Set([
+      ...rolesInToken(ingredients.realm, client, scopes, ofAccount),
+      ...hardcodedRoles(ingredients.realm, client, scopes),
+    ]),
   }
 }
 
@@ -66,4 +69,17 @@ function rolesInToken(
   ]
   const allowed = expand(mapped)
   return new Set([...ofAccount].filter(role => allowed.has(role)))
+}
+
+/** Roles that a mapper gives to everybody, which need not exist. */
+function hardcodedRoles(realm: RealmModel, client: Client, scopes: readonly ClientScope[]): readonly Role[] {
+  return [...client.mappers, ...scopes.flatMap(({ mappers }) => mappers)]
+    .filter(({ type }) => type === "oidc-hardcoded-role-mapper")
+    .map(({ config }) => {
+      const path = config.role ?? ""
+      const dot = path.lastIndexOf(".")
+      const [clientId, name] = dot < 0 ? [null, path] : [path.slice(0, dot), path.slice(dot + 1)]
+      const unknown = { id: "", name, clientId, description: null, composites: new Set<Role>(), attributes: {} }
+      return realm.roles.find(clientId, name) ?? unknown
+    })
 }

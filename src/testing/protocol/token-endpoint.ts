@@ -7,8 +7,17 @@ import { authenticateClient, isAnswer } from "./client-authentication.js"
 import { formOf, hasDuplicates } from "./form.js"
 import { logIn } from "./password-login.js"
 import { sessionOf } from "./presented-token.js"
+import { mapClaims } from "./protocol-mappers.js"
 import { invalidScopes, issuerOf, type TokenContext, tokenContext } from "./token-context.js"
-import { accessClaims, type Grant, idToken, refreshToken, scopeClaim, signAccessToken } from "./tokens.js"
+import {
+  accessClaims,
+  type Grant,
+  hasLowerCaseType,
+  idToken,
+  refreshToken,
+  scopeClaim,
+  signAccessToken,
+} from "./tokens.js"
 
 const noStore = { "cache-control": "no-store", pragma: "no-cache" }
 const otherGrants: ReadonlySet<string> = new Set([
@@ -139,11 +148,12 @@ async function tokenAnswer(context: TokenContext, type: Grant, granted: TokenCon
     expires_in: Number(claims.exp) - Number(claims.iat),
     refresh_expires_in: refresh?.expiresInSeconds ?? 0,
     ...(refresh !== null && { refresh_token: refresh.token }),
-    token_type: "Bearer",
+    token_type: hasLowerCaseType(client) ? "bearer" : "Bearer",
     ...(granted.isOpenid && { id_token: await idToken(context, claims, accessToken) }),
     "not-before-policy": context.realm.settings.notBefore,
     ...(session !== null && { session_state: session.id }),
     scope: scopeClaim(context),
+    ...mapClaims({}, "response", context),
   })
 }
 

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto"
+import type { Client } from "../realm/clients.js"
 import { type MutableClaims, mapClaims } from "./protocol-mappers.js"
 import type { TokenContext } from "./token-context.js"
 
@@ -16,7 +17,7 @@ export function accessClaims(context: TokenContext, grant: Grant): MutableClaims
     iat,
     jti: `${kind}:${randomUUID()}`,
     iss: context.issuer,
-    typ: "Bearer",
+    typ: hasLowerCaseType(client) ? "bearer" : "Bearer",
     azp: client.clientId,
     sid: session?.id,
     // A client's own token would name nobody without it.
@@ -24,6 +25,11 @@ export function accessClaims(context: TokenContext, grant: Grant): MutableClaims
     scope: scopeClaim(context),
   }
   return inOrder(mapClaims(claims, isLight ? "lightweight" : "access", context))
+}
+
+/** A client can want the type of its tokens in small letters. */
+export function hasLowerCaseType({ attributes }: Client): boolean {
+  return attributes["token.response.type.bearer.lower-case"] === "true"
 }
 
 export async function signAccessToken(context: TokenContext, claims: MutableClaims): Promise<string> {
@@ -61,10 +67,8 @@ export function refreshToken(context: TokenContext, audience: unknown): RefreshT
   const { client, session, realm, issuer, isOpenid, scopes, account } = context
   const iat = Math.floor(Date.now() / 1000)
   const isOffline = session?.isOffline === true
-  const seconds = Math.min(
-    realm.settings.sessionIdleSeconds,
-    (session?.startedAt ?? iat) + realm.settings.sessionMaxSeconds - iat,
-  )
+  const { idleSeconds, endsAt } = limitsOf(context, iat)
+  const seconds = Math.min(idleSeconds, endsAt - iat)
   const id = randomUUID()
   const names = [...(isOpenid ? ["openid"] : []), ...scopes.map(({ name }) => name)]
   const token = realm.keys.signSecretly({
@@ -89,11 +93,26 @@ export function scopeClaim({ isOpenid, scopes }: TokenContext): string {
   return [...(isOpenid ? ["openid"] : []), ...names].join(" ")
 }
 
-function accessSeconds({ client, session, realm }: TokenContext, iat: number): number {
+function accessSeconds(context: TokenContext, iat: number): number {
+  const { client, session, realm } = context
   const own = Number(client.attributes["access.token.lifespan"] ?? 0)
   const seconds = own > 0 ? own : realm.settings.accessTokenSeconds
   if (session === null || session.isOffline) return seconds
-  return Math.min(seconds, session.startedAt + realm.settings.sessionMaxSeconds - iat)
+  return Math.min(seconds, limitsOf(context, iat).endsAt - iat)
+}
+
+/** How long a client's part of a session lives: as the session, unless the client or the realm says less. */
+function limitsOf({ client, session, realm }: TokenContext, now: number): { idleSeconds: number; endsAt: number } {
+  const { settings } = realm
+  const ofClient = (attribute: string, byDefault: number) =>
+    Number(client.attributes[attribute] || 0) || byDefault || Number.POSITIVE_INFINITY
+  const idle = ofClient("client.session.idle.timeout", settings.clientSessionIdleSeconds)
+  const max = ofClient("client.session.max.lifespan", settings.clientSessionMaxSeconds)
+  const joinedAt = session?.clients.get(client.clientId)?.startedAt ?? now
+  return {
+    idleSeconds: Math.min(settings.sessionIdleSeconds, idle),
+    endsAt: Math.min((session?.startedAt ?? now) + settings.sessionMaxSeconds, joinedAt + max),
+  }
 }
 
 function leftHalf(algorithm: string, token: string): string {

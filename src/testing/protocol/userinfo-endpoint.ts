@@ -16,7 +16,7 @@ export async function userinfoEndpoint(realm: RealmModel, call: Call): Promise<A
   if (token === null) return refusal(realm, 401)
 
   const issuer = issuerOf(call.origin, realm)
-  const presented = await readToken(realm, issuer, token, ["Bearer"])
+  const presented = await readToken(realm, issuer, token, ["Bearer", "bearer"])
   if (typeof presented === "string") return refusal(realm, 401, "invalid_token", presented)
   const { claims, client, account, session } = presented
   if (!String(claims.scope).split(" ").includes("openid"))
@@ -26,7 +26,11 @@ export async function userinfoEndpoint(realm: RealmModel, call: Call): Promise<A
   const notes = session?.notes ?? {}
   const context = tokenContext({ realm, issuer, client, account, session, notes }, String(claims.scope))
   const body = mapClaims({ sub: account.id }, "userinfo", context)
-  return json(200, body, { "cache-control": "no-store, no-cache" })
+  const noStore = { "cache-control": "no-store, no-cache" }
+  const algorithm = client.attributes["user.info.response.signature.alg"]
+  if (!algorithm) return json(200, body, noStore)
+  const signed = await realm.keys.sign({ ...body, iss: issuer, aud: client.clientId }, algorithm, "JWT")
+  return { status: 200, headers: { "content-type": "application/jwt", ...noStore }, body: signed }
 }
 
 function bearerOf(header: string | undefined): string | null {

@@ -10,6 +10,7 @@ export interface ProtocolMapper {
 export interface ClientScope {
   readonly name: string
   readonly isInTokenScope: boolean
+  readonly isInDiscovery: boolean
   readonly mappers: readonly ProtocolMapper[]
   /** With roles here, the scope is only for people who have one of them. */
   readonly roles: Set<Role>
@@ -18,6 +19,10 @@ export interface ClientScope {
 export interface Client {
   readonly id: string
   readonly clientId: string
+  /** Only one of OpenID Connect can ask for tokens here. */
+  readonly protocol: string
+  /** How it proves itself; with a secret alone this server can check it. */
+  readonly authenticator: string
   readonly secret: string | null
   readonly isEnabled: boolean
   readonly isPublic: boolean
@@ -26,6 +31,7 @@ export interface Client {
   readonly hasServiceAccount: boolean
   readonly hasFullScope: boolean
   readonly needsConsent: boolean
+  readonly rootUrl: string
   readonly redirectUris: readonly string[]
   readonly webOrigins: readonly string[]
   readonly notBefore: number

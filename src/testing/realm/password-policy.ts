@@ -14,23 +14,35 @@ interface Rule {
   readonly problem: PolicyProblem
 }
 
-/** The policy, or the name of a rule that this server does not know. */
-export function parsePasswordPolicy(text: string): PasswordPolicy | { readonly unknown: string } {
+interface ParsedPolicy {
+  readonly policy: PasswordPolicy
+  /** Rules that this server does not know. */
+  readonly unknown: readonly string[]
+}
+
+export function parsePasswordPolicy(text: string): ParsedPolicy {
   const rules: Rule[] = []
+  const unknown: string[] = []
   for (const part of text.split(" and ").filter(Boolean)) {
     const [, name = "", parameter = ""] = /^\s*(\w+)(?:\((.*)\))?\s*$/.exec(part) ?? []
     if (withoutEffect.has(name)) continue
     const rule = ruleNamed(name, parameter === "undefined" ? "" : parameter)
-    if (rule === null) return { unknown: part }
-    rules.push(rule)
+    if (rule === null) unknown.push(part.trim())
+    else rules.push(rule)
   }
   return {
-    broken: (password, account) => rules.find(rule => !rule.isKept(password, account))?.problem ?? null,
+    policy: { broken: (password, account) => rules.find(rule => !rule.isKept(password, account))?.problem ?? null },
+    unknown,
   }
 }
 
 // They decide how a password is stored, not which one is taken.
-const withoutEffect: ReadonlySet<string> = new Set(["hashIterations", "hashAlgorithm", "maxAuthAge"])
+const withoutEffect: ReadonlySet<string> = new Set([
+  "hashIterations",
+  "hashAlgorithm",
+  "maxAuthAge",
+  "recoveryCodesWarningThreshold",
+])
 
 function ruleNamed(name: string, parameter: string): Rule | null {
   const least = (byDefault: number) => Number(parameter || byDefault)

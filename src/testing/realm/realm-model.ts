@@ -2,7 +2,9 @@ import type { Accounts } from "./accounts.js"
 import { type BruteForce, type BruteForceSettings, createBruteForce } from "./brute-force.js"
 import type { Client, ClientScope } from "./clients.js"
 import type { Group, Groups } from "./groups.js"
+import type { OneTimeCodePolicy } from "./one-time-code.js"
 import type { PasswordPolicy } from "./password-policy.js"
+import type { RequiredAction } from "./required-actions.js"
 import type { Role, Roles } from "./roles.js"
 import type { SentMail } from "./sent-mail.js"
 import { createSessions, type Sessions } from "./sessions.js"
@@ -28,6 +30,8 @@ interface ImportedRealm {
   readonly name: string
   readonly isEnabled: boolean
   readonly settings: RealmSettings
+  /** The settings in the form of the Admin API. */
+  readonly representation: Readonly<Record<string, unknown>>
   readonly profile: UserProfile
   readonly passwordPolicy: PasswordPolicy
   readonly clients: ReadonlyMap<string, Client>
@@ -36,7 +40,7 @@ interface ImportedRealm {
   /** What every new account gets. */
   readonly defaultRole: Role
   readonly defaultGroups: readonly Group[]
-  readonly requiredActions: ReadonlyMap<string, { readonly isEnabled: boolean; readonly isDefault: boolean }>
+  readonly requiredActions: ReadonlyMap<string, RequiredAction>
   readonly groups: Groups
   readonly accounts: Accounts
 }
@@ -47,17 +51,27 @@ export interface RealmSettings {
   readonly loginWithEmail: boolean
   readonly editUsername: boolean
   readonly organizations: boolean
+  readonly recordsEvents: boolean
+  readonly recordsAdminEvents: boolean
   readonly bruteForce: BruteForceSettings
   readonly revokeRefreshToken: boolean
   readonly refreshTokenMaxReuse: number
-  readonly reusableOneTimeCodes: boolean
+  readonly asksForOneTimeCode: boolean
+  readonly oneTimeCodes: OneTimeCodePolicy
   readonly accessTokenSeconds: number
   readonly sessionIdleSeconds: number
   readonly sessionMaxSeconds: number
+  /** 0: as long as the session. */
+  readonly clientSessionIdleSeconds: number
+  readonly clientSessionMaxSeconds: number
   readonly offlineIdleSeconds: number
   readonly notBefore: number
   readonly signatureAlgorithm: string
   readonly sendsMail: boolean
+  /** Where people reach the realm, when that is not where they have asked. */
+  readonly frontendUrl: string | null
+  /** The names of the levels of authentication, as JSON. */
+  readonly levels: string
 }
 
 /** A realm that nobody has used yet. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import type { Attributes } from "./attributes.js"
 
 export interface Role {
   readonly id: string
@@ -7,6 +8,7 @@ export interface Role {
   readonly clientId: string | null
   readonly description: string | null
   readonly composites: Set<Role>
+  readonly attributes: Attributes
 }
 
 /** The realm's roles; a role that somebody is given and that does not exist is made, as in Keycloak's import. */
@@ -17,15 +19,20 @@ export interface Roles {
   readonly ofClient: (clientId: string) => readonly Role[]
 }
 
-export function createRoles(): Roles & { add: (clientId: string | null, name: string, description?: string) => Role } {
+interface NewRoles extends Roles {
+  readonly add: (clientId: string | null, name: string, description?: string, attributes?: Attributes) => Role
+}
+
+export function createRoles(): NewRoles {
   const roles = new Map<string, Role>()
   const keyOf = (clientId: string | null, name: string) => JSON.stringify([clientId, name])
   const find = (clientId: string | null, name: string) => roles.get(keyOf(clientId, name))
 
-  function add(clientId: string | null, name: string, description?: string): Role {
+  function add(clientId: string | null, name: string, description?: string, attributes: Attributes = {}): Role {
     const existing = find(clientId, name)
     if (existing !== undefined) return existing
-    const role = { id: randomUUID(), name, clientId, description: description ?? null, composites: new Set<Role>() }
+    const own = { id: randomUUID(), name, clientId, description: description ?? null, attributes }
+    const role: Role = { ...own, composites: new Set() }
     roles.set(keyOf(clientId, name), role)
     return role
   }

@@ -36,6 +36,9 @@ export const signingAlgorithms: readonly string[] = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"],
 ]
 
+/** What a client may ask for: Keycloak signs with secrets of the realm too, which nobody else can check. */
+export const clientSignatures: readonly string[] = [...signingAlgorithms, "HS256", "HS384", "HS512"]
+
 // Keycloak publishes one beside its signing keys. Nobody encrypts here, and an RSA key takes long to make: one is enough
 // for all realms of a process.
 let encryptionKey: Promise<Key> | undefined
@@ -43,8 +46,7 @@ let encryptionKey: Promise<Key> | undefined
 export function createSigningKeys(realm: string, algorithm: string): SigningKeys {
   let published: Promise<Key>[] = []
   const active = new Map<string, Promise<Key>>()
-  const secret = randomBytes(64)
-  const secretId = randomUUID()
+  const secrets = new Map<string, { readonly id: string; readonly bytes: Buffer }>()
   encryptionKey ??= newKey("RSA-OAEP", "enc")
   const encryption = encryptionKey
 
@@ -57,14 +59,27 @@ export function createSigningKeys(realm: string, algorithm: string): SigningKeys
 
   activate(algorithm)
 
-  function secretSignature(content: string): Buffer {
-    return createHmac("sha512", secret).update(content).digest()
+  function secretFor(name: string): { readonly id: string; readonly bytes: Buffer } {
+    const secret = secrets.get(name) ?? { id: randomUUID(), bytes: randomBytes(64) }
+    secrets.set(name, secret)
+    return secret
+  }
+
+  function signedSecretly(payload: object, name: string, type: string): string {
+    const content = `${encode({ alg: name, typ: type, kid: secretFor(name).id })}.${encode(payload)}`
+    return `${content}.${secretSignature(content, name).toString("base64url")}`
+  }
+
+  function secretSignature(content: string, name: string): Buffer {
+    return createHmac(`sha${name.slice(2)}`, secretFor(name).bytes)
+      .update(content)
+      .digest()
   }
 
   async function isSigned(content: string, { alg, kid }: Header, signature: Buffer): Promise<boolean> {
-    if (alg === "HS512") {
-      const expected = secretSignature(content)
-      return kid === secretId && signature.length === expected.length && timingSafeEqual(signature, expected)
+    if (isSecret(alg)) {
+      const expected = secretSignature(content, alg)
+      return kid === secretFor(alg).id && signature.length === expected.length && timingSafeEqual(signature, expected)
     }
     const key = (await Promise.all(published)).find(one => one.kid === kid && one.algorithm === alg)
     return key !== undefined && verify(hashOf(alg), Buffer.from(content), cryptoKey(key.publicKey, alg), signature)
@@ -72,15 +87,13 @@ export function createSigningKeys(realm: string, algorithm: string): SigningKeys
 
   return {
     async sign(payload, name, type) {
+      if (isSecret(name)) return signedSecretly(payload, name, type)
       const key = await (active.get(name) ?? activate(name))
       const content = `${encode({ alg: name, typ: type, kid: key.kid })}.${encode(payload)}`
       const signature = sign(hashOf(name), Buffer.from(content), cryptoKey(key.privateKey, name))
       return `${content}.${signature.toString("base64url")}`
     },
-    signSecretly(payload) {
-      const content = `${encode({ alg: "HS512", typ: "JWT", kid: secretId })}.${encode(payload)}`
-      return `${content}.${secretSignature(content).toString("base64url")}`
-    },
+    signSecretly: payload => signedSecretly(payload, "HS512", "JWT"),
     async verified(token) {
       const [header = "", payload = "", signature = "", ...rest] = token.split(".")
       const head = decodePart(header) as Header | null
@@ -102,6 +115,10 @@ export function createSigningKeys(realm: string, algorithm: string): SigningKeys
 interface Header {
   readonly alg: string
   readonly kid: string
+}
+
+function isSecret(algorithm: string): boolean {
+  return /^HS(256|384|512)$/.test(algorithm)
 }
 
 const generate = promisify(generateKeyPair) as unknown as (

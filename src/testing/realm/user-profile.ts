@@ -67,10 +67,15 @@ export const defaultUserProfile: UserProfile = {
   ],
 }
 
-/** The first validation of a profile that this server does not know, or null. */
-export function unknownValidation(profile: UserProfile): string | null {
-  const names = profile.attributes.flatMap(attribute => Object.keys(attribute.validations ?? {}))
-  return names.find(one => !(one in validators)) ?? null
+/** The validations of a profile that this server does not know. */
+export function unknownValidations({
+  attributes = [],
+}: UserProfile): readonly (readonly [attribute: string, validation: string])[] {
+  return attributes.flatMap(({ name, validations = {} }) =>
+    Object.keys(validations)
+      .filter(one => !(one in validators))
+      .map(one => [name, one] as const),
+  )
 }
 
 /** The problems of an account that an administrator writes: nothing is required of whom only a `user` must give it. */

@@ -1,0 +1,72 @@
+import type { Problems } from "./problems.js"
+import type { FlowFile, KnownRealmFile } from "./realm-file.js"
+
+/** What the flows of a realm make of a password grant. */
+export interface PasswordFlow {
+  /** False where the flow has no step for a one-time code, whatever the account has. */
+  readonly asksForOneTimeCode: boolean
+}
+
+const asBuiltIn: PasswordFlow = { asksForOneTimeCode: true }
+
+/** Reads the flows that this server runs through: one for people's passwords, one for clients. */
+export function importFlows(file: KnownRealmFile, problems: Problems): PasswordFlow {
+  const flows = file.authenticationFlows ?? []
+  const ofClients = named(flows, file.clientAuthenticationFlow ?? "clients")
+  if (ofClients === undefined && (file.clientAuthenticationFlow ?? "clients") !== "clients")
+    problems.add("clientAuthenticationFlow", "the file has no such flow")
+  if (ofClients !== undefined && !takesSecrets(ofClients))
+    problems.add(
+      `authenticationFlows.${ofClients.alias}`,
+      "it was changed, and the test realm takes the secrets of clients as Keycloak does by default",
+    )
+
+  const alias = file.directGrantFlow ?? "direct grant"
+  const ofPeople = named(flows, alias)
+  if (ofPeople === undefined && alias !== "direct grant") problems.add("directGrantFlow", "the file has no such flow")
+  const known = passwordFlow(ofPeople, flows)
+  if (known === null) problems.add(`authenticationFlows.${alias}`, changed)
+  for (const client of file.clients ?? []) {
+    const id = client.authenticationFlowBindingOverrides?.direct_grant ?? ""
+    const own = flows.find(flow => flow.id === id)
+    // A flow that logs people in as all others do is none of its own.
+    if (id !== "" && JSON.stringify(passwordFlow(own ?? null, flows)) !== JSON.stringify(known))
+      problems.add(`clients.${client.clientId}.authenticationFlowBindingOverrides`, changed)
+  }
+  return known ?? asBuiltIn
+}
+
+const changed = "it was changed, and the test realm logs people in as Keycloak does by default"
+
+function named(flows: readonly FlowFile[], alias: string): FlowFile | undefined {
+  return flows.find(flow => flow.alias === alias)
+}
+
+function takesSecrets(flow: FlowFile): boolean {
+  return steps(flow).some(step => /^client-secret (ALTERNATIVE|REQUIRED)$/.test(step))
+}
+
+/** Null for a flow that this server can't follow; a file without the flow has the one that Keycloak makes. */
+function passwordFlow(flow: FlowFile | undefined | null, flows: readonly FlowFile[]): PasswordFlow | null {
+  if (flow === undefined) return asBuiltIn
+  if (flow === null) return null
+  const [username, password, ...rest] = steps(flow)
+  if (username !== "direct-grant-validate-username REQUIRED") return null
+  if (password !== "direct-grant-validate-password REQUIRED") return null
+  if (rest.length === 0) return { asksForOneTimeCode: false }
+  const [, alias = ""] = /^(.+) CONDITIONAL$/.exec(rest[0] ?? "") ?? []
+  const conditional = named(flows, alias)
+  const ofCode = conditional === undefined ? [] : steps(conditional)
+  const isKnown = ofCode.join(", ") === "conditional-user-configured REQUIRED, direct-grant-validate-otp REQUIRED"
+  return rest.length === 1 && isKnown ? asBuiltIn : null
+}
+
+/** What a flow really goes through, in its order. */
+function steps({ authenticationExecutions = [] }: FlowFile): readonly string[] {
+  return [...authenticationExecutions]
+    .sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))
+    .filter(
+      ({ authenticator, requirement }) => requirement !== "DISABLED" && authenticator !== "conditional-credential",
+    )
+    .map(({ authenticator, flowAlias, requirement }) => `${authenticator ?? flowAlias} ${requirement}`)
+}
