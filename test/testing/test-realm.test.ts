@@ -63,10 +63,73 @@ describe("startTestRealm", () => {
       { clients: [{ clientId: "a", protocolMappers: [{ protocolMapper: "oidc-script-mapper" }] }] },
       /oidc-script-mapper/,
     ],
-    [{ clients: [{ clientId: "a", secret: "**********" }] }, /masked/],
+    [{ keycloakVersion: "11.0.3" }, /11\.0\.3/],
+    [{ clients: [{ clientId: "a", authenticationFlowBindingOverrides: { direct_grant: "own" } }] }, /clients\.a/],
+    [{ clientPolicies: { policies: [{ name: "strict", enabled: true }] } }, /strict/],
+    [
+      { components: { "org.keycloak.storage.UserStorageProvider": [{ name: "people", providerId: "ldap" }] } },
+      /people/,
+    ],
+    [{ users: [{ username: "ada", federatedIdentities: [{ identityProvider: "google" }] }] }, /users\.ada/],
+    [{ attributes: { failureFactor: "many" } }, /failureFactor/],
+    [{ users: "ada" }, /users/],
     [{ users: [{ username: "ada", groups: ["/nope"] }] }, /nope/],
   ])("refuses %o rather than overlooking it", async (more, why) => {
     await expect(startTestRealm({ realm: { realm: "shop", ...more } })).rejects.toThrow(why)
+  })
+
+  it("names everything in one refusal, each place as `ignore` takes it", async () => {
+    const mapper = { name: "script", protocolMapper: "oidc-script-mapper" }
+    const file = {
+      realm: "shop",
+      passwordPolicy: "length(8) and passwordHistory(3)",
+      identityProviders: [{ alias: "google" }],
+      clients: [
+        { clientId: "web", secret: "s", directAccessGrantsEnabled: true, protocolMappers: [mapper] },
+        { clientId: "mtls", attributes: { "tls.client.certificate.bound.access.tokens": "true" } },
+      ],
+      users: [{ username: "ada", groups: ["/nope"] }],
+    }
+    const refusal: Error = await startTestRealm({ realm: file }).then(
+      () => new Error("it was taken"),
+      error => error,
+    )
+    const places = [...refusal.message.matchAll(/^`(.+?)`: /gm)].map(([, place = ""]) => place)
+    expect(places.sort()).toEqual([
+      "clients.mtls.attributes.tls.client.certificate.bound.access.tokens",
+      "clients.web.protocolMappers.script",
+      "identityProviders",
+      "passwordPolicy.passwordHistory",
+      "users.ada.groups",
+    ])
+    const own = await ownRealm({ realm: file, ignore: places })
+    expect(own.gateOptions.clientId).toBe("web")
+    expect(own.users()).toMatchObject([{ username: "ada", groups: [] }])
+    await ownRealm({ realm: file, ignore: ["mtls", "script", "identityProviders", "passwordHistory", "realm.users"] })
+  })
+
+  it("says no secret of a file that it refuses", async () => {
+    const secret = "not-to-be-told"
+    const file = {
+      realm: "shop",
+      clients: [{ clientId: "a", secret: { of: secret } }],
+      users: [{ username: "ada", credentials: [{ value: { of: secret } }], nope: secret }],
+      smtpServer: [secret],
+    }
+    const refusal: Error = await startTestRealm({ realm: file }).then(
+      () => new Error("it was taken"),
+      error => error,
+    )
+    expect(refusal.message).toMatch(/smtpServer.*clients\.a\.secret.*users\.ada/s)
+    expect(refusal.message).not.toContain(secret)
+  })
+
+  it("takes a realm in several files, and an export of all realms", async () => {
+    const shop = { realm: "shop", clients: [{ clientId: "web", directAccessGrantsEnabled: true, publicClient: true }] }
+    const users = ["ada", "bob"].map(username => ({ realm: "shop", users: [{ username, enabled: true }] }))
+    const own = await ownRealm({ realm: [{ realm: "master", users: [{ username: "admin" }] }, shop, ...users] })
+    expect(own.users().map(({ username }) => username)).toEqual(["ada", "bob"])
+    await expect(startTestRealm({ realm: [shop, { realm: "other" }] })).rejects.toThrow(/shop, other/)
   })
 
   it("is not for production", async () => {
