@@ -10,13 +10,14 @@ import { createSetUp, type SetUpVerbs } from "./setup/set-up.js"
 import type { UserStore } from "./users/user-store.js"
 import { createUsers } from "./users/users.js"
 import { createVerification } from "./verify/verification.js"
-import { createVerifyBearer, type VerifyBearer } from "./verify/verify-bearer.js"
+import { createVerifyBearer, type VerifyBareToken, type VerifyBearer } from "./verify/verify-bearer.js"
 import { createRefusals } from "./watch/refusals.js"
 import { createReport } from "./watch/report.js"
 
 /** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
 export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SetUpVerbs {
   readonly verifyBearer: VerifyBearer<User>
+  readonly verifyToken: VerifyBareToken<User>
   /** The HTTP answer to an error of this library, or `null` for an error that is not ours. */
   readonly refusalFor: (error: unknown) => Refusal | null
   /**
@@ -78,9 +79,10 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     hasKeys: () => verification.keys.state() !== null,
     clockOff: () => clock.now() - now(),
   })
-  const { verifyBearer, recall } = createVerifyBearer<User>({
-    ...verification.steps,
+  const { verifyBearer, verifyToken, recall } = createVerifyBearer<User>({
     realm: realm.name,
+    maxTokenBytes: verification.maxTokenBytes,
+    verification: verification.ofIssuer,
     assertOpen: transport.assertOpen,
     syncUser: users.syncUser,
     accepted: refusals.tokenAccepted,
@@ -105,6 +107,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     ...refusals.reported(login.verbs),
     ...refusals.reported(accounts.verbs),
     verifyBearer,
+    verifyToken,
     // Not reported: whoever calls them reads what they tell.
     ...setUp,
     refusalFor,

@@ -6,7 +6,7 @@ import { type Refusal, refusalFor, withChallenge } from "../refusal.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal, ServicePrincipal, UserPrincipal } from "../verify/principal.js"
 import { isPrincipal } from "../verify/principal-brand.js"
-import { assertAllowed, type Guard, parseRequirements, type Requirements } from "../verify/requirements.js"
+import { assertAllowed, type ParsedRequirements, parseRequirements, type Requirements } from "../verify/requirements.js"
 import type { Authorization } from "../verify/verify-bearer.js"
 
 /** How `authenticate` and the handlers treat errors of this library. */
@@ -148,7 +148,7 @@ function withoutAuthenticate(asker: string): string {
  *
  * @throws {GateError} `config_invalid`, `credentials_missing` or `insufficient_scope`
  */
-function requirePrincipal(carrier: Carrier, guard: Guard, asker: string): Principal<RegisteredUser> {
+function requirePrincipal(carrier: Carrier, guard: ParsedRequirements, asker: string): Principal<RegisteredUser> {
   const { principal = null, [mountKey]: mount } = carrier as Marked
   if (mount === undefined) throw new GateError("config_invalid", withoutAuthenticate(asker))
   try {
@@ -167,14 +167,14 @@ const foreignPrincipal =
   "met a principal that no gate made: something put it there, or copied one (`{ ...req.principal }`, JSON). Leave what " +
   "`authenticate` sets as it is, and keep what you add in a place of its own. In tests, use keycloak-gate/testing."
 
-const anybody: Guard = parseRequirements({ kind: "any" })
+const anybody: ParsedRequirements = parseRequirements({ kind: "any" })
 
 /** The same for handlers. */
 export function readPrincipal(carrier: Carrier, kind?: "user" | "service"): Principal<RegisteredUser> {
   return requirePrincipal(carrier, kind === undefined ? anybody : parseRequirements({ kind }), "principalOf")
 }
 
-const person: Guard = parseRequirements({})
+const person: ParsedRequirements = parseRequirements({})
 
 /**
  * The person who sent a verified token, or null: without `authenticate`, or without a token.

@@ -4,6 +4,22 @@ import { GateError, invalidToken } from "../errors.js"
 const scheme = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/
 const bearerToken = /^[A-Za-z0-9._~+/-]+=*$/
 
+/** What a request presents. */
+export interface Presented {
+  /** null: the token came by itself, in no header. */
+  readonly scheme: "Bearer" | null
+  readonly token: string
+}
+
+/** How credentials are read out of what an application hands over. */
+export interface Credentials {
+  readonly scheme: Presented["scheme"]
+  /** The text by which they are known again, or null where there are none. */
+  readonly textOf: (given: unknown) => string | null
+  /** null: these are no Bearer credentials. */
+  readonly tokenIn: (text: string, maxTokenBytes: number) => string | null
+}
+
 /**
  * The one value of the `Authorization` field, or `null` when it was not sent.
  *
@@ -32,19 +48,36 @@ export function readBearer(header: string, maxTokenBytes: number): string | null
   if (name === undefined) throw malformed("it does not start with an authentication scheme")
   if (name !== "Bearer" && name.toLowerCase() !== "bearer") return null
   if (header[name.length] !== " ") throw malformed("`Bearer` must be followed by one blank and the token")
-  if (header.length - name.length - 1 > maxTokenBytes) {
-    throw invalidToken("malformed", `Refused a token of more than ${maxTokenBytes} bytes (\`maxTokenBytes\`).`)
-  }
-  return header.slice(name.length + 1)
+  return bounded(header, name.length + 1, maxTokenBytes)
+}
+
+/** The values of an `Authorization` header. */
+export const inHeader: Credentials = { scheme: "Bearer", textOf: onlyHeader, tokenIn: readBearer }
+
+/** A token by itself, known again by the header that would bring it. */
+export const byItself: Credentials = {
+  scheme: null,
+  textOf(token) {
+    if (token === null || token === undefined || token === "") return null
+    if (typeof token !== "string") throw invalidToken("malformed", "Refused a token that is no string.")
+    return `Bearer ${token}`
+  },
+  tokenIn: (text, maxTokenBytes) => bounded(text, "Bearer ".length, maxTokenBytes),
+}
+
+function bounded(text: string, start: number, maxTokenBytes: number): string {
+  if (text.length - start <= maxTokenBytes) return text.slice(start)
+  throw invalidToken("malformed", `Refused a token of more than ${maxTokenBytes} bytes (\`maxTokenBytes\`).`)
 }
 
 /**
  * The error behind a token that was refused with this one. A signed JWT has no characters that no token has, so this is
- * only asked about what turned out to be none: with such characters the request is malformed (400), otherwise the token
- * is bad (401).
+ * only asked about what turned out to be none: a header with such characters is malformed (400), otherwise the token is
+ * bad (401).
  */
-export function whyRefused(token: string, error: unknown): unknown {
-  return bearerToken.test(token) ? error : malformed("what follows `Bearer ` is not one single token")
+export function whyRefused({ scheme, token }: Presented, error: unknown): unknown {
+  if (scheme === null || bearerToken.test(token)) return error
+  return malformed("what follows `Bearer ` is not one single token")
 }
 
 function malformed(why: string): GateError {

@@ -26,7 +26,7 @@ export interface Requirements {
 }
 
 /** Requirements that were checked: no list is empty, no name is misspelt. */
-export interface Guard {
+export interface ParsedRequirements {
   readonly required: RequiredAccess
   readonly checks: readonly ((principal: Principal<unknown>) => boolean)[]
   readonly kind: "user" | "service" | "any"
@@ -40,7 +40,7 @@ const names = ["realmRoles", "clientRoles", "scopes", "groups", "any", "kind"]
  *
  * @throws {GateError} `config_invalid` when a requirement is unknown, empty or of the wrong type
  */
-export function parseRequirements(requirements: unknown): Guard {
+export function parseRequirements(requirements: unknown): ParsedRequirements {
   if (typeof requirements !== "object" || requirements === null || Array.isArray(requirements)) {
     throw wrong(`expected an object such as { realmRoles: ["editor"] }, got ${kindOf(requirements)}`)
   }
@@ -84,15 +84,13 @@ export function parseRequirements(requirements: unknown): Guard {
  *
  * @throws {GateError} `insufficient_scope` when the principal is of the other kind or lacks what is required
  */
-export function assertAllowed(principal: Principal<unknown>, guard: Guard): void {
-  const { checks, required } = guard
-  if (guard.kind !== "any" && principal.kind !== guard.kind) {
-    throw notAllowed(`this route is for a ${guard.kind}, and the token belongs to a ${principal.kind}`, {
-      kind: guard.kind,
-    })
+export function assertAllowed(principal: Principal<unknown>, requirements: ParsedRequirements): void {
+  const { checks, required, kind, any } = requirements
+  if (kind !== "any" && principal.kind !== kind) {
+    throw notAllowed(`this route is for a ${kind}, and the token belongs to a ${principal.kind}`, { kind })
   }
   if (checks.length === 0) return
-  const allowed = guard.any ? checks.some(check => check(principal)) : checks.every(check => check(principal))
+  const allowed = any ? checks.some(check => check(principal)) : checks.every(check => check(principal))
   if (!allowed) throw notAllowed(`required: ${printable(JSON.stringify(required), 1000)}`, lacking(principal, required))
 }
 

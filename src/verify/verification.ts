@@ -8,7 +8,7 @@ import { createUserinfo, subjectOf } from "./session/userinfo.js"
 import type { Jwk } from "./token/fetch-keys.js"
 import { createKeySet, type KeySet } from "./token/key-set.js"
 import { createTokenVerifier, type VerifyToken } from "./token/token-verifier.js"
-import type { VerifyBearerSteps } from "./verify-bearer.js"
+import type { IssuerVerification } from "./verify-bearer.js"
 
 /** How a token is proven: by its signature alone, or by asking Keycloak on each request as well. */
 export type VerificationMode = "local" | "introspection" | "userinfo"
@@ -31,10 +31,8 @@ export interface VerificationSettings {
 
 /** How the tokens of one realm are verified. */
 export interface Verification {
-  readonly steps: Pick<
-    VerifyBearerSteps<never>,
-    "maxTokenBytes" | "verifyToken" | "parseClaims" | "verified" | "refuseEnded"
-  >
+  readonly ofIssuer: IssuerVerification
+  readonly maxTokenBytes: number
   /** Scopes that a login has to ask for, so that its tokens can be verified. */
   readonly neededScopes: readonly string[]
   readonly askAlive: AskAlive
@@ -93,8 +91,8 @@ export function createVerification(settings: VerificationSettings, connection: C
         })
 
   return {
-    steps: {
-      maxTokenBytes: settings.maxTokenBytes,
+    ofIssuer: {
+      issuer,
       verifyToken: byMode[mode](),
       parseClaims: checkClaims,
       verified: createPrincipalCache({
@@ -104,8 +102,9 @@ export function createVerification(settings: VerificationSettings, connection: C
         isPublished: key => keySet.publishes(key as Jwk),
         now,
       }),
-      refuseEnded: recheck?.see ?? null,
+      checks: recheck === null ? [] : [({ claims }, { token }) => recheck.see(claims, token)],
     },
+    maxTokenBytes: settings.maxTokenBytes,
     neededScopes: mode === "userinfo" ? ["openid"] : [],
     askAlive: createAskAlive({
       clientId,

@@ -8,7 +8,7 @@ function tokenIn(authorization: unknown): string | null {
   const header = onlyHeader(authorization)
   const token = header === null ? null : readBearer(header, limit)
   if (token === null) return null
-  const refusal = whyRefused(token, whatTheVerifierSaid)
+  const refusal = whyRefused({ scheme: "Bearer", token }, whatTheVerifierSaid)
   if (refusal !== whatTheVerifierSaid) throw refusal
   return token
 }

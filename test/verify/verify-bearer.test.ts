@@ -2,40 +2,47 @@ import { beforeEach, describe, expect, it, vi } from "vitest"
 import { GateError, invalidToken, tokenWarningOf } from "../../src/errors.js"
 import { type Claims, parseClaims } from "../../src/verify/claims.js"
 import type { Principal } from "../../src/verify/principal.js"
-import { createVerifyBearer, type VerifyBearerSteps } from "../../src/verify/verify-bearer.js"
+import { type Check, createVerifyBearer, type VerifyBearerSteps } from "../../src/verify/verify-bearer.js"
 
 const issuer = "https://sso.example.test/realms/shop"
 const expected = { issuer, audience: "shop-api", clockToleranceSeconds: 5, now: Date.now }
 const payload = () => ({ iss: issuer, sub: "s", aud: "shop-api", typ: "Bearer", exp: Date.now() / 1000 + 60, sid: "x" })
 const key = {}
 
+interface Changes extends Partial<Pick<VerifyBearerSteps<string>, "syncUser">> {
+  readonly checks?: readonly Check[]
+}
+
 /** The five steps around verifyBearer, each of which can be made to fail. */
-function makeSteps(more: Partial<Pick<VerifyBearerSteps<string>, "refuseEnded" | "syncUser">> = {}) {
+function makeSteps({ checks = [], syncUser = null }: Changes = {}) {
   const remembered = new Map<string, { principal: Principal<null>; key: object }>()
+  const proveToken = vi.fn(async (_: string) => ({
+    payload: payload() as Record<string, unknown>,
+    key: key as object | null,
+  }))
   const steps = {
     realm: "shop",
     maxTokenBytes: 300,
     assertOpen: vi.fn(),
-    verifyToken: vi.fn(async (_: string) => ({
-      payload: payload() as Record<string, unknown>,
-      key: key as object | null,
-    })),
-    parseClaims: (claims: Readonly<Record<string, unknown>>): Claims => parseClaims(claims, expected),
-    verified: {
-      find(header: string) {
-        if (typeof header !== "string") throw new TypeError("a header is a string")
-        return remembered.get(header)?.principal ?? null
+    verification: {
+      issuer,
+      verifyToken: proveToken,
+      parseClaims: (claims: Readonly<Record<string, unknown>>): Claims => parseClaims(claims, expected),
+      verified: {
+        find(header: string) {
+          if (typeof header !== "string") throw new TypeError("a header is a string")
+          return remembered.get(header)?.principal ?? null
+        },
+        add: (header: string, principal: Principal<null>, _: Claims, by: object) =>
+          void remembered.set(header, { principal, key: by }),
       },
-      add: (header: string, principal: Principal<null>, _: Claims, by: object) =>
-        void remembered.set(header, { principal, key: by }),
+      checks,
     },
-    refuseEnded: null,
-    syncUser: null,
+    syncUser,
     accepted: vi.fn(),
     report: vi.fn(),
-    ...more,
   }
-  return { ...steps, remembered, ...createVerifyBearer<string>(steps) }
+  return { ...steps, proveToken, remembered, ...createVerifyBearer<string>(steps) }
 }
 
 let world: ReturnType<typeof makeSteps>
@@ -49,6 +56,10 @@ const refusal = (work: Promise<unknown>) =>
     (error: GateError) => error,
   )
 
+function throwRevoked(): never {
+  throw invalidToken("revoked", "x")
+}
+
 describe("verifyBearer", () => {
   it("hands the token alone to the next step, and tells who asks", async () => {
     expect(await world.verifyBearer("bearer abc")).toMatchObject({
@@ -57,7 +68,7 @@ describe("verifyBearer", () => {
       token: "abc",
       user: null,
     })
-    expect(world.verifyToken.mock.calls).toEqual([["abc"]])
+    expect(world.proveToken.mock.calls).toEqual([["abc"]])
     expect(world.report).not.toHaveBeenCalled()
   })
 
@@ -73,7 +84,7 @@ describe("verifyBearer", () => {
         headers: { "WWW-Authenticate": 'Bearer realm="shop"' },
       })
       expect(world.report.mock.calls).toEqual([[error, null]])
-      expect(world.verifyToken).not.toHaveBeenCalled()
+      expect(world.proveToken).not.toHaveBeenCalled()
     },
   )
 
@@ -81,13 +92,13 @@ describe("verifyBearer", () => {
     const first = await world.verifyBearer("Bearer abc")
     expect(world.remembered.get("Bearer abc")).toEqual({ principal: first, key })
     expect(await world.verifyBearer(["Bearer abc"])).toBe(first)
-    expect(world.verifyToken).toHaveBeenCalledOnce()
+    expect(world.proveToken).toHaveBeenCalledOnce()
   })
 
   it("remembers nothing that no key of the realm has proven, and nothing that was refused", async () => {
-    world.verifyToken.mockResolvedValue({ payload: payload(), key: null })
+    world.proveToken.mockResolvedValue({ payload: payload(), key: null })
     await world.verifyBearer("Bearer abc")
-    world.verifyToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
+    world.proveToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
     expect(await refusal(world.verifyBearer("Bearer def"))).toMatchObject({ reason: "audience" })
     expect(world.remembered.size).toBe(0)
   })
@@ -107,7 +118,7 @@ describe("verifyBearer", () => {
         code: "config_invalid",
       })
     }
-    expect(world.verifyToken).not.toHaveBeenCalled()
+    expect(world.proveToken).not.toHaveBeenCalled()
   })
 
   it("refuses two headers, an overlong token and a malformed header before any later step", async () => {
@@ -115,13 +126,13 @@ describe("verifyBearer", () => {
     const codes = []
     for (const header of headers) codes.push((await refusal(world.verifyBearer(header))).code)
     expect(codes).toEqual(["invalid_request", "invalid_token", ...Array(4).fill("invalid_request")])
-    expect(world.verifyToken).not.toHaveBeenCalled()
+    expect(world.proveToken).not.toHaveBeenCalled()
     expect(world.report).toHaveBeenCalledTimes(6)
     await world.verifyBearer(`Bearer ${"a".repeat(300)}`)
   })
 
   it("calls what is no single token a malformed request, whatever the verifier said of it", async () => {
-    world.verifyToken.mockRejectedValue(invalidToken("malformed", "x"))
+    world.proveToken.mockRejectedValue(invalidToken("malformed", "x"))
     for (const token of ["a b", "a,b", '"a"', "a=b", "ä", " a", "a "]) {
       const error = await refusal(world.verifyBearer(`Bearer ${token}`))
       expect(error).toMatchObject({ code: "invalid_request", status: 400 })
@@ -137,7 +148,7 @@ describe("verifyBearer", () => {
   it("passes on what is not its own, without a challenge", async () => {
     const outage = new GateError("keycloak_unavailable", "x")
     for (const error of [outage, new TypeError("a bug")]) {
-      world.verifyToken.mockRejectedValue(error)
+      world.proveToken.mockRejectedValue(error)
       expect(await refusal(world.verifyBearer("Bearer abc"))).toBe(error)
       expect(world.report).toHaveBeenLastCalledWith(error, "abc")
     }
@@ -146,19 +157,16 @@ describe("verifyBearer", () => {
 
   it("tells apart what is proven of a refused token, since only that may be warned of", async () => {
     const topic = async (header: string) => tokenWarningOf(await refusal(world.verifyBearer(header)))?.topic
-    world.verifyToken.mockRejectedValue(invalidToken("issuer", "says the token"))
+    world.proveToken.mockRejectedValue(invalidToken("issuer", "says the token"))
     expect(await topic("Bearer abc")).toBeUndefined()
-    world.verifyToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
+    world.proveToken.mockResolvedValue({ payload: { ...payload(), aud: "other" }, key })
     expect(await topic("Bearer abc")).toBe("proven")
     // Of a person or of a client: nobody can tell.
     const either = { ...payload(), azp: "shop", preferred_username: "service-account-shop" }
-    world.verifyToken.mockResolvedValue({ payload: either, key })
+    world.proveToken.mockResolvedValue({ payload: either, key })
     expect(await topic("Bearer abc")).toBe("proven")
-    world = makeSteps({
-      refuseEnded() {
-        throw invalidToken("audience", "says Keycloak")
-      },
-    })
+    const inactive = () => Promise.reject(invalidToken("audience", "says Keycloak"))
+    world = makeSteps({ checks: [inactive] })
     for (const _ of ["new", "remembered"]) expect(await topic("Bearer abc")).toBe("proven")
   })
 
@@ -170,7 +178,7 @@ describe("verifyBearer", () => {
     expect(world.accepted).toHaveBeenCalledTimes(3)
     world.recall("Bearer abcd")
     await world.verifyBearer(null)
-    world.verifyToken.mockResolvedValue({ payload: { ...payload(), exp: 1 }, key })
+    world.proveToken.mockResolvedValue({ payload: { ...payload(), exp: 1 }, key })
     expect(await refusal(world.verifyBearer("Bearer def"))).toMatchObject({ reason: "expired" })
     expect(world.accepted).toHaveBeenCalledTimes(3)
   })
@@ -185,17 +193,57 @@ describe("verifyBearer", () => {
     expect(await refusal(world.verifyBearer(null))).toBe(closed)
   })
 
-  it("asks about ended sessions also for what it remembers, before any row is read", async () => {
-    const ended = vi.fn()
+  it("checks what it remembers as what is new, before any row is read", async () => {
+    const check = vi.fn<Check>()
     const syncUser = vi.fn(async () => "row")
-    world = makeSteps({ refuseEnded: ended, syncUser })
+    world = makeSteps({ checks: [check], syncUser })
     await world.verifyBearer("Bearer abc")
-    ended.mockImplementation(() => {
+    check.mockImplementation(() => {
       throw invalidToken("revoked", "x")
     })
     expect(await refusal(world.verifyBearer("Bearer abc"))).toMatchObject({ reason: "revoked" })
-    expect(ended.mock.calls.map(([claims, token]) => [claims.sub, token])).toEqual(Array(2).fill(["s", "abc"]))
+    expect(check.mock.calls.map(([{ subject }, presented]) => [subject, presented])).toEqual(
+      Array(2).fill(["s", { scheme: "Bearer", token: "abc" }]),
+    )
     expect(syncUser).toHaveBeenCalledOnce()
+  })
+
+  it("does one check after the other, and waits for those that take their time", async () => {
+    const order: string[] = []
+    const slow: Check = async () => {
+      await new Promise(resolve => setImmediate(resolve))
+      order.push("slow")
+    }
+    world = makeSteps({ checks: [() => void order.push("first"), slow, () => void order.push("last")] })
+    await world.verifyBearer("Bearer abc")
+    expect(order).toEqual(["first", "slow", "last"])
+  })
+
+  it("stops at the first check that refuses, at once or later", async () => {
+    for (const refuse of [() => Promise.reject(invalidToken("revoked", "x")), throwRevoked]) {
+      const next = vi.fn()
+      world = makeSteps({ checks: [refuse, next] })
+      for (const _ of ["new", "remembered"]) {
+        expect(await refusal(world.verifyBearer("Bearer abc"))).toMatchObject({ reason: "revoked" })
+      }
+      expect(next).not.toHaveBeenCalled()
+    }
+  })
+
+  it("waits no longer for checks that return nothing than without any", async () => {
+    const ticks = async (checks: readonly Check[]) => {
+      world = makeSteps({ checks })
+      await world.verifyBearer("Bearer abc")
+      let settled = false
+      const done = world.verifyBearer("Bearer abc").then(() => {
+        settled = true
+      })
+      let waited = 0
+      for (; !settled; waited++) await null
+      await done
+      return waited
+    }
+    expect(await ticks([() => undefined, () => undefined])).toBe(await ticks([]))
   })
 
   it("adds the row of each request, and reads none for whom the guard refuses", async () => {
@@ -212,6 +260,54 @@ describe("verifyBearer", () => {
   })
 })
 
+describe("verifyToken", () => {
+  it("tells whose token it is, and asks nobody for one that a header or a message brought before", async () => {
+    const first = await world.verifyToken("abc")
+    expect(first).toMatchObject({ subject: "s", kind: "user", token: "abc" })
+    expect(await world.verifyBearer("Bearer abc")).toBe(first)
+    expect(await world.verifyToken("abc", { kind: "user" })).toBe(first)
+    expect(world.proveToken.mock.calls).toEqual([["abc"]])
+  })
+
+  it.each([[""], [null], [undefined]])(
+    "throws credentials_missing for %j, with requirements or without",
+    async token => {
+      for (const work of [world.verifyToken(token), world.verifyToken(token, { kind: "any" })]) {
+        expect(await refusal(work)).toMatchObject({ code: "credentials_missing", status: 401 })
+      }
+      expect(world.proveToken).not.toHaveBeenCalled()
+      expect(world.report).toHaveBeenCalledTimes(2)
+    },
+  )
+
+  it("calls bad what is no token: it is no header that could be malformed", async () => {
+    world.proveToken.mockRejectedValue(invalidToken("malformed", "x"))
+    for (const token of ["a b", "Bearer abc", " ", "ä", 5, ["abc"], { token: "abc" }, "a".repeat(301)]) {
+      expect(await refusal(world.verifyToken(token as string))).toMatchObject({
+        code: "invalid_token",
+        reason: "malformed",
+      })
+    }
+    expect(world.proveToken).toHaveBeenCalledTimes(4)
+  })
+
+  it("guards as verifyBearer does, and takes no undefined for requirements", async () => {
+    const lacking = world.verifyToken("abc", { realmRoles: ["admin"] })
+    expect(await refusal(lacking)).toMatchObject({ code: "insufficient_scope", status: 403 })
+    for (const requirements of [undefined, null, { realmRole: ["x"] }]) {
+      const work = world.verifyToken("abc", requirements as never)
+      expect(await refusal(work)).toMatchObject({ code: "config_invalid" })
+    }
+  })
+
+  it("tells its checks that no header brought the token, and adds the row", async () => {
+    const check = vi.fn<Check>()
+    world = makeSteps({ checks: [check], syncUser: async () => "row" })
+    for (const _ of ["new", "remembered"]) expect(await world.verifyToken("abc")).toMatchObject({ user: "row" })
+    expect(check.mock.calls.map(([, presented]) => presented)).toEqual(Array(2).fill({ scheme: null, token: "abc" }))
+  })
+})
+
 describe("what is recalled of a header, without a promise", () => {
   const header = "Bearer abc"
 
@@ -225,7 +321,7 @@ describe("what is recalled of a header, without a promise", () => {
 
   it.each<[string, Parameters<typeof makeSteps>[0]]>([
     ["a row", { syncUser: async () => "row" }],
-    ["a look at the session", { refuseEnded: () => undefined }],
+    ["a look at the session", { checks: [() => undefined] }],
   ])("is nobody where each request takes %s", async (_, more) => {
     const { verifyBearer, recall, remembered } = makeSteps(more)
     await verifyBearer(header)
