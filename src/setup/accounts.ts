@@ -95,7 +95,7 @@ export const accounts: readonly Finding[] = [
     rights: "probe",
     look: ({ probe }) => probe?.refused !== undefined,
     what: "The probe could not show everything.",
-    why: ({ probe }) => `${probe?.refused}.`,
+    why: ({ probe }) => `${probe?.refused?.replace(/\.$/, "")}.`,
     mend: "Mend what is broken first. Otherwise register somebody by hand, and look at their token.",
   },
   {
@@ -104,7 +104,7 @@ export const accounts: readonly Finding[] = [
     rights: "administrator",
     look: ({ administrator }) => administrator?.refused !== undefined,
     what: "The administrator's login did not work, so what only an administrator sees is not looked at.",
-    why: ({ administrator }) => `${administrator?.refused}.`,
+    why: ({ administrator }) => `${administrator?.refused?.replace(/\.$/, "")}.`,
     mend: "Check KEYCLOAK_ADMIN, KEYCLOAK_ADMIN_PASSWORD and KEYCLOAK_ADMIN_REALM (default master).",
   },
 ]

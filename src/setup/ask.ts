@@ -8,7 +8,7 @@ export interface Reply {
   readonly url: string
   /** 0: no answer came. */
   readonly status: number
-  /** The system's code for why no answer came, such as `ECONNREFUSED`; "" where one came, or the system has none. */
+  /** The system's code for why no answer came, such as `ECONNREFUSED`; "" where one came. */
   readonly code: string
   /** The JSON of the body; null for anything else. */
   readonly json: unknown
@@ -54,9 +54,15 @@ export function createAsk(transport: Transport, elapsed: () => number): Ask {
       }
     } catch (error) {
       if (!isGateError(error) || error.code !== "keycloak_unavailable") throw error
-      return { ...nothing, ...rest, code: textOf((error.cause as { code?: unknown } | undefined)?.code), tookMs: 0 }
+      return { ...nothing, ...rest, code: codeOf(error.cause), tookMs: 0 }
     }
   }
+}
+
+/** fetch has a code for neither of the last two: a port that it never asks, and an answer that is none of HTTP. */
+function codeOf(cause: unknown): string {
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
+  return textOf(code) || (message === "bad port" ? "BAD_PORT" : "NO_HTTP")
 }
 
 function textOf(value: unknown): string {

@@ -167,7 +167,7 @@ const authentication: readonly Finding[] = [
     what: ({ client }) => `The client "${client.clientId}" is public, although a secret was given.`,
     why: "registerUser needs a service account, and a public client has none.",
     mend: seen =>
-      `Switch on ${capability(seen)} → Client authentication and Service account roles. Then assign manage-users to it.`,
+      `Switch on ${capability(seen)} → Client authentication and Service account roles. Assign manage-users to it, and copy its new secret into KEYCLOAK_CLIENT_SECRET.`,
   },
   {
     id: "service-account-off",
@@ -212,38 +212,37 @@ export const client: readonly Finding[] = [
     severity: "broken",
     rights: "manage-users",
     concerns: registering,
-    look: seen => mayNotCreate(seen) && blame(seen) === "manage-users-missing",
+    look: seen => mayNotCreate(seen) && !isOutOfScope(seen),
     what: ({ client }) =>
       `Keycloak logged the service account of "${client.clientId}" in, but it may not create users (403).`,
     why: ({ administrator }) =>
       administrator?.client
         ? "It has not the role `manage-users` of `realm-management`."
-        : "Its token does not carry the role `manage-users` of `realm-management`. Either the role is not assigned, or the " +
-          "client's scope is not full, or the client lacks the scope `roles`. From outside all three look alike.",
+        : "Either it has not the role `manage-users` of `realm-management`, or the client's scope keeps the role out. From " +
+          "outside both look alike.",
     mend: seen =>
       `${console(seen)} → Service account roles → Assign role → Client roles → realm-management manage-users. If it is there ` +
-      `already, switch on ${fullScope(seen)}. If that is on too: ${rolesScope(seen)}. It works at once, no restart.`,
+      `already, switch on ${fullScope(seen)}. It works at once, no restart.`,
   },
   {
     id: "full-scope-off",
     severity: "broken",
     rights: "administrator",
     concerns: registering,
-    look: seen => mayNotCreate(seen) && blame(seen) === "full-scope-off",
+    look: seen => mayNotCreate(seen) && isOutOfScope(seen),
     what: ({ client }) =>
-      `The service account of "${client.clientId}" has the role manage-users, and its tokens do not carry it.`,
+      `The service account of "${client.clientId}" has the role manage-users, but it may not create users (403).`,
     why: "The client's scope is not full, and the role is not in it.",
     mend: seen => `Switch on ${fullScope(seen)}, or assign realm-management manage-users on the same page.`,
   },
   {
     id: "roles-scope-missing",
     severity: "broken",
-    rights: "administrator",
-    concerns: registering,
-    look: seen => mayNotCreate(seen) && blame(seen) === "roles-scope-missing",
+    rights: "manage-users",
+    look: seen => hasNoRolesInTokens(seen),
     what: ({ client }) => `The tokens of the client "${client.clientId}" carry no roles.`,
-    why: "The client lacks the client scope `roles`, which puts them there.",
-    mend: seen => `${rolesScope(seen)}.`,
+    why: "The client lacks the client scope `roles`. Whatever requires a role refuses everybody. Registering still works.",
+    mend: seen => `${console(seen)} → Client scopes → Add client scope → roles (Default).`,
   },
   {
     id: "example-secret",
@@ -310,18 +309,23 @@ export const client: readonly Finding[] = [
 ]
 
 const fullScope = (seen: Seen) => `Client scopes → ${seen.client.clientId}-dedicated → Scope → Full scope allowed`
-const rolesScope = (seen: Seen) => `${console(seen)} → Client scopes → Add client scope → roles (Default)`
 
 function mayNotCreate({ emptyAccount }: Seen): boolean {
   return emptyAccount?.status === 403
 }
 
-/** Three faults with one face; only an administrator sees which it is. */
-function blame({ administrator }: Seen): "manage-users-missing" | "full-scope-off" | "roles-scope-missing" {
+/** Two faults with one face: only an administrator sees which it is. */
+function isOutOfScope({ administrator }: Seen): boolean {
   const client = administrator?.client
-  if (!client?.hasManageUsers) return "manage-users-missing"
-  if (!client.scopeHasManageUsers) return "full-scope-off"
-  return client.mappers.includes("oidc-usermodel-client-role-mapper") ? "manage-users-missing" : "roles-scope-missing"
+  return client?.hasManageUsers === true && !client.scopeHasManageUsers
+}
+
+/** Keycloak knows that the service account may create users, and its token does not say so (26.4.7, 26.7.4). */
+function hasNoRolesInTokens({ emptyAccount, grant, administrator }: Seen): boolean {
+  const token = tokenOf(grant)
+  if (token === null || token.isLightweight || emptyAccount?.status !== 400) return false
+  if (administrator?.client?.mappers.includes("oidc-usermodel-client-role-mapper")) return false
+  return token.payload.resource_access === undefined
 }
 
 // `manage-users` and what is within it. With `view-realm` the library reads what the realm asks of new accounts.
@@ -332,5 +336,10 @@ function unneeded(seen: Seen): readonly string[] {
     | { "realm-management"?: { roles?: unknown } }
     | undefined
   const roles = access?.["realm-management"]?.roles
-  return Array.isArray(roles) ? roles.filter(role => !needed.includes(role)).map(role => quoted(String(role))) : []
+  return Array.isArray(roles)
+    ? roles
+        .map(role => quoted(String(role)))
+        .filter(role => !needed.includes(role))
+        .sort()
+    : []
 }

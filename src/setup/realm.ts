@@ -1,4 +1,5 @@
 import type { Finding } from "./finding.js"
+import { isRefusedAsWrong } from "./probe.js"
 import type { Seen } from "./seen.js"
 
 const settings = ({ realmSettings, administrator }: Seen) =>
@@ -14,7 +15,7 @@ export const realm: readonly Finding[] = [
     severity: "broken",
     rights: "probe",
     concerns: ["loginWithPassword"],
-    look: ({ probe }) => probe !== undefined && (isRefusedAsWrong(probe) || probe.wrongPassword?.status === 200),
+    look: ({ probe }) => probe !== undefined && (isRefusedAsWrong(probe.login) || probe.wrongPassword?.status === 200),
     what: ({ probe }) =>
       probe?.wrongPassword?.status === 200
         ? "Keycloak takes a wrong password for a right one."
@@ -106,11 +107,6 @@ export const realm: readonly Finding[] = [
     mend: "Fine if it is meant. Otherwise switch off Realm settings → Sessions → Revoke refresh token.",
   },
 ]
-
-function isRefusedAsWrong({ login }: NonNullable<Seen["probe"]>): boolean {
-  if (login.status >= 500) return true
-  return login.error === "invalid_grant" && !/not fully set up|disabled|prohibited/i.test(login.description)
-}
 
 function lacksMailServer(seen: Seen): boolean {
   const server = settings(seen).smtpServer as { host?: unknown } | undefined

@@ -73,7 +73,7 @@ describe("ready()", () => {
       const error = await findingsOf({ ...gateTest(), serverUrl, timeoutMs: 300 })
       expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
       expect(error.message).toMatch(why)
-      expect(error.message).toMatch(/Callers get 503.*`internalUrl`/)
+      expect(error.message).toMatch(/Callers get 503.*`(internalUrl|serverUrl)`/)
     }
   })
 
