@@ -10,6 +10,7 @@ import {
   answerTo,
   createGuard,
   createMount,
+  onProperties,
   type PrincipalOf,
   readPrincipal,
   type WithPrincipal,
@@ -17,14 +18,10 @@ import {
 import {
   type Answer,
   type AnswerRequest,
-  changePasswordAnswer,
-  loginAnswer,
-  logoutAnswer,
+  type Handlers,
+  handlersFor,
   type PasswordResetHandlerOptions,
-  passwordResetAnswer,
   type RegisterHandlerOptions,
-  refreshAnswer,
-  registerAnswer,
 } from "./handlers.js"
 
 export type {
@@ -50,6 +47,8 @@ type Next = (error?: unknown) => void
 /** An Express middleware or handler; it names no route parameters, so that those of your path stay typed. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => Promise<void> | void
 
+const carrier = onProperties((request: IncomingMessage) => request)
+
 /**
  * Middleware that verifies the bearer token and sets `req.principal`.
  *
@@ -63,7 +62,7 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
  */
 export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions = {}): Middleware {
   const mount = createMount(gate, options)
-  return middleware(request => admit(request, request, mount))
+  return middleware(request => admit(carrier, request, request, mount))
 }
 
 /**
@@ -74,7 +73,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  * app.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
  */
 export function requireUser(requirements: Requirements = {}): Middleware {
-  return middleware(createGuard(requirements))
+  return middleware(createGuard(carrier, requirements))
 }
 
 /**
@@ -83,49 +82,41 @@ export function requireUser(requirements: Requirements = {}): Middleware {
  * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
  * kind; `config_invalid` without `authenticate`, and for a principal that no gate made
  */
-export const principalOf: PrincipalOf<WithPrincipal> = readPrincipal as PrincipalOf<WithPrincipal>
+export const principalOf: PrincipalOf<WithPrincipal> = ((request: IncomingMessage, kind?: "user" | "service") =>
+  readPrincipal(carrier, request, kind)) as unknown as PrincipalOf<WithPrincipal>
+
+const handlers: Handlers<Request, Middleware> = handlersFor(toHandler, carrier)
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
-export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions<Request> = {}): Middleware {
-  return handler(registerAnswer(gate, options))
-}
+export const registerHandler: Handlers<Request, Middleware>["registerHandler"] = handlers.registerHandler
 
 /** Handler that logs `username`, `password` and perhaps `otp` of the JSON body in. */
-export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
-  return handler(loginAnswer(gate, options))
-}
+export const loginHandler: Handlers<Request, Middleware>["loginHandler"] = handlers.loginHandler
 
 /** Handler that answers `refresh_token` of the JSON body with new tokens. */
-export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
-  return handler(refreshAnswer(gate, options))
-}
+export const refreshHandler: Handlers<Request, Middleware>["refreshHandler"] = handlers.refreshHandler
 
 /** Handler that ends the session of `refresh_token` of the JSON body. */
-export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
-  return handler(logoutAnswer(gate, options))
-}
+export const logoutHandler: Handlers<Request, Middleware>["logoutHandler"] = handlers.logoutHandler
 
 /**
  * Handler that has Keycloak send a mail to reset the password to the `email` of the JSON body; always the same 202,
  * whether there is such an account or not. Put a rate limit before it.
  */
-export function passwordResetHandler(gate: Gate<unknown>, options: PasswordResetHandlerOptions = {}): Middleware {
-  return handler(passwordResetAnswer(gate, options))
-}
+export const passwordResetHandler: Handlers<Request, Middleware>["passwordResetHandler"] = handlers.passwordResetHandler
 
 /**
  * Handler that changes the password, for `currentPassword`, `newPassword` and perhaps `otp` of the JSON body: behind
  * `authenticate` with a token, that of the token's person alone; without one, that of the body's `username`.
  */
-export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware {
-  return handler(changePasswordAnswer(gate, options))
-}
+export const changePasswordHandler: Handlers<Request, Middleware>["changePasswordHandler"] =
+  handlers.changePasswordHandler
 
 /** Goes on at once after a step that does not have to wait, so that a guard costs no promise. */
 function middleware(step: (request: IncomingMessage) => Promise<void> | void): Middleware {
   return (request, response, next) => {
     function refuse(error: unknown): void {
-      const refusal = answerTo(error, request)
+      const refusal = answerTo(carrier, request, error)
       if (refusal === null || response.headersSent) next(error)
       else send(response, refusal)
     }
@@ -139,7 +130,7 @@ function middleware(step: (request: IncomingMessage) => Promise<void> | void): M
   }
 }
 
-function handler(answer: AnswerRequest<Request>): Middleware {
+function toHandler(answer: AnswerRequest<Request>): Middleware {
   return async (request, response, next) => {
     try {
       const { body } = request as Request

@@ -10,8 +10,10 @@ import {
   type AdapterOptions,
   admit,
   answerTo,
+  answerToThrown,
   createGuard,
   createMount,
+  onProperties,
   type PrincipalOf,
   readPrincipal,
   type WithPrincipal,
@@ -20,14 +22,10 @@ import {
 import {
   type Answer,
   type AnswerRequest,
-  changePasswordAnswer,
-  loginAnswer,
-  logoutAnswer,
+  type Handlers,
+  handlersFor,
   type PasswordResetHandlerOptions,
-  passwordResetAnswer,
   type RegisterHandlerOptions,
-  refreshAnswer,
-  registerAnswer,
 } from "./handlers.js"
 
 export type {
@@ -62,6 +60,8 @@ export type Handler = (request: { readonly body: unknown }, reply: Reply) => Pro
 // The gate of a scope. Children inherit it, and a child's own gate hides it.
 const scopeKey = Symbol.for("keycloak-gate.scope")
 
+const carrier = onProperties((request: object) => request)
+
 /**
  * Plugin that verifies the bearer token of every request in this scope and sets `request.principal`.
  *
@@ -80,9 +80,12 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
     if (Object.hasOwn(scope, scopeKey)) throw wrong("this Fastify scope has a gate already; register a scope for each")
     if (!(scopeKey in scope)) scope.decorateRequest("principal", null)
     scope.decorate(scopeKey, mount)
-    const verify = hook((request: FastifyRequest) => admit(request, request.raw, mount))
+    const verify = hook((request: FastifyRequest) => admit(carrier, request, request.raw, mount))
     // Hooks of parent scopes run too, and their gate does not know this scope's tokens.
     const isOurs = ({ server }: FastifyRequest) => Reflect.get(server, scopeKey) === mount
+    scope.addHook("onRoute", route => {
+      route.errorHandler ??= answerThrown
+    })
     scope.addHook("onRequest", (request, reply) => (isOurs(request) ? verify(request, reply) : passed))
   }
   return fastifyPlugin(plugin, { name: "keycloak-gate", fastify: "5.x" })
@@ -96,7 +99,7 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
  * app.get("/editor", { onRequest: requireUser({ clientRoles: { "shop-api": ["editor"] } }) }, handler)
  */
 export function requireUser(requirements: Requirements = {}): Hook {
-  return hook(createGuard(requirements))
+  return hook(createGuard(carrier, requirements))
 }
 
 /**
@@ -107,47 +110,39 @@ export function requireUser(requirements: Requirements = {}): Hook {
  */
 export const principalOf: PrincipalOf<WithPrincipal> = ((request, kind?: "user" | "service") => {
   try {
-    return readPrincipal(request, kind)
+    return readPrincipal(carrier, request, kind)
   } catch (error) {
     throw publicError(error)
   }
 }) as PrincipalOf<WithPrincipal>
 
+const handlers: Handlers<FastifyRequest, Handler> = handlersFor(toHandler, carrier)
+
 /** Handler that registers the person in the JSON body. */
-export function registerHandler(gate: Gate<unknown>, options: RegisterHandlerOptions<FastifyRequest> = {}): Handler {
-  return handler(registerAnswer(gate, options))
-}
+export const registerHandler: Handlers<FastifyRequest, Handler>["registerHandler"] = handlers.registerHandler
 
 /** Handler that logs `username`, `password` and perhaps `otp` of the JSON body in. */
-export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
-  return handler(loginAnswer(gate, options))
-}
+export const loginHandler: Handlers<FastifyRequest, Handler>["loginHandler"] = handlers.loginHandler
 
 /** Handler that answers `refresh_token` of the JSON body with new tokens. */
-export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
-  return handler(refreshAnswer(gate, options))
-}
+export const refreshHandler: Handlers<FastifyRequest, Handler>["refreshHandler"] = handlers.refreshHandler
 
 /** Handler that ends the session of `refresh_token` of the JSON body. */
-export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
-  return handler(logoutAnswer(gate, options))
-}
+export const logoutHandler: Handlers<FastifyRequest, Handler>["logoutHandler"] = handlers.logoutHandler
 
 /**
  * Handler that has Keycloak send a mail to reset the password to the `email` of the JSON body; always the same 202,
  * whether there is such an account or not. Put a rate limit before it.
  */
-export function passwordResetHandler(gate: Gate<unknown>, options: PasswordResetHandlerOptions = {}): Handler {
-  return handler(passwordResetAnswer(gate, options))
-}
+export const passwordResetHandler: Handlers<FastifyRequest, Handler>["passwordResetHandler"] =
+  handlers.passwordResetHandler
 
 /**
  * Handler that changes the password, for `currentPassword`, `newPassword` and perhaps `otp` of the JSON body: behind
  * `authenticate` with a token, that of the token's person alone; without one, that of the body's `username`.
  */
-export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Handler {
-  return handler(changePasswordAnswer(gate, options))
-}
+export const changePasswordHandler: Handlers<FastifyRequest, Handler>["changePasswordHandler"] =
+  handlers.changePasswordHandler
 
 const passed: Promise<unknown> = Promise.resolve()
 
@@ -155,7 +150,7 @@ const passed: Promise<unknown> = Promise.resolve()
 function hook<Request extends object>(step: (request: Request) => Promise<void> | void) {
   return (request: Request, reply: Reply): Promise<unknown> => {
     async function refuse(error: unknown): Promise<unknown> {
-      const refusal = answerTo(error, request)
+      const refusal = answerTo(carrier, request, error)
       if (refusal === null) throw publicError(error)
       send(reply, refusal)
       // Whatever settles lets Fastify go on, and so does the reply itself once the caller has hung up, also while an
@@ -170,7 +165,14 @@ function hook<Request extends object>(step: (request: Request) => Promise<void> 
   }
 }
 
-function handler(answer: AnswerRequest<FastifyRequest>): Handler {
+/** Of the routes that are added after the plugin: what is not this library's goes on to the scope's error handler. */
+function answerThrown(error: unknown, request: FastifyRequest, reply: Reply): void {
+  const refusal = answerToThrown(carrier, request, error)
+  if (refusal === null) throw publicError(error)
+  send(reply, refusal)
+}
+
+function toHandler(answer: AnswerRequest<FastifyRequest>): Handler {
   return async (request, reply) => {
     try {
       const { body, headers } = request as FastifyRequest
@@ -186,9 +188,11 @@ function handler(answer: AnswerRequest<FastifyRequest>): Handler {
  * logs becomes the cause of one that says what the caller may know.
  */
 function publicError(error: unknown): unknown {
-  if (!isGateError(error)) return error
-  const message = String(refusalFor(error)?.body.error_description)
-  return Object.assign(new GateError(error.code, message, { ...error, cause: error }), { headers: error.headers })
+  const message = refusalFor(error)?.body.error_description
+  if (!isGateError(error) || error.message === message) return error
+  return Object.assign(new GateError(error.code, String(message), { ...error, cause: error }), {
+    headers: error.headers,
+  })
 }
 
 function send(reply: Reply, { status, headers, body }: Answer): Reply {

@@ -1,4 +1,4 @@
-import { GateError } from "../errors.js"
+import { GateError, isGateError } from "../errors.js"
 import { printable } from "../foreign-text.js"
 import type { Gate } from "../gate.js"
 import { gateInternals, recallBy } from "../gate-internals.js"
@@ -24,8 +24,18 @@ export interface Mount<User> {
   readonly onError: "pass" | undefined
 }
 
-/** The object that travels with a request: the request itself, or Koa's `ctx.state`. */
-export type Carrier = object
+/** What `authenticate` leaves on a request. */
+export interface Carried {
+  readonly mount: Mount<RegisteredUser>
+  readonly principal: Principal<RegisteredUser> | null
+}
+
+/** How an adapter has it travel with a request; a request of the web takes no properties, and needs a WeakMap. */
+export interface Carrier<Request> {
+  /** undefined: `authenticate` did not run. */
+  readonly get: (request: Request) => Carried | undefined
+  readonly set: (request: Request, carried: Carried) => void
+}
 
 /** What is read of Node's request. */
 export interface Message {
@@ -53,6 +63,22 @@ interface Marked {
   [mountKey]?: Mount<RegisteredUser>
 }
 
+/** Carries by properties of an object: of the request itself, or of Koa's `ctx.state`. */
+export function onProperties<Request>(holderOf: (request: Request) => object): Carrier<Request> {
+  return {
+    get(request) {
+      const { principal = null, [mountKey]: mount } = holderOf(request) as Marked
+      return mount && { mount, principal }
+    },
+    set(request, { mount, principal }) {
+      const marked: Marked = holderOf(request)
+      // Each once: on Node 22 a property of Express's request that is set takes the main thread 2 µs.
+      if (marked[mountKey] !== mount) marked[mountKey] = mount
+      marked.principal = principal
+    },
+  }
+}
+
 /**
  * A gate with its options, checked where it is mounted.
  *
@@ -77,33 +103,36 @@ export function wrong(why: string): GateError {
 }
 
 /**
- * What `authenticate` does: verifies the `Authorization` header of a message and leaves the principal on its carrier; at
+ * What `authenticate` does: verifies the `Authorization` header of a message and leaves the principal on the request; at
  * once where the gate remembers the token.
  *
  * The gate goes with it, so that guards know the realm. A principal of an earlier gate goes first: should this gate
  * refuse the token and the application carry on all the same, nobody is let in by the other one.
  */
-export function admit(carrier: Carrier, message: Message, mount: Mount<RegisteredUser>): Promise<void> | void {
-  const marked: Marked = carrier
-  marked[mountKey] = mount
+export function admit<Request>(
+  carrier: Carrier<Request>,
+  request: Request,
+  message: Message,
+  mount: Mount<RegisteredUser>,
+): Promise<void> | void {
   const authorization = authorizationOf(message)
   let recalled: Principal<RegisteredUser> | null = null
   try {
     // Null is the row of an application that keeps no users, which recalls nobody otherwise.
     recalled = recallBy(mount.gate, authorization) as typeof recalled
   } finally {
-    // Once: on Node 22 each property of Express's request that is set takes the main thread 2 µs.
-    marked.principal = recalled
+    carrier.set(request, { mount, principal: recalled })
   }
-  if (recalled === null) return verifyInto(marked, authorization, mount)
+  if (recalled === null) return verifyInto(carrier, request, authorization, mount)
 }
 
-async function verifyInto(
-  marked: Marked,
+async function verifyInto<Request>(
+  carrier: Carrier<Request>,
+  request: Request,
   authorization: Authorization,
-  { gate }: Mount<RegisteredUser>,
+  mount: Mount<RegisteredUser>,
 ): Promise<void> {
-  marked.principal = await gate.verifyBearer(authorization)
+  carrier.set(request, { mount, principal: await mount.gate.verifyBearer(authorization) })
 }
 
 /** Every value of the `Authorization` field, so that a second one is seen: Node's `headers` keeps the first alone. */
@@ -126,16 +155,20 @@ function authorizationOf(message: Message): Authorization {
  *
  * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
  */
-export function createGuard(requirements: Requirements): (carrier: Carrier) => void {
+export function createGuard<Request>(
+  carrier: Carrier<Request>,
+  requirements: Requirements,
+): (request: Request) => void {
   const guard = parseRequirements(requirements)
   let isTold = false
-  return carrier => {
+  return request => {
+    const carried = carrier.get(request)
     // Where no gate stands, no `onEvent` hears of it. Once for each guard: every request would tell the same.
-    if ((carrier as Marked)[mountKey] === undefined && !isTold) {
+    if (carried === undefined && !isTold) {
       isTold = true
       process.emitWarning(withoutAuthenticate("requireUser"), { type: "KeycloakGateWarning", code: "config_invalid" })
     }
-    requirePrincipal(carrier, guard, "requireUser")
+    requirePrincipal(carried, guard, "requireUser")
   }
 }
 
@@ -148,9 +181,13 @@ function withoutAuthenticate(asker: string): string {
  *
  * @throws {GateError} `config_invalid`, `credentials_missing` or `insufficient_scope`
  */
-function requirePrincipal(carrier: Carrier, guard: ParsedRequirements, asker: string): Principal<RegisteredUser> {
-  const { principal = null, [mountKey]: mount } = carrier as Marked
-  if (mount === undefined) throw new GateError("config_invalid", withoutAuthenticate(asker))
+function requirePrincipal(
+  carried: Carried | undefined,
+  guard: ParsedRequirements,
+  asker: string,
+): Principal<RegisteredUser> {
+  if (carried === undefined) throw new GateError("config_invalid", withoutAuthenticate(asker))
+  const { mount, principal } = carried
   try {
     if (principal === null) throw new GateError("credentials_missing", `${asker} met a request without credentials.`)
     // By what it is, not by its shape: anything in the process can put an object there.
@@ -169,9 +206,14 @@ const foreignPrincipal =
 
 const anybody: ParsedRequirements = parseRequirements({ kind: "any" })
 
-/** The same for handlers. */
-export function readPrincipal(carrier: Carrier, kind?: "user" | "service"): Principal<RegisteredUser> {
-  return requirePrincipal(carrier, kind === undefined ? anybody : parseRequirements({ kind }), "principalOf")
+/** What `principalOf` does, for a request. */
+export function readPrincipal<Request>(
+  carrier: Carrier<Request>,
+  request: Request,
+  kind?: "user" | "service",
+): Principal<RegisteredUser> {
+  const required = kind === undefined ? anybody : parseRequirements({ kind })
+  return requirePrincipal(carrier.get(request), required, "principalOf")
 }
 
 const person: ParsedRequirements = parseRequirements({})
@@ -181,19 +223,29 @@ const person: ParsedRequirements = parseRequirements({})
  *
  * @throws {GateError} `insufficient_scope` for a client's own token
  */
-export function readOwnSubject(carrier: Carrier): string | null {
-  const { principal = null, [mountKey]: mount } = carrier as Marked
-  if (mount === undefined || principal === null) return null
-  return requirePrincipal(carrier, person, "changePasswordHandler").subject
+export function readOwnSubject<Request>(carrier: Carrier<Request>, request: Request): string | null {
+  const carried = carrier.get(request)
+  if (carried === undefined || carried.principal === null) return null
+  return requirePrincipal(carried, person, "changePasswordHandler").subject
 }
 
 /** The answer to an error met on a request, or `null` where the framework is to have the error. */
-export function answerTo(error: unknown, carrier: Carrier): Refusal | null {
-  const { [mountKey]: mount } = carrier as Marked
-  return mount === undefined ? refusalFor(error) : answerOf(mount, error)
+export function answerTo<Request>(carrier: Carrier<Request>, request: Request, error: unknown): Refusal | null {
+  const carried = carrier.get(request)
+  return carried === undefined ? refusalFor(error) : answerAt(carried.mount, error)
 }
 
-/** The same where the gate is at hand. */
-export function answerOf({ gate, onError }: Mount<unknown>, error: unknown): Refusal | null {
+/**
+ * The answer to what a handler behind `authenticate` threw, or `null` where the framework is to have it. It has the
+ * challenge of a refused token, but for a malformed request, which is about the body here.
+ */
+export function answerToThrown<Request>(carrier: Carrier<Request>, request: Request, error: unknown): Refusal | null {
+  const realm = carrier.get(request)?.mount.gate.realm
+  if (realm !== undefined && isGateError(error) && error.code !== "invalid_request") withChallenge(error, realm)
+  return answerTo(carrier, request, error)
+}
+
+/** The answer to an error where a gate is mounted. */
+export function answerAt({ gate, onError }: Mount<unknown>, error: unknown): Refusal | null {
   return onError === "pass" ? null : gate.refusalFor(error)
 }

@@ -8,7 +8,7 @@ import type { Gate } from "../gate.js"
 import { gateInternals } from "../gate-internals.js"
 import type { PasswordCredentials, Session } from "../login/login-with-password.js"
 import { jsonNotStored } from "../refusal.js"
-import { type AdapterOptions, answerOf, type Carrier, createMount, type Mount, readOwnSubject, wrong } from "./guard.js"
+import { type AdapterOptions, answerAt, type Carrier, createMount, type Mount, readOwnSubject, wrong } from "./guard.js"
 
 /** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
 export interface RegisterHandlerOptions<Request = never> extends AdapterOptions {
@@ -44,6 +44,30 @@ export type AnswerBody = (body: unknown, request?: unknown, headers?: IncomingHt
 
 const noContent: Answer = { status: 204, headers: { "Cache-Control": "no-store" }, body: undefined }
 const nameFields = ["username", "email", "firstName", "lastName", "password"]
+
+/** The six handlers of a framework: an adapter says how a handler is made, and what travels with a request. */
+export interface Handlers<Request, Handler> {
+  readonly registerHandler: (gate: Gate<unknown>, options?: RegisterHandlerOptions<Request>) => Handler
+  readonly loginHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+  readonly refreshHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+  readonly logoutHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+  readonly passwordResetHandler: (gate: Gate<unknown>, options?: PasswordResetHandlerOptions) => Handler
+  readonly changePasswordHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+}
+
+export function handlersFor<Request, Handler>(
+  toHandler: (answer: AnswerRequest<Request>) => Handler,
+  carrier: Carrier<Request>,
+): Handlers<Request, Handler> {
+  return {
+    registerHandler: (gate, options = {}) => toHandler(registerAnswer(gate, options)),
+    loginHandler: (gate, options = {}) => toHandler(loginAnswer(gate, options)),
+    refreshHandler: (gate, options = {}) => toHandler(refreshAnswer(gate, options)),
+    logoutHandler: (gate, options = {}) => toHandler(logoutAnswer(gate, options)),
+    passwordResetHandler: (gate, options = {}) => toHandler(passwordResetAnswer(gate, options)),
+    changePasswordHandler: (gate, options = {}) => toHandler(changePasswordAnswer(gate, options, carrier)),
+  }
+}
 
 export function registerAnswer<Request>(
   gate: Gate<unknown>,
@@ -96,9 +120,13 @@ export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetH
   })
 }
 
-export function changePasswordAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerRequest<Carrier> {
-  return answering(createMount(gate, options), "changePasswordHandler", async (body, carrier: Carrier) => {
-    const subject = readOwnSubject(carrier)
+export function changePasswordAnswer<Request>(
+  gate: Gate<unknown>,
+  options: AdapterOptions,
+  carrier: Carrier<Request>,
+): AnswerRequest<Request> {
+  return answering(createMount(gate, options), "changePasswordHandler", async (body, request: Request) => {
+    const subject = readOwnSubject(carrier, request)
     const change = pick(body, ["currentPassword", "newPassword", "otp", ...(subject === null ? ["username"] : [])])
     const whose = subject === null ? {} : { subject }
     await gate.changePassword({ ...change, ...whose } as unknown as PasswordChange)
@@ -116,7 +144,7 @@ function answering<Request>(
     try {
       return await answer(body, request)
     } catch (error) {
-      const refusal = answerOf(mount, error)
+      const refusal = answerAt(mount, error)
       if (refusal === null) throw error
       return refusal
     }

@@ -7,22 +7,20 @@ import {
   type AdapterOptions,
   admit,
   answerTo,
+  answerToThrown,
   createGuard,
   createMount,
+  onProperties,
   type PrincipalOf,
   readPrincipal,
 } from "./guard.js"
 import {
   type Answer,
   type AnswerRequest,
-  changePasswordAnswer,
-  loginAnswer,
-  logoutAnswer,
+  type Handlers,
+  handlersFor,
   type PasswordResetHandlerOptions,
-  passwordResetAnswer,
   type RegisterHandlerOptions,
-  refreshAnswer,
-  registerAnswer,
 } from "./handlers.js"
 
 export type { AdapterOptions, PasswordResetHandlerOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
@@ -37,6 +35,8 @@ type Context = ParameterizedContext<object, object>
 
 /** Koa's context behind a body parser. */
 type ParsedContext = ParameterizedContext & { readonly request: { readonly body?: unknown } }
+
+const carrier = onProperties(({ state }: { readonly state: object }) => state)
 
 /**
  * Middleware that verifies the bearer token and sets `ctx.state.principal`.
@@ -54,7 +54,8 @@ export function authenticate(
   options: AdapterOptions = {},
 ): Middleware<PrincipalState, object> {
   const mount = createMount(gate, options)
-  return middleware(ctx => admit(ctx.state, ctx.req, mount))
+  const verify = middleware(ctx => admit(carrier, ctx, ctx.req, mount))
+  return (ctx, next) => verify(ctx, () => next().catch(error => answerThrown(ctx, error)))
 }
 
 /**
@@ -65,8 +66,7 @@ export function authenticate(
  * router.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
  */
 export function requireUser(requirements: Requirements = {}): Middleware<object, object> {
-  const guard = createGuard(requirements)
-  return middleware(ctx => guard(ctx.state))
+  return middleware(createGuard(carrier, requirements))
 }
 
 /**
@@ -76,56 +76,44 @@ export function requireUser(requirements: Requirements = {}): Middleware<object,
  * kind; `config_invalid` without `authenticate`, and for a principal that no gate made
  */
 export const principalOf: PrincipalOf<{ readonly state: object }> = ((ctx, kind?: "user" | "service") =>
-  readPrincipal(ctx.state, kind)) as PrincipalOf<{ readonly state: object }>
+  readPrincipal(carrier, ctx, kind)) as PrincipalOf<{ readonly state: object }>
+
+const handlers: Handlers<ParsedContext, Middleware<object, object>> = handlersFor(toHandler, carrier)
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
-export function registerHandler(
-  gate: Gate<unknown>,
-  options: RegisterHandlerOptions<ParsedContext> = {},
-): Middleware<object, object> {
-  return handler(registerAnswer(gate, options))
-}
+export const registerHandler: Handlers<ParsedContext, Middleware<object, object>>["registerHandler"] =
+  handlers.registerHandler
 
 /** Handler that logs `username`, `password` and perhaps `otp` of the JSON body in. */
-export function loginHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
-  return handler(loginAnswer(gate, options))
-}
+export const loginHandler: Handlers<ParsedContext, Middleware<object, object>>["loginHandler"] = handlers.loginHandler
 
 /** Handler that answers `refresh_token` of the JSON body with new tokens. */
-export function refreshHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
-  return handler(refreshAnswer(gate, options))
-}
+export const refreshHandler: Handlers<ParsedContext, Middleware<object, object>>["refreshHandler"] =
+  handlers.refreshHandler
 
 /** Handler that ends the session of `refresh_token` of the JSON body. */
-export function logoutHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
-  return handler(logoutAnswer(gate, options))
-}
+export const logoutHandler: Handlers<ParsedContext, Middleware<object, object>>["logoutHandler"] =
+  handlers.logoutHandler
 
 /**
  * Handler that has Keycloak send a mail to reset the password to the `email` of the JSON body; always the same 202,
  * whether there is such an account or not. Put a rate limit before it.
  */
-export function passwordResetHandler(
-  gate: Gate<unknown>,
-  options: PasswordResetHandlerOptions = {},
-): Middleware<object, object> {
-  return handler(passwordResetAnswer(gate, options))
-}
+export const passwordResetHandler: Handlers<ParsedContext, Middleware<object, object>>["passwordResetHandler"] =
+  handlers.passwordResetHandler
 
 /**
  * Handler that changes the password, for `currentPassword`, `newPassword` and perhaps `otp` of the JSON body: behind
  * `authenticate` with a token, that of the token's person alone; without one, that of the body's `username`.
  */
-export function changePasswordHandler(gate: Gate<unknown>, options: AdapterOptions = {}): Middleware<object, object> {
-  const answer = changePasswordAnswer(gate, options)
-  return handler((body, { state }, headers) => answer(body, state, headers))
-}
+export const changePasswordHandler: Handlers<ParsedContext, Middleware<object, object>>["changePasswordHandler"] =
+  handlers.changePasswordHandler
 
 /** Goes on at once after a step that does not have to wait, so that a guard costs no promise. */
 function middleware(step: (ctx: Context) => Promise<void> | void): Middleware<object, object> {
   return (ctx, next) => {
     function refuse(error: unknown): void {
-      const refusal = answerTo(error, ctx.state)
+      const refusal = answerTo(carrier, ctx, error)
       if (refusal === null || ctx.headerSent) throw error
       send(ctx, refusal)
     }
@@ -139,7 +127,14 @@ function middleware(step: (ctx: Context) => Promise<void> | void): Middleware<ob
   }
 }
 
-function handler(answer: AnswerRequest<ParsedContext>): Middleware<object, object> {
+/** Behind `authenticate`: what is not this library's goes on to the application. */
+function answerThrown(ctx: Context, error: unknown): void {
+  const refusal = answerToThrown(carrier, ctx, error)
+  if (refusal === null || ctx.headerSent) throw error
+  send(ctx, refusal)
+}
+
+function toHandler(answer: AnswerRequest<ParsedContext>): Middleware<object, object> {
   return async ctx => {
     const parsed = ctx as ParsedContext
     send(ctx, await answer(parsed.request.body, parsed, ctx.headers))

@@ -17,7 +17,7 @@ import { adapterContract, createClient, type Route, type Setup } from "../contra
 import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
-adapterContract("Express", async setup => listen(createApplication(setup)))
+adapterContract("Express", async setup => listen(createApplication(setup)), { middlewareAboutHandlers: false })
 
 describe("Express alone", () => {
   let realm: TestRealm

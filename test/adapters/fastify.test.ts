@@ -14,13 +14,13 @@ import {
   registerHandler,
   requireUser,
 } from "../../src/adapters/fastify.js"
-import { createGate, type Gate, type GateEvent, isGateError, memoryUserStore } from "../../src/index.js"
+import { createGate, type Gate, GateError, type GateEvent, isGateError, memoryUserStore } from "../../src/index.js"
 import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, type Route, type Setup } from "../contracts/adapter.js"
 import { openShop } from "../support/shop.ts"
 import type { Listening } from "./listen.js"
 
-adapterContract("Fastify", async setup => listen(await createApplication(setup)))
+adapterContract("Fastify", async setup => listen(await createApplication(setup)), { middlewareAboutHandlers: true })
 
 describe("Fastify alone", () => {
   let realm: TestRealm
@@ -182,7 +182,7 @@ describe("Fastify alone", () => {
     const app = makeApp()
     app.get("/stray", subjectOf)
     app.register(async scope => {
-      await scope.register(authenticate(makeGate()))
+      await scope.register(authenticate(makeGate(), { onError: "pass" }))
       scope.get("/open", subjectOf)
     })
     const stray = await app.inject({ url: "/stray" })
@@ -191,6 +191,25 @@ describe("Fastify alone", () => {
     for (const url of ["/stray", "/open"]) {
       expect((await app.inject({ url })).body).not.toMatch(/principalOf|authenticate\b|mount|stack/)
     }
+  })
+
+  it("leaves a route its own error handler, and tells the hooks of an error once", async () => {
+    const heard: string[] = []
+    const app = makeApp()
+    app.addHook("onError", async (_request, _reply, error) => void heard.push(error.message))
+    await app.register(authenticate(makeGate()))
+    const refuse = async () => {
+      throw new GateError("insufficient_scope", "not theirs")
+    }
+    const fail = async () => {
+      throw new RangeError("the handler's own")
+    }
+    app.get("/own", { errorHandler: (_error, _request, reply) => void reply.code(418).send() }, refuse)
+    app.get("/ours", refuse).get("/theirs", fail)
+    expect((await app.inject({ url: "/own" })).statusCode).toBe(418)
+    expect((await app.inject({ url: "/ours" })).json()).toMatchObject({ error: "insufficient_scope" })
+    expect((await app.inject({ url: "/theirs" })).json()).toMatchObject({ message: "the handler's own" })
+    expect(heard).toEqual(["not theirs", "not theirs", "the handler's own"])
   })
 
   it("names the missing fields where another parser takes the JSON, and tells the log of Fastify's own", async () => {

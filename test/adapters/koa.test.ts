@@ -14,13 +14,13 @@ import {
   registerHandler,
   requireUser,
 } from "../../src/adapters/koa.js"
-import { createGate, type Gate, type GateEvent, memoryUserStore } from "../../src/index.js"
+import { createGate, type Gate, GateError, type GateEvent, memoryUserStore } from "../../src/index.js"
 import type { TestRealm } from "../../src/testing/index.js"
 import { adapterContract, createClient, type Route, type Setup } from "../contracts/adapter.js"
 import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
-adapterContract("Koa", async setup => listen(createApplication(setup).callback()))
+adapterContract("Koa", async setup => listen(createApplication(setup).callback()), { middlewareAboutHandlers: true })
 
 describe("Koa alone", () => {
   let realm: TestRealm
@@ -90,6 +90,23 @@ describe("Koa alone", () => {
     const client = await start(app.use(authenticate(makeGate())))
     expect(await client.get("/", "Bearer x")).toMatchObject({ status: 200, text: "begun, ended" })
     expect(errors).toMatchObject([{ code: "invalid_token" }])
+  })
+
+  it("throws what a handler throws once the answer has begun", async () => {
+    const errors: unknown[] = []
+    const app = new Koa()
+    app.use(async (ctx, next) => {
+      ctx.respond = false
+      await next().catch(error => errors.push(error))
+      ctx.res.end(", ended")
+    })
+    app.use(authenticate(makeGate())).use(ctx => {
+      ctx.status = 200
+      ctx.res.write("begun")
+      throw new GateError("insufficient_scope", "not theirs")
+    })
+    expect(await (await start(app)).get("/")).toMatchObject({ status: 200, text: "begun, ended" })
+    expect(errors).toMatchObject([{ code: "insufficient_scope" }])
   })
 
   it("names the missing fields where no body parser is mounted, and tells the log of the parser", async () => {
