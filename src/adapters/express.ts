@@ -47,7 +47,7 @@ type Next = (error?: unknown) => void
 /** An Express middleware or handler; it names no route parameters, so that those of your path stay typed. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => Promise<void> | void
 
-const carrier = onProperties((request: IncomingMessage) => request)
+const carrier = onProperties((request: object) => request)
 
 /**
  * Middleware that verifies the bearer token and sets `req.principal`.
@@ -82,8 +82,8 @@ export function requireUser(requirements: Requirements = {}): Middleware {
  * @throws {GateError} `credentials_missing` when nobody does; `insufficient_scope` when the principal is of the other
  * kind; `config_invalid` without `authenticate`, and for a principal that no gate made
  */
-export const principalOf: PrincipalOf<WithPrincipal> = ((request: IncomingMessage, kind?: "user" | "service") =>
-  readPrincipal(carrier, request, kind)) as unknown as PrincipalOf<WithPrincipal>
+export const principalOf: PrincipalOf<WithPrincipal> = ((request, kind?: "user" | "service") =>
+  readPrincipal(carrier, request, kind)) as PrincipalOf<WithPrincipal>
 
 const handlers: Handlers<Request, Middleware> = handlersFor(toHandler, carrier)
 
