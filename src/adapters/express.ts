@@ -26,6 +26,7 @@ import {
 
 export type {
   AdapterOptions,
+  Handlers,
   PasswordResetHandlerOptions,
   PrincipalOf,
   RegisteredUser,

@@ -30,6 +30,7 @@ import {
 
 export type {
   AdapterOptions,
+  Handlers,
   PasswordResetHandlerOptions,
   PrincipalOf,
   RegisteredUser,

@@ -23,7 +23,14 @@ import {
   type RegisterHandlerOptions,
 } from "./handlers.js"
 
-export type { AdapterOptions, PasswordResetHandlerOptions, PrincipalOf, RegisteredUser, RegisterHandlerOptions }
+export type {
+  AdapterOptions,
+  Handlers,
+  PasswordResetHandlerOptions,
+  PrincipalOf,
+  RegisteredUser,
+  RegisterHandlerOptions,
+}
 
 /** What `authenticate` adds to `ctx.state`: `new Koa<PrincipalState>()`, `new Router<PrincipalState>()`. */
 export interface PrincipalState {
