@@ -1,5 +1,6 @@
 import { type GateError, isGateError } from "../errors.js"
 import type { Deadline } from "../keycloak/deadline.js"
+import { isPasswordHistory } from "../keycloak/words.js"
 import type { AccountLife, NewPassword } from "./keycloak/account.js"
 import { isOutage, tryAgain } from "./try-again.js"
 
@@ -35,5 +36,5 @@ export async function givePassword(
 
 /** A realm that remembers passwords refuses the one that it has just taken, as it does one of before (26.7.4). */
 function isUsedBefore(error: unknown): boolean {
-  return isGateError(error) && error.fields?.some(({ rule }) => rule === "invalidPasswordHistoryMessage") === true
+  return isGateError(error) && error.fields?.some(({ rule }) => isPasswordHistory(rule)) === true
 }

@@ -1,12 +1,13 @@
 import { type FieldProblem, GateError } from "../errors.js"
 import { boundFields, named } from "../fields.js"
+import { jsonOrText } from "./answer.js"
 import { unavailable } from "./network-error.js"
 import type { Share } from "./places.js"
-import { quotedName } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import type { ServiceToken } from "./service-token.js"
-import { answerOf, lacksManageUsers, refused } from "./set-up-errors.js"
+import { lacksManageUsers, refused } from "./set-up-errors.js"
 import type { Transport } from "./transport.js"
+import { readKeycloakError } from "./words.js"
 
 /** What the Admin API answered, an error of its own included. */
 export interface AdminAnswer {
@@ -58,7 +59,7 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
         ...(body !== undefined && { body: JSON.stringify(body) }),
       },
     )
-    return { status: response.status, headers: response.headers, data: parsed(await response.text()) }
+    return { status: response.status, headers: response.headers, data: jsonOrText(await response.text()) }
   }
 
   function ask(method: string, path: string, body?: unknown): Promise<AdminAnswer> {
@@ -87,29 +88,35 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
       return true
     },
     refusal({ status, data }, lacksRole) {
-      if (status < 400 || !isKeycloaks(data)) {
-        return unavailable(
-          url,
-          `its Admin API answered ${status}, and not as Keycloak does; a proxy may stand before it`,
-        )
+      const error = readKeycloakError(status, data)
+      switch (status < 400 ? "foreign" : error.kind) {
+        case "foreign":
+          return unavailable(
+            url,
+            `its Admin API answered ${status}, and not as Keycloak does; a proxy may stand before it`,
+          )
+        case "username_taken":
+          return taken("username")
+        case "email_taken":
+          return taken("email")
+        case "name_taken":
+          return taken(null)
+        case "create_undecided":
+          return unavailable(url, "it answered that it could not create the account, and not why")
+        case "rules_broken":
+        case "password_refused":
+        case "username_missing":
+          return rejected(error.fields)
+        case "role_missing":
+          return lacksRole(clientId)
+        case "token_not_taken":
+          return refused(
+            `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another ` +
+              "host name than the one that issued the token?",
+          )
+        default:
+          return refused(`Keycloak's Admin API does not do what the service account "${clientId}" asks`, error)
       }
-      if (status === 409) {
-        const field = takenField(data)
-        return new GateError("user_exists", "An account with this username or e-mail exists.", { field })
-      }
-      if (isUndecided(data)) return unavailable(url, "it answered that it could not create the account, and not why")
-      if (status === 400) return rejection(data)
-      if (status === 403) return lacksRole(clientId)
-      if (status === 401) {
-        return refused(
-          `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another ` +
-            "host name than the one that issued the token?",
-        )
-      }
-      return refused(
-        `Keycloak's Admin API does not do what the service account "${clientId}" asks`,
-        answerOf(status, data),
-      )
     },
     segment(id) {
       if (typeof id !== "string" || ["", ".", ".."].includes(id)) throw api.notKeycloak()
@@ -140,59 +147,18 @@ function mayArriveTwice(method: string, path: string): boolean {
   return method !== "POST" && !/\/(reset-password|[a-z-]+-email)(\?|$)/.test(path)
 }
 
-function parsed(text: string): unknown {
-  try {
-    return text === "" ? null : JSON.parse(text)
-  } catch {
-    // Something else than Keycloak speaks: what is no object has none of the expected members.
-    return text
-  }
-}
-
-/** Whether an answer's body has the form of Keycloak's errors. */
-export function isKeycloaks(data: unknown): boolean {
-  return typeof data === "object" && data !== null && ["error", "errorMessage", "errors"].some(name => name in data)
-}
-
-/** Keycloak's 404 for an account, in these words alone: a realm that is not there answers 404 too, and so may a proxy. */
+/** Keycloak's 404 for an account, in its words alone: a realm that is not there answers 404 too, and so may a proxy. */
 export function isAbsent({ status, data }: AdminAnswer): boolean {
-  return status === 404 && answerOf(status, data).error === "User not found"
+  return readKeycloakError(status, data).kind === "account_absent"
 }
 
-/** What some of the losers of a race for one name get (26.7.4): a 400, from which only a second create learns more. */
-function isUndecided(data: unknown): boolean {
-  return (data as { errorMessage?: unknown } | null)?.errorMessage === "Could not create user"
+function taken(field: "username" | "email" | null): GateError {
+  return new GateError("user_exists", "An account with this username or e-mail exists.", { field })
 }
 
-function takenField(data: unknown): string | null {
-  const message = String((data as { errorMessage?: unknown } | null)?.errorMessage)
-  if (/same username$/.test(message)) return "username"
-  return /same email$/.test(message) ? "email" : null
-}
-
-/** The 400s of Keycloak in their three shapes, without the values that they echo. */
-function rejection(data: unknown): GateError {
-  const { field, errorMessage, params, errors, error } = (data ?? {}) as Record<string, unknown>
-  const listed = Array.isArray(errors) ? errors : typeof field === "string" ? [{ field, errorMessage, params }] : []
-  const fields: FieldProblem[] = listed.map(one => ({
-    field: quotedName(String(one?.field)),
-    rule: quotedName(String(one?.errorMessage)),
-    // Keycloak sends the field's name and, for some rules, what the person typed; numbers are the rule's own.
-    params: Array.isArray(one?.params) ? one.params.filter((param: unknown) => typeof param === "number") : [],
-  }))
-  // The password policy has a shape of its own and names the first rule that was broken.
-  if (fields.length === 0 && typeof error === "string" && /^invalidPassword/.test(error)) {
-    fields.push({ field: "password", rule: quotedName(error), params: [] })
-  }
-  if (fields.length === 0 && errorMessage === "User name is missing") {
-    fields.push({ field: "username", rule: "required", params: [] })
-  }
-  if (fields.length === 0)
-    return refused(
-      "Keycloak's Admin API does not understand the account that was sent; is it older than this library supports?",
-    )
+function rejected(fields: readonly FieldProblem[]): GateError {
   const bounded = boundFields(fields)
-  return new GateError("account_rejected", `Keycloak's rules refuse the registration: ${named(bounded)}.`, {
+  return new GateError("account_rejected", `Keycloak's rules refuse the account: ${named(bounded)}.`, {
     fields: bounded,
   })
 }

@@ -1,6 +1,7 @@
 import { type GateError, isGateError } from "../errors.js"
 import type { Endpoint } from "../events.js"
 import { noAnswer, unavailable, unreachable } from "./network-error.js"
+import { readKeycloakError } from "./words.js"
 
 /** An answer whose body has been read. */
 export interface Answer {
@@ -49,7 +50,7 @@ export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Prob
   const { status, headers, body } = answer
   if (status === 429 || status >= 500) {
     const error = unavailable(url, `it answered ${status}`, retryAfter(headers), { status })
-    return { error, isThrown: true, tells: whatTells(endpoint, status, body.toString("latin1")) }
+    return { error, isThrown: true, tells: whatTells(endpoint, status, body.toString()) }
   }
   if (status >= 300 && status < 400) {
     const error = unavailable(url, `it answered with a redirect (${status}), which is not followed`)
@@ -62,10 +63,11 @@ export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Prob
 
 function whatTells(endpoint: Endpoint, status: number, text: string): Problem["tells"] {
   if (status < 500) return null
+  const { kind } = readKeycloakError(status, jsonOrText(text))
   // Where its mail server fails, Keycloak works and says so.
-  if (/"errorMessage"\s*:\s*"Failed to send/i.test(text)) return null
+  if (kind === "mail_failed") return null
   // Keycloak's own error, in its own form, where what people send gets there: one of them may have sent what it stumbles over.
-  const isOwn = status === 500 && /^\s*\{\s*"error(Message)?"\s*:/.test(text)
+  const isOwn = status === 500 && kind !== "foreign"
   return isOwn && (endpoint === "admin" || endpoint === "token") ? "odd" : "bad"
 }
 
@@ -98,6 +100,16 @@ export async function readJson(url: string, response: Response): Promise<Record<
     throw unavailable(url, "its answer is no JSON object; something else than Keycloak may listen there")
   }
   return json as Record<string, unknown>
+}
+
+/** Parsed, or the text of what is no JSON; null for none. */
+export function jsonOrText(text: string): unknown {
+  try {
+    return text === "" ? null : JSON.parse(text)
+  } catch {
+    // Something else than Keycloak speaks: what is no object has none of the expected members.
+    return text
+  }
 }
 
 /** Seconds of a `Retry-After` header, given as seconds or as a date. */

@@ -1,9 +1,10 @@
 import { readJson } from "./answer.js"
 import { clientForm } from "./client-authentication.js"
 import { unavailable } from "./network-error.js"
-import { answerOf, type KeycloakClient, refusedUs } from "./set-up-errors.js"
+import { type KeycloakClient, refusedUs } from "./set-up-errors.js"
 import { sessionRefusal } from "./token-endpoint.js"
 import type { Call, Transport } from "./transport.js"
+import { readKeycloakError } from "./words.js"
 
 // A second logout of a session that has ended is answered like the first.
 const call: Call = { endpoint: "logout", share: "anonymous", isRepeatable: true }
@@ -18,7 +19,7 @@ export function createSessionEnd(
     if (response.status === 204) return
     if (response.ok)
       throw unavailable(client.url, `it answered ${response.status} to a logout, where Keycloak answers 204`)
-    const answer = answerOf(response.status, await readJson(client.url, response))
-    throw sessionRefusal(answer) ?? refusedUs(client, answer)
+    const error = readKeycloakError(response.status, await readJson(client.url, response))
+    throw sessionRefusal(error) ?? refusedUs(client, error)
   }
 }

@@ -1,13 +1,7 @@
 import { GateError } from "../errors.js"
 import { unavailable } from "./network-error.js"
 import { quoted } from "./quoted.js"
-
-/** What Keycloak answered to a request that we made in our own name. */
-export interface KeycloakAnswer {
-  readonly status: number
-  readonly error: string
-  readonly description: string
-}
+import type { KeycloakError } from "./words.js"
 
 /** Whose request it was: names for the message, nothing secret. */
 export interface KeycloakClient {
@@ -17,80 +11,69 @@ export interface KeycloakClient {
   readonly clientSecret: string | null
 }
 
-/** Reads Keycloak's `error` and `error_description` out of a parsed body, whatever else is in it. */
-export function answerOf(status: number, body: unknown): KeycloakAnswer {
-  const { error, error_description } = (typeof body === "object" && body !== null ? body : {}) as Record<
-    string,
-    unknown
-  >
-  return {
-    status,
-    error: typeof error === "string" ? error : "",
-    description: typeof error_description === "string" ? error_description : "",
-  }
-}
-
 /**
  * The operator's error behind an answer: `keycloak_refused_us` that names the setting, or `keycloak_unavailable` where
  * what answered was no Keycloak at all.
  */
-export function refusedUs(client: KeycloakClient, answer: KeycloakAnswer): GateError {
+export function refusedUs(client: KeycloakClient, error: KeycloakError): GateError {
   const { url, realm, clientId, clientSecret } = client
-  const { status, error, description } = answer
-  const refusedFor = (why: string) => refused(why, answer, clientSecret)
   const console = `Clients → ${clientId}`
-  if (error === "")
-    return unavailable(url, `it answered ${status} without Keycloak's error format; something else may listen there`)
-  if (status === 404) return noSuchRealm(client, error)
-  if (description === "Realm not enabled") {
-    return refusedFor(`The realm "${realm}" is disabled in Keycloak. Switch on Realm settings → Enabled`)
+  const refusedFor = (why: string) => refused(why, error, clientSecret)
+  switch (error.kind) {
+    case "foreign":
+      return unavailable(
+        url,
+        `it answered ${error.status} without Keycloak's error format; something else may listen there`,
+      )
+    case "realm_absent":
+      return refused(
+        `Keycloak at ${new URL(url).origin} has no realm "${realm}". It answered "${quoted(error.error)}"; realm names are ` +
+          "case-sensitive. Set `realm` to the name in the console's address bar (…/admin/master/console/#/{realm})",
+      )
+    case "path_absent":
+      return refused(noSuchPath(url))
+    case "realm_disabled":
+      return refusedFor(`The realm "${realm}" is disabled in Keycloak. Switch on Realm settings → Enabled`)
+    case "direct_grants_off":
+      return refusedFor(
+        `loginWithPassword can't work: the client "${clientId}" has direct access grants off, which is the console's default. ` +
+          `This is set-up, not a wrong password. Switch on ${console} → Settings → Capability config → Direct access grants, or ` +
+          "log in by redirect",
+      )
+    case "service_account_off":
+      return refusedFor(
+        `registerUser needs the service account of "${clientId}", and it is switched off. Keycloak lets a client act on its own ` +
+          `only then. Switch on ${console} → Settings → Capability config → Client authentication and Service account roles`,
+      )
+    case "bearer_only":
+      return refusedFor(`The client "${clientId}" is bearer-only and may not ask for tokens. Switch that off`)
+    case "dpop_wanted":
+      return refusedFor(
+        `The client "${clientId}" demands DPoP, which this library does not send. Switch off ${console} → Advanced → Require DPoP bound tokens`,
+      )
+    case "secret_wrong":
+      return refusedFor(wrongSecret(client, console))
+    case "client_unknown":
+      return refusedFor(
+        `There is no enabled client "${clientId}" in realm "${realm}". \`clientId\` is the Client ID column, not the UUID in the address bar`,
+      )
+    case "client_or_secret_wrong":
+      return refusedFor(
+        `Keycloak has no enabled client "${clientId}" in realm "${realm}", or it has another secret. Compare both with ${console} → ` +
+          "Credentials → Client Secret",
+      )
+    default:
+      return refusedFor(
+        error.status === 404 ? noSuchPath(url) : `Keycloak refused a request of the client "${clientId}"`,
+      )
   }
-  if (/direct access grants/i.test(description)) {
-    return refusedFor(
-      `loginWithPassword can't work: the client "${clientId}" has direct access grants off, which is the console's default. ` +
-        `This is set-up, not a wrong password. Switch on ${console} → Settings → Capability config → Direct access grants, or ` +
-        "log in by redirect",
-    )
-  }
-  if (/service account/i.test(description)) {
-    return refusedFor(
-      `registerUser needs the service account of "${clientId}", and it is switched off. Keycloak lets a client act on its own ` +
-        `only then. Switch on ${console} → Settings → Capability config → Client authentication and Service account roles`,
-    )
-  }
-  if (/bearer-only/i.test(description)) {
-    return refusedFor(`The client "${clientId}" is bearer-only and may not ask for tokens. Switch that off`)
-  }
-  if (/dpop/i.test(description)) {
-    return refusedFor(
-      `The client "${clientId}" demands DPoP, which this library does not send. Switch off ${console} → Advanced → Require DPoP bound tokens`,
-    )
-  }
-  if (
-    error === "unauthorized_client" ||
-    (error === "invalid_client" && description === "Client authentication failed.")
-  ) {
-    return refusedFor(wrongSecret(client, console))
-  }
-  if (error === "invalid_client") {
-    return refusedFor(
-      `There is no enabled client "${clientId}" in realm "${realm}". \`clientId\` is the Client ID column, not the UUID in the address bar`,
-    )
-  }
-  return refusedFor(`Keycloak refused a request of the client "${clientId}"`)
 }
 
-function noSuchRealm({ url, realm }: KeycloakClient, error: string): GateError {
+function noSuchPath(url: string): string {
   const { origin, pathname } = new URL(url)
-  if (/realm/i.test(error)) {
-    return refused(
-      `Keycloak at ${origin} has no realm "${realm}". It answered "${quoted(error)}"; realm names are case-sensitive. Set \`realm\` to ` +
-        "the name in the console's address bar (…/admin/master/console/#/{realm})",
-    )
-  }
-  return refused(
+  return (
     `No Keycloak API under ${origin}${pathname.replace(/\/realms\/.*$/, "")}. Since version 17 there is no \`/auth\` in the path ` +
-      "unless the server sets it. Set `serverUrl` to the part before `/realms/`",
+    "unless the server sets it. Set `serverUrl` to the part before `/realms/`"
   )
 }
 
@@ -109,11 +92,11 @@ function wrongSecret({ clientId, clientSecret }: KeycloakClient, console: string
 }
 
 /** A `keycloak_refused_us` whose message ends with what Keycloak itself said. */
-export function refused(what: string, answer?: KeycloakAnswer, secret: string | null = null): GateError {
-  return new GateError("keycloak_refused_us", `${what}.${answer === undefined ? "" : saidBy(answer, secret)}`)
+export function refused(what: string, error?: KeycloakError, secret: string | null = null): GateError {
+  return new GateError("keycloak_refused_us", `${what}.${error === undefined ? "" : saidBy(error, secret)}`)
 }
 
-function saidBy({ status, error, description }: KeycloakAnswer, secret: string | null): string {
+function saidBy({ status, error, description }: KeycloakError, secret: string | null): string {
   const words = [error, description].filter(text => text !== "").map(text => quoted(text, secret))
   return ` (Keycloak answered ${status} ${words.join(": ")})`
 }

@@ -5,8 +5,9 @@ import { unavailable, unreachable } from "./network-error.js"
 import { quoted } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import type { Session } from "./session.js"
-import { answerOf, type KeycloakAnswer, type KeycloakClient, refused, refusedUs } from "./set-up-errors.js"
+import { type KeycloakClient, refused, refusedUs } from "./set-up-errors.js"
 import type { Call, Transport } from "./transport.js"
+import { type KeycloakError, type KeycloakErrorKind, readKeycloakError } from "./words.js"
 
 /** Keycloak's token endpoint for one client. */
 export interface TokenClient {
@@ -62,7 +63,7 @@ export function createTokenClient(parts: TokenClientParts): TokenClient {
     call: Call,
     type: string,
     parameters: Readonly<Record<string, string>>,
-    refusal: (answer: KeycloakAnswer) => GateError | null,
+    refusal: (error: KeycloakError) => GateError | null,
   ) {
     // 10 ms: only an application that asks for tokens pays for it, once.
     const openid = await import("openid-client")
@@ -76,9 +77,7 @@ export function createTokenClient(parts: TokenClientParts): TokenClient {
 
   return {
     async passwordGrant(parameters) {
-      const answer = await grant(personsGrant, "password", parameters, answer =>
-        loginRefusal(answer, revealAccountState),
-      )
+      const answer = await grant(personsGrant, "password", parameters, error => loginRefusal(error, revealAccountState))
       return toSession(clientId, answer)
     },
     async refreshGrant(refreshToken) {
@@ -99,18 +98,18 @@ function translate(
   error: unknown,
   openid: OpenidClient,
   client: KeycloakClient,
-  refusal: (answer: KeycloakAnswer) => GateError | null,
+  refusal: (error: KeycloakError) => GateError | null,
 ): unknown {
   const cause = error instanceof Error ? error.cause : undefined
   if (isGateError(error)) return error
   if (isGateError(cause)) return cause
   if (error instanceof openid.ResponseBodyError) {
-    const answer = answerOf(error.status, error.cause)
-    return refusal(answer) ?? refusedUs(client, answer)
+    const said = readKeycloakError(error.status, error.cause)
+    return refusal(said) ?? refusedUs(client, said)
   }
   if (error instanceof openid.ClientError) {
     const status = cause instanceof Response ? cause.status : 200
-    if (status >= 400) return refusedUs(client, { status, error: "", description: "" })
+    if (status >= 400) return refusedUs(client, readKeycloakError(status, null))
     return unavailable(
       client.url,
       `its token answer can't be read (${error.code ?? "unknown"}); something else may listen there`,
@@ -119,12 +118,10 @@ function translate(
   return unreachable(client.url, error)
 }
 
-function loginRefusal({ error, description }: KeycloakAnswer, revealAccountState: boolean): GateError | null {
-  if (error === "invalid_scope" || error === "not_allowed") {
-    return invalidFields([{ field: "scope", rule: error, params: [] }])
-  }
-  if (error !== "invalid_grant") return null
-  const state = accountState(description)
+function loginRefusal({ kind, error }: KeycloakError, revealAccountState: boolean): GateError | null {
+  if (kind === "scope_refused") return invalidFields([{ field: "scope", rule: error, params: [] }])
+  if (!isGrantRefused(kind)) return null
+  const state = accountState(kind)
   if (state !== null && revealAccountState) return state
   return new GateError(
     "invalid_credentials",
@@ -133,15 +130,19 @@ function loginRefusal({ error, description }: KeycloakAnswer, revealAccountState
   )
 }
 
+function isGrantRefused(kind: KeycloakErrorKind): boolean {
+  return kind === "grant_refused" || kind === "account_disabled" || kind === "account_unfinished"
+}
+
 /** Keycloak tells these two to whoever has the right password, and so confirms it. */
-function accountState(description: string): GateError | null {
-  if (description === "Account disabled") {
+function accountState(kind: KeycloakErrorKind): GateError | null {
+  if (kind === "account_disabled") {
     return new GateError("account_disabled", "Right password, but the account is disabled in Keycloak.")
   }
-  if (description === "Account is not fully set up") {
+  if (kind === "account_unfinished") {
     return new GateError(
       "account_setup_required",
-      'Right password, but the account is unfinished. Keycloak says only "Account is not fully set up"; the usual cause is a ' +
+      "Right password, but the account is unfinished. Keycloak says only that it is not fully set up; the usual cause is a " +
         "missing first name, last name or e-mail, else a required action. Fill it in under Users, or send the person through " +
         "the login page.",
     )
@@ -150,8 +151,8 @@ function accountState(description: string): GateError | null {
 }
 
 /** The answer to a refresh token that Keycloak no longer takes. */
-export function sessionRefusal({ error, description }: KeycloakAnswer): GateError | null {
-  if (error !== "invalid_grant") return null
+export function sessionRefusal({ kind, description }: KeycloakError): GateError | null {
+  if (!isGrantRefused(kind)) return null
   return new GateError(
     "session_ended",
     `Keycloak no longer accepts this refresh token: ${quoted(description) || "no reason given"}.`,

@@ -3,6 +3,7 @@ import { type AdminAnswer, type AdminApi, accountPath, isAbsent } from "../../ke
 import type { KeycloakClock } from "../../keycloak/keycloak-clock.js"
 import { wasNotDone } from "../../keycloak/network-error.js"
 import { lacksManageUsers, refused } from "../../keycloak/set-up-errors.js"
+import { readKeycloakError } from "../../keycloak/words.js"
 
 /** What happens to an account after its registration. */
 export interface AccountLife {
@@ -95,11 +96,10 @@ export function createAccountCalls({ api, clock, mailClientId }: AccountCallsPar
 
   /** Why Keycloak sends no mail, where that is the account's state. */
   function mailOutcome({ status, data }: AdminAnswer): MailOutcome | null {
-    const { errorMessage } = (data ?? {}) as { errorMessage?: unknown }
-    if (status !== 400) return null
-    if (errorMessage === "User is disabled") return "disabled"
-    if (errorMessage === "User email missing") return "without_email"
-    if (errorMessage !== "Invalid redirect uri.") return null
+    const { kind } = readKeycloakError(status, data)
+    if (kind === "account_disabled") return "disabled"
+    if (kind === "email_missing") return "without_email"
+    if (kind !== "redirect_refused") return null
     throw refused(
       `Keycloak refuses the \`redirectUri\` of a mail. Add it under Clients → ${mailClientId} → Settings → Valid redirect URIs`,
     )

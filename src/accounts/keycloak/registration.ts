@@ -4,11 +4,12 @@ import type RoleRepresentation from "@keycloak/keycloak-admin-client/lib/defs/ro
 import type { UserProfileConfig } from "@keycloak/keycloak-admin-client/lib/defs/userProfileMetadata.js"
 import type UserRepresentation from "@keycloak/keycloak-admin-client/lib/defs/userRepresentation.js"
 import { type GateError, isGateError } from "../../errors.js"
-import { type AdminAnswer, type AdminApi, accountPath, isAccountId, isKeycloaks } from "../../keycloak/admin-api.js"
+import { type AdminAnswer, type AdminApi, accountPath, isAccountId } from "../../keycloak/admin-api.js"
 import { wasNotDone } from "../../keycloak/network-error.js"
 import type { Realm } from "../../keycloak/realm.js"
 import { lacksManageUsers, refused } from "../../keycloak/set-up-errors.js"
 import type { Transport } from "../../keycloak/transport.js"
+import { readKeycloakError } from "../../keycloak/words.js"
 
 /** Keycloak's accounts, as far as registration needs them. */
 export interface Accounts {
@@ -91,7 +92,7 @@ export function createAdminClient({ realm, transport, api }: AdminClientParts): 
     // An outage tells nothing about groups.
     const ofGroup = (path: string) => ask("GET", `/group-by-path/${encodeURIComponent(path)}`).catch(() => null)
     const answers = await Promise.all(paths.map(ofGroup))
-    const missing = paths.find((_, index) => answers[index]?.status === 404 && isKeycloaks(answers[index].data))
+    const missing = paths.find((_, index) => answers[index] != null && isGroupAbsent(answers[index]))
     if (missing !== undefined)
       throw refused(`The realm "${realm.name}" has no group "${missing}" to give (option \`registration.groups\`)`)
   }
@@ -169,6 +170,10 @@ export function createAdminClient({ realm, transport, api }: AdminClientParts): 
       }
     },
   }
+}
+
+function isGroupAbsent({ status, data }: AdminAnswer): boolean {
+  return readKeycloakError(status, data).kind === "group_absent"
 }
 
 /** Required of the person, whatever scope asks; what is required of administrators Keycloak itself refuses. */

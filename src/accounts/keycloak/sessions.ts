@@ -1,5 +1,6 @@
-import { type AdminAnswer, type AdminApi, accountPath, isAbsent } from "../../keycloak/admin-api.js"
-import { answerOf, lacksManageUsers } from "../../keycloak/set-up-errors.js"
+import { type AdminAnswer, type AdminApi, accountPath } from "../../keycloak/admin-api.js"
+import { lacksManageUsers } from "../../keycloak/set-up-errors.js"
+import { readKeycloakError } from "../../keycloak/words.js"
 
 export interface AccountSessions {
   /** Ends every one, offline ones too; an account that is gone has none. */
@@ -56,7 +57,7 @@ export function createAccountSessions({ ask, command, refusal, segment }: AdminA
 }
 
 /** Keycloak's 404 for what is to be ended; the realm's own says nothing about it. */
-function isGone(answer: AdminAnswer): boolean {
-  const { status, data } = answer
-  return isAbsent(answer) || (status === 404 && /^(client|sess+ion) not found$/i.test(answerOf(status, data).error))
+function isGone({ status, data }: AdminAnswer): boolean {
+  const { kind } = readKeycloakError(status, data)
+  return kind === "account_absent" || kind === "client_absent" || kind === "session_absent"
 }

@@ -4,8 +4,9 @@ import { clientForm, secretNeeded } from "../../keycloak/client-authentication.j
 import { readHeader, splitToken } from "../../keycloak/compact-token.js"
 import { unavailable } from "../../keycloak/network-error.js"
 import type { Share } from "../../keycloak/places.js"
-import { answerOf, type KeycloakClient, refusedUs } from "../../keycloak/set-up-errors.js"
+import { type KeycloakClient, refusedUs } from "../../keycloak/set-up-errors.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
+import { readKeycloakError } from "../../keycloak/words.js"
 import { checkAccessToken, type Expectations, parseClaims } from "../claims.js"
 import type { VerifyToken } from "../token/token-verifier.js"
 import { createAskedOnce } from "./asked-once.js"
@@ -28,7 +29,7 @@ export function createIntrospect(client: KeycloakClient, transport: Transport, s
       clientForm(client, { token, token_type_hint: "access_token" }),
     )
     const answer = await readJson(client.url, response)
-    if (response.status !== 200) throw refusedUs(client, answerOf(response.status, answer))
+    if (response.status !== 200) throw refusedUs(client, readKeycloakError(response.status, answer))
     const { active } = answer
     if (typeof active !== "boolean") throw unavailable(client.url, "its introspection answer has no `active`")
     return { ...answer, active }

@@ -3,6 +3,7 @@ import { readJson } from "../../keycloak/answer.js"
 import { unavailable } from "../../keycloak/network-error.js"
 import { type KeycloakClient, refused } from "../../keycloak/set-up-errors.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
+import { readChallenge } from "../../keycloak/words.js"
 import type { VerifyToken } from "../token/token-verifier.js"
 import { createAskedOnce } from "./asked-once.js"
 
@@ -54,14 +55,15 @@ export async function subjectOf(token: string, client: KeycloakClient, transport
     throw unavailable(client.url, "its userinfo answer has no `sub`")
   }
   // Userinfo answers with an empty body: the reason is in the challenge alone.
-  const challenge = response.headers.get("www-authenticate") ?? ""
-  if (response.status === 401 && challenge.includes("invalid_token")) {
-    const detail = /Lightweight access token/.test(challenge)
-      ? "userinfo takes no lightweight tokens"
-      : "its session has ended, or its user is disabled"
+  const { kind } = readChallenge(response.status, response.headers.get("www-authenticate") ?? "")
+  if (kind === "token_refused" || kind === "token_lightweight") {
+    const detail =
+      kind === "token_lightweight"
+        ? "userinfo takes no lightweight tokens"
+        : "its session has ended, or its user is disabled"
     throw invalidToken("revoked", `Refused a token that userinfo does not take: ${detail}.`)
   }
-  if (response.status === 403 && challenge.includes("insufficient_scope")) {
+  if (kind === "openid_missing") {
     throw invalidToken(
       "claims",
       'Refused a token without the scope "openid", which `verification: "userinfo"` needs. loginWithPassword asks for it by ' +

@@ -1,0 +1,226 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
+import { readChallenge, readKeycloakError, sayings } from "../../src/keycloak/words.js"
+import { type Mailbox, startMailbox } from "../support/mailbox.ts"
+import { keycloakVersion } from "./keycloak/distribution.ts"
+import { adminFetch, changedShop, type TestClient } from "./realms.ts"
+
+const realm = "words"
+const password = "Passw0rd!"
+const nobody = "00000000-0000-4000-8000-000000000000"
+// Should Keycloak ever translate what it says to programs, a realm like this would show it.
+const german = { internationalizationEnabled: true, supportedLocales: ["de"], defaultLocale: "de" }
+
+interface Answer {
+  readonly status: number
+  readonly challenge: string
+  readonly body: unknown
+}
+
+let shop: TestClient
+let mailbox: Mailbox
+let serviceToken = ""
+let count = 0
+
+beforeAll(async () => {
+  shop = await changedShop(realm, realm => {
+    Object.assign(realm, german, { passwordPolicy: "length(8)" })
+    const like = (clientId: string, more: Record<string, unknown> = {}) => ({
+      clientId,
+      secret: "secret",
+      directAccessGrantsEnabled: true,
+      serviceAccountsEnabled: false,
+      ...more,
+    })
+    realm.clients.push(
+      like("no-passwords", { directAccessGrantsEnabled: false }),
+      like("public", { publicClient: true }),
+      like("no-roles", { serviceAccountsEnabled: true }),
+      like("bearer-only", { bearerOnly: true }),
+      like("dpop", { attributes: { "dpop.bound.access.tokens": "true" } }),
+      like("light", { attributes: { "client.use.lightweight.access.token.enabled": "true" } }),
+    )
+  })
+  await changedShop("words-off", realm => Object.assign(realm, { enabled: false }))
+  mailbox = await startMailbox()
+  serviceToken = tokenIn(await grant({ grant_type: "client_credentials" }))
+})
+afterAll(async () => {
+  await mailbox.goDown()
+  for (const name of [realm, "words-off"]) await adminFetch("DELETE", `/realms/${name}`)
+})
+
+async function answerOf(response: Response): Promise<Answer> {
+  const text = await response.text()
+  let body: unknown = text
+  try {
+    body = JSON.parse(text)
+  } catch {
+    // Text, or nothing.
+  }
+  return { status: response.status, challenge: response.headers.get("www-authenticate") ?? "", body }
+}
+
+const url = (path: string) => `${inject("keycloak").url}${path}`
+const basic = (client: string, secret: string) => `Basic ${btoa(`${client}:${secret}`)}`
+const own = () => basic(shop.clientId, shop.clientSecret)
+
+async function form(path: string, fields: Record<string, string>, authorization = own()): Promise<Answer> {
+  const headers = { authorization, "accept-language": "de" }
+  return answerOf(await fetch(url(path), { method: "POST", headers, body: new URLSearchParams(fields) }))
+}
+
+const protocol = (endpoint: string, name = realm) => `/realms/${name}/protocol/openid-connect/${endpoint}`
+const grant = (fields: Record<string, string>, authorization?: string, name?: string) =>
+  form(protocol("token", name), fields, authorization)
+const login = (username: string, more: Record<string, string> = {}, authorization?: string) =>
+  grant({ grant_type: "password", username, password, ...more }, authorization)
+
+function tokenIn({ body }: Answer, name = "access_token"): string {
+  return String((body as Record<string, unknown> | null)?.[name])
+}
+
+/** As the service account, in the words of the library's own requests. */
+async function manage(method: string, path: string, body?: unknown, token = serviceToken, name = realm) {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "accept-language": "de" }
+  const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) }
+  return answerOf(await fetch(url(`/admin/realms/${name}${path}`), init))
+}
+
+const userinfo = async (token: string) =>
+  answerOf(await fetch(url(protocol("userinfo")), { headers: { authorization: `Bearer ${token}` } }))
+
+async function newPerson(more: Record<string, unknown> = {}): Promise<{ id: string; username: string; email: string }> {
+  const username = `person-${count++}`
+  const email = `${username}@example.test`
+  const credentials = [{ type: "password", value: password }]
+  const names = { username, email, firstName: "Ada", lastName: "Lovelace" }
+  const answer = await adminFetch("POST", `/realms/${realm}/users`, { ...names, enabled: true, credentials, ...more })
+  const id = answer.headers.get("location")?.split("/").pop()
+  if (answer.status !== 201 || id === undefined) throw new Error(`a person: ${answer.status} ${await answer.text()}`)
+  return { id, username, email }
+}
+
+const account = (more: Record<string, unknown>) =>
+  manage("POST", "/users", { username: `other-${count++}`, enabled: true, ...more })
+
+/** Many creates of one name at once, until one of the losers hears these words. */
+async function race(words: string): Promise<Answer> {
+  for (let round = 0; round < 40; round++) {
+    const credentials = [{ type: "password", value: password }]
+    const twin = { username: `twin-${count++}`, email: `twin-${count}@example.test`, credentials }
+    const answers = await Promise.all(Array.from({ length: 8 }, () => manage("POST", "/users", twin)))
+    const found = answers.find(({ body }) => JSON.stringify(body).includes(words))
+    if (found !== undefined) return found
+  }
+  throw new Error(`nobody heard "${words}"`)
+}
+
+/** What makes Keycloak say each of its sentences, by endpoint and kind. */
+const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>> = {
+  "token realm_absent": [() => grant({ grant_type: "client_credentials" }, own(), "no-such-realm")],
+  "admin realm_absent": [() => manage("GET", "/users", undefined, serviceToken, "no-such-realm")],
+  "token path_absent": [() => form(`/auth${protocol("token")}`, { grant_type: "client_credentials" })],
+  "token realm_disabled": [() => grant({ grant_type: "client_credentials" }, own(), "words-off")],
+  "token direct_grants_off": [() => login("edith", {}, basic("no-passwords", "secret"))],
+  "token service_account_off": [
+    () => grant({ grant_type: "client_credentials" }, basic("no-passwords", "secret")),
+    () => grant({ grant_type: "client_credentials" }, basic("public", "secret")),
+  ],
+  "token bearer_only": [() => login("edith", {}, basic("bearer-only", "secret"))],
+  "token dpop_wanted": [() => login("edith", {}, basic("dpop", "secret"))],
+  "token secret_wrong": [() => login("edith", {}, basic(shop.clientId, "wrong"))],
+  "introspection unknown-client": [
+    () => form(protocol("token/introspect"), { token: serviceToken }, basic("nobody", "wrong")),
+    () => form(protocol("logout"), { refresh_token: "junk" }, basic("nobody", "wrong")),
+    () => form(protocol("logout"), { refresh_token: "junk" }, basic(shop.clientId, "wrong")),
+    () => form(protocol("logout"), { refresh_token: "junk" }),
+    () => grant({ grant_type: "refresh_token", refresh_token: "junk" }),
+    () => form(protocol("token/introspect", "words-off"), { token: serviceToken }),
+    () => form(protocol("token/introspect", "nono"), { token: serviceToken }),
+    async () => manage("POST", "/users", { username: `gg${count++}`, groups: ["/nope"] }),
+    async () =>
+      answerOf(
+        await fetch(url(protocol("userinfo", "nono")), { headers: { authorization: `Bearer ${serviceToken}` } }),
+      ),
+    async () =>
+      answerOf(
+        await fetch(url(`/auth${protocol("userinfo")}`), { headers: { authorization: `Bearer ${serviceToken}` } }),
+      ),
+    async () => answerOf(await fetch(url(`/auth/realms/words/.well-known/openid-configuration`))),
+    async () => answerOf(await fetch(url(`/realms/nono/.well-known/openid-configuration`))),
+    () => account({ username: "ab c" }),
+    () => account({ username: "ab c", email: "x" }),
+    () => account({ nope: 1 }),
+  ],
+  "introspection secret_wrong": [
+    () => form(protocol("token/introspect"), { token: serviceToken }, basic(shop.clientId, "wrong")),
+  ],
+  "token client_unknown": [() => login("edith", {}, basic("nobody", "secret"))],
+  "token scope_refused": [
+    () => login("edith", { scope: "openid nope" }),
+    async () => {
+      const { id, username } = await newPerson()
+      const roles = await manage("GET", `/users/${id}/role-mappings/realm`)
+      await manage("DELETE", `/users/${id}/role-mappings/realm`, roles.body)
+      return login(username, { scope: "offline_access" })
+    },
+  ],
+  "token account_disabled": [async () => login((await newPerson({ enabled: false })).username)],
+  "token account_unfinished": [async () => login((await newPerson({ email: "" })).username)],
+  "token grant_refused": [() => login("nobody")],
+  "userinfo token_lightweight": [
+    async () => {
+      const { username } = await newPerson()
+      return userinfo(tokenIn(await login(username, { scope: "openid" }, basic("light", "secret"))))
+    },
+  ],
+  "userinfo token_refused": [() => userinfo("junk")],
+  "userinfo openid_missing": [async () => userinfo(tokenIn(await login((await newPerson()).username)))],
+  "admin username_taken": [async () => account({ username: (await newPerson()).username })],
+  "admin email_taken": [async () => account({ email: (await newPerson()).email })],
+  "admin name_taken": [
+    async () => {
+      const [one, other] = [await newPerson(), await newPerson()]
+      return manage("PUT", `/users/${one.id}`, { email: other.email })
+    },
+    () => race("same username or email"),
+  ],
+  "admin username_missing": [() => account({ username: "" })],
+  "admin password_refused": [() => account({ credentials: [{ type: "password", value: "short" }] })],
+  "admin create_undecided": [() => race("Could not create user")],
+  "admin account_disabled": [
+    async () => manage("PUT", `/users/${(await newPerson({ enabled: false })).id}/send-verify-email`),
+  ],
+  "admin email_missing": [async () => manage("PUT", `/users/${(await newPerson({ email: "" })).id}/send-verify-email`)],
+  "admin redirect_refused": [
+    async () => {
+      const query = new URLSearchParams({ client_id: shop.clientId, redirect_uri: "https://elsewhere.example.test/" })
+      return manage("PUT", `/users/${(await newPerson()).id}/send-verify-email?${query}`)
+    },
+  ],
+  "admin mail_failed": [
+    async () => manage("PUT", `/users/${(await newPerson()).id}/send-verify-email`),
+    async () => manage("PUT", `/users/${(await newPerson()).id}/execute-actions-email`, ["UPDATE_PASSWORD"]),
+  ],
+  "admin account_absent": [() => manage("GET", `/users/${nobody}`)],
+  "admin group_absent": [() => manage("GET", "/group-by-path/nope")],
+  "admin client_absent": [async () => manage("GET", `/users/${(await newPerson()).id}/offline-sessions/${nobody}`)],
+  "admin session_absent": [() => manage("DELETE", `/sessions/${nobody}?isOffline=false`)],
+  "admin token_not_taken": [() => manage("GET", "/users", undefined, "junk")],
+  "admin role_missing": [
+    async () => {
+      const token = tokenIn(await grant({ grant_type: "client_credentials" }, basic("no-roles", "secret")))
+      return manage("GET", "/users", undefined, token)
+    },
+  ],
+}
+
+describe("dump", () => {
+  it.each(Object.entries(provocations))("%s", async (_, all) => {
+    for (const one of all) {
+      const { status, body, challenge } = await one()
+      const { kind } = challenge.includes("error=") ? readChallenge(status, challenge) : readKeycloakError(status, body)
+      console.log(keycloakVersion, sayings.length, _, "=>", kind, status, JSON.stringify(body).slice(0, 400), challenge)
+    }
+  })
+})
