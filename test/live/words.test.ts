@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
-import { readChallenge, readKeycloakError, sayings } from "../../src/keycloak/words.js"
-import { type Mailbox, startMailbox } from "../support/mailbox.ts"
+import {
+  isPasswordHistory,
+  type KeycloakError,
+  readChallenge,
+  readKeycloakError,
+  type Saying,
+  sayings,
+} from "../../src/keycloak/words.js"
 import { keycloakVersion } from "./keycloak/distribution.ts"
 import { adminFetch, changedShop, type TestClient } from "./realms.ts"
 
@@ -17,13 +23,12 @@ interface Answer {
 }
 
 let shop: TestClient
-let mailbox: Mailbox
 let serviceToken = ""
 let count = 0
 
 beforeAll(async () => {
   shop = await changedShop(realm, realm => {
-    Object.assign(realm, german, { passwordPolicy: "length(8)" })
+    Object.assign(realm, german, { passwordPolicy: "length(8) and passwordHistory(3)" })
     const like = (clientId: string, more: Record<string, unknown> = {}) => ({
       clientId,
       secret: "secret",
@@ -41,11 +46,9 @@ beforeAll(async () => {
     )
   })
   await changedShop("words-off", realm => Object.assign(realm, { enabled: false }))
-  mailbox = await startMailbox()
   serviceToken = tokenIn(await grant({ grant_type: "client_credentials" }))
 })
 afterAll(async () => {
-  await mailbox.goDown()
   for (const name of [realm, "words-off"]) await adminFetch("DELETE", `/realms/${name}`)
 })
 
@@ -100,22 +103,26 @@ async function newPerson(more: Record<string, unknown> = {}): Promise<{ id: stri
   return { id, username, email }
 }
 
+function introspectWithWrongSecret(): Promise<Answer> {
+  return form(protocol("token/introspect"), { token: serviceToken }, basic(shop.clientId, "wrong"))
+}
+
 const account = (more: Record<string, unknown>) =>
   manage("POST", "/users", { username: `other-${count++}`, enabled: true, ...more })
 
-/** Many creates of one name at once, until one of the losers hears these words. */
+/** Many creates of one name at once, until one of the losers hears these words. What takes time is the hash. */
 async function race(words: string): Promise<Answer> {
   for (let round = 0; round < 40; round++) {
     const credentials = [{ type: "password", value: password }]
     const twin = { username: `twin-${count++}`, email: `twin-${count}@example.test`, credentials }
-    const answers = await Promise.all(Array.from({ length: 8 }, () => manage("POST", "/users", twin)))
+    const answers = await Promise.all(Array.from({ length: 12 }, () => manage("POST", "/users", twin)))
     const found = answers.find(({ body }) => JSON.stringify(body).includes(words))
     if (found !== undefined) return found
   }
   throw new Error(`nobody heard "${words}"`)
 }
 
-/** What makes Keycloak say each of its sentences, by endpoint and kind. */
+/** What makes Keycloak say each of its sentences, by endpoint and kind, in the order of `sayings`. */
 const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>> = {
   "token realm_absent": [() => grant({ grant_type: "client_credentials" }, own(), "no-such-realm")],
   "admin realm_absent": [() => manage("GET", "/users", undefined, serviceToken, "no-such-realm")],
@@ -129,32 +136,8 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
   "token bearer_only": [() => login("edith", {}, basic("bearer-only", "secret"))],
   "token dpop_wanted": [() => login("edith", {}, basic("dpop", "secret"))],
   "token secret_wrong": [() => login("edith", {}, basic(shop.clientId, "wrong"))],
-  "introspection unknown-client": [
-    () => form(protocol("token/introspect"), { token: serviceToken }, basic("nobody", "wrong")),
-    () => form(protocol("logout"), { refresh_token: "junk" }, basic("nobody", "wrong")),
-    () => form(protocol("logout"), { refresh_token: "junk" }, basic(shop.clientId, "wrong")),
-    () => form(protocol("logout"), { refresh_token: "junk" }),
-    () => grant({ grant_type: "refresh_token", refresh_token: "junk" }),
-    () => form(protocol("token/introspect", "words-off"), { token: serviceToken }),
-    () => form(protocol("token/introspect", "nono"), { token: serviceToken }),
-    async () => manage("POST", "/users", { username: `gg${count++}`, groups: ["/nope"] }),
-    async () =>
-      answerOf(
-        await fetch(url(protocol("userinfo", "nono")), { headers: { authorization: `Bearer ${serviceToken}` } }),
-      ),
-    async () =>
-      answerOf(
-        await fetch(url(`/auth${protocol("userinfo")}`), { headers: { authorization: `Bearer ${serviceToken}` } }),
-      ),
-    async () => answerOf(await fetch(url(`/auth/realms/words/.well-known/openid-configuration`))),
-    async () => answerOf(await fetch(url(`/realms/nono/.well-known/openid-configuration`))),
-    () => account({ username: "ab c" }),
-    () => account({ username: "ab c", email: "x" }),
-    () => account({ nope: 1 }),
-  ],
-  "introspection secret_wrong": [
-    () => form(protocol("token/introspect"), { token: serviceToken }, basic(shop.clientId, "wrong")),
-  ],
+  "introspection secret_wrong": [introspectWithWrongSecret],
+  "introspection client_or_secret_wrong": [introspectWithWrongSecret],
   "token client_unknown": [() => login("edith", {}, basic("nobody", "secret"))],
   "token scope_refused": [
     () => login("edith", { scope: "openid nope" }),
@@ -167,7 +150,8 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
   ],
   "token account_disabled": [async () => login((await newPerson({ enabled: false })).username)],
   "token account_unfinished": [async () => login((await newPerson({ email: "" })).username)],
-  "token grant_refused": [() => login("nobody")],
+  "token grant_refused": [() => grant({ grant_type: "refresh_token", refresh_token: "junk" }), () => login("nobody")],
+  "logout grant_refused": [() => form(protocol("logout"), { refresh_token: "junk" })],
   "userinfo token_lightweight": [
     async () => {
       const { username } = await newPerson()
@@ -178,16 +162,10 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
   "userinfo openid_missing": [async () => userinfo(tokenIn(await login((await newPerson()).username)))],
   "admin username_taken": [async () => account({ username: (await newPerson()).username })],
   "admin email_taken": [async () => account({ email: (await newPerson()).email })],
-  "admin name_taken": [
-    async () => {
-      const [one, other] = [await newPerson(), await newPerson()]
-      return manage("PUT", `/users/${one.id}`, { email: other.email })
-    },
-    () => race("same username or email"),
-  ],
+  "admin name_taken": [() => race("same username or email")],
+  "admin create_undecided": [() => race("Could not create user")],
   "admin username_missing": [() => account({ username: "" })],
   "admin password_refused": [() => account({ credentials: [{ type: "password", value: "short" }] })],
-  "admin create_undecided": [() => race("Could not create user")],
   "admin account_disabled": [
     async () => manage("PUT", `/users/${(await newPerson({ enabled: false })).id}/send-verify-email`),
   ],
@@ -198,10 +176,7 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
       return manage("PUT", `/users/${(await newPerson()).id}/send-verify-email?${query}`)
     },
   ],
-  "admin mail_failed": [
-    async () => manage("PUT", `/users/${(await newPerson()).id}/send-verify-email`),
-    async () => manage("PUT", `/users/${(await newPerson()).id}/execute-actions-email`, ["UPDATE_PASSWORD"]),
-  ],
+  "admin mail_failed": [async () => manage("PUT", `/users/${(await newPerson()).id}/send-verify-email`)],
   "admin account_absent": [() => manage("GET", `/users/${nobody}`)],
   "admin group_absent": [() => manage("GET", "/group-by-path/nope")],
   "admin client_absent": [async () => manage("GET", `/users/${(await newPerson()).id}/offline-sessions/${nobody}`)],
@@ -215,12 +190,57 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
   ],
 }
 
-describe("dump", () => {
-  it.each(Object.entries(provocations))("%s", async (_, all) => {
-    for (const one of all) {
-      const { status, body, challenge } = await one()
-      const { kind } = challenge.includes("error=") ? readChallenge(status, challenge) : readKeycloakError(status, body)
-      console.log(keycloakVersion, sayings.length, _, "=>", kind, status, JSON.stringify(body).slice(0, 400), challenge)
-    }
+function read({ status, challenge, body }: Answer): KeycloakError {
+  return challenge === "" ? readKeycloakError(status, body) : readChallenge(status, challenge)
+}
+
+const cases = Object.entries(sayings).flatMap(([endpoint, ofEndpoint]) =>
+  ofEndpoint.map((saying, index) => {
+    const name = `${endpoint} ${saying.kind}`
+    const nth = ofEndpoint.slice(0, index).filter(({ kind }) => kind === saying.kind).length
+    return { name, words: String(saying.words ?? "any words"), saying, provoke: provocations[name]?.[nth] }
+  }),
+)
+const isSaidBy = ({ onlyIn = keycloakVersion }: Saying) => onlyIn === keycloakVersion
+
+describe(`Keycloak ${keycloakVersion}, in a German realm,`, () => {
+  it.each(cases.filter(({ saying }) => isSaidBy(saying)))("says $name: $words", async ({ saying, provoke }) => {
+    const { kind, status, error, description } = read((await provoke?.()) ?? expect.unreachable("nothing provokes it"))
+    expect({ kind, status }).toEqual({ kind: saying.kind, status: saying.status })
+    const said = [error, description].filter(Boolean).join(": ")
+    if (typeof saying.words === "string") expect(said).toBe(saying.words)
+    else expect(said).toMatch(saying.words ?? /./)
+  })
+
+  it.each(cases.filter(({ saying }) => !isSaidBy(saying)))(
+    "does not say $name: $words",
+    async ({ saying, provoke }) => {
+      const { kind, status } = read((await provoke?.()) ?? expect.unreachable("nothing provokes it"))
+      expect({ kind, status }).not.toEqual({ kind: saying.kind, status: saying.status })
+    },
+  )
+
+  it("says which rules of a profile are broken, one of them or several", async () => {
+    const wrong = { username: "a b", email: "ada" }
+    const username = { field: "username", rule: "error-username-invalid-character", params: [] }
+    const email = { field: "email", rule: "error-invalid-email", params: [] }
+    const [one, two] = [read(await account({ username: wrong.username })), read(await account(wrong))]
+    expect(one).toMatchObject({ kind: "rules_broken", fields: [username] })
+    expect(two).toMatchObject({ kind: "rules_broken", fields: expect.arrayContaining([username, email]) })
+  })
+
+  it("says of a password that it was used before, and speaks German to people", async () => {
+    const { id } = await newPerson()
+    const again = () => manage("PUT", `/users/${id}/reset-password`, { type: "password", value: `${password}2` })
+    expect((await again()).status).toBe(204)
+    const { kind, fields, description } = read(await again())
+    expect({ kind, count: fields.length }).toEqual({ kind: "password_refused", count: 1 })
+    expect(isPasswordHistory(fields[0]?.rule ?? "")).toBe(true)
+    expect(description).toMatch(keycloakVersion === "26.4.7" ? /./ : /Passwort/)
+  })
+
+  it("says something that is listed nowhere, which stays unknown, with its words", async () => {
+    const { kind, error } = read(await account({ nope: 1 }))
+    expect({ kind, error }).toEqual({ kind: "unknown", error: expect.stringContaining("Unrecognized field") })
   })
 })
