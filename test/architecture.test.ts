@@ -101,9 +101,17 @@ describe("the source", () => {
     expect(circles.filter(circle => circle !== null)).toEqual([])
   })
 
-  it("knows the admin client in one file", () => {
-    const vendor = (file: string) => importsOf(file).some(({ from }) => from.startsWith("@keycloak/"))
-    expect(files.filter(vendor)).toEqual(["accounts/keycloak/registration.ts"])
+  it("knows the admin client where accounts are asked for, and no more than its types: nothing could limit what it reads", () => {
+    const ofClient = files.flatMap(file =>
+      importsOf(file).flatMap(({ from, typeOnly }) => (from.startsWith("@keycloak/") ? [{ file, typeOnly }] : [])),
+    )
+    expect(ofClient.filter(({ file, typeOnly }) => !file.startsWith("accounts/keycloak/") || !typeOnly)).toEqual([])
+  })
+
+  it("makes the path of an account in one file, which refuses what would lead elsewhere", () => {
+    const makes = (file: string) => /\/users\/["'`]?\s*[$+]/.test(readFileSync(join(root, file), "utf8"))
+    const others = files.filter(file => floorOf(file) !== "testing" && floorOf(file) !== "setup")
+    expect(others.filter(makes)).toEqual(["keycloak/admin-api.ts"])
   })
 
   it.each([
@@ -112,11 +120,6 @@ describe("the source", () => {
     ["fastify-plugin", ["adapters/fastify.ts"]],
   ])("imports %s in one file", (vendor, importers) => {
     expect(files.filter(file => importsOf(file).some(({ from }) => from === vendor))).toEqual(importers)
-  })
-
-  it("imports no more than types of the admin client: nothing could limit the answers that it reads", () => {
-    const ofClient = importsOf("accounts/keycloak/registration.ts").filter(({ from }) => from.startsWith("@keycloak/"))
-    expect(ofClient.filter(({ typeOnly }) => !typeOnly)).toEqual([])
   })
 
   it("loads what manages accounts with the first call of it: most processes only verify", () => {

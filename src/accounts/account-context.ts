@@ -7,9 +7,11 @@ import type { UserIdentity } from "../users/user-store.js"
 import type { Users } from "../users/users.js"
 import { type ChangeAccount, createAccountChange } from "./change-account.js"
 import { type CreateAccount, createCreateAccount } from "./create-account.js"
-import { type AccountLife, createAccountCalls } from "./keycloak/account.js"
-import { type Accounts, createAdminClient } from "./keycloak/registration.js"
-import { type AccountSessions, createAccountSessions } from "./keycloak/sessions.js"
+import { findAccount } from "./keycloak/account.js"
+import { type Channel, openChannel } from "./keycloak/channel.js"
+import { createAccount } from "./keycloak/create.js"
+import { readRules } from "./keycloak/rules.js"
+import { endSessions, endSessionsUntil } from "./keycloak/sessions.js"
 import type { RegistrationSettings } from "./registration-defaults.js"
 import { createRulesCache, type RulesCache } from "./registration-rules.js"
 import { createSessionEnding, type SessionEnding } from "./session-ending.js"
@@ -41,8 +43,8 @@ export interface AccountContext<User> extends Pick<Connection, "elapsed"> {
   readonly createAccount: CreateAccount
   /** Accounts whose mail to set a new password is being sent. */
   readonly resetMails: Set<string>
-  /** What Keycloak can be asked about accounts. */
-  readonly accountsIn: (share: Share) => KeycloakAccounts
+  /** To ask Keycloak about accounts. */
+  readonly channelIn: (share: Share) => Channel
   /** Begins one call of a verb, with one limit for all that it asks of Keycloak. */
   readonly begin: (share: Share) => AccountCall
 }
@@ -54,7 +56,7 @@ export type AccountVerb<Verb> = Verb extends (...given: infer Given) => infer Re
 
 export interface AccountCall {
   readonly deadline: Deadline
-  readonly accounts: KeycloakAccounts
+  readonly channel: Channel
   readonly sessions: SessionEnding
   readonly changeAccount: ChangeAccount
 }
@@ -66,25 +68,12 @@ export interface AccountWork {
   readonly close: () => void
 }
 
-/** What Keycloak can be asked about accounts. */
-export type KeycloakAccounts = Accounts & AccountLife & AccountSessions
-
-function accountsOf(connection: Connection, share: Share, deadline?: Deadline): KeycloakAccounts {
-  const { realm, transport, clock, clientId, adminApi } = connection
-  const api = adminApi(share, deadline)
-  return {
-    ...createAdminClient({ realm, transport, api }),
-    ...createAccountCalls({ api, clock, mailClientId: clientId }),
-    ...createAccountSessions(api),
-  }
-}
-
 export function createAccountContext<User>(parts: AccountParts<User>): AccountContext<User> & AccountWork {
   const { registration, connection, login, users } = parts
   const { transport, clock, report, elapsed, timeoutMs } = connection
-  const accountsIn = (share: Share) => accountsOf(connection, share)
-  const { findAccount, endSessionsUntil } = accountsIn("background")
-  const forRegistration = accountsIn("registration")
+  const channelIn = (share: Share) => openChannel(connection, share)
+  const beside = channelIn("background")
+  const registering = channelIn("registration")
   const queue = createUnfinished(elapsed)
   const inTurn = createTurns(timeoutMs)
 
@@ -97,22 +86,31 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
     pause: transport.pause,
     rows: users.rows,
     removeUser: async identity => users.rows?.removeUser(identity),
-    rules: createRulesCache(forRegistration.readRules, elapsed),
+    rules: createRulesCache(() => readRules(registering), elapsed),
     unclear: createUnclearChanges(),
-    unfinished: createUnfinishedRegistrations({ queue, findAccount, report }),
-    createAccount: createCreateAccount(forRegistration, clock.now),
+    unfinished: createUnfinishedRegistrations({ queue, findAccount: name => findAccount(beside, name), report }),
+    createAccount: createCreateAccount({
+      createAccount: account => createAccount(registering, account),
+      findAccount: name => findAccount(registering, name),
+      keycloakTime: clock.now,
+    }),
     resetMails: new Set(),
-    accountsIn,
+    channelIn,
     begin(share) {
       const deadline = startDeadline(timeoutMs, elapsed, transport.pause)
-      const accounts = accountsOf(connection, share, deadline)
-      const { endSessions } = accounts
-      const now = clock.atLatest
+      const channel = openChannel(connection, share, deadline)
       return {
         deadline,
-        accounts,
-        sessions: createSessionEnding({ deadline, endSessions, endSessionsUntil, queue, now, report }),
-        changeAccount: createAccountChange(accounts, inTurn),
+        channel,
+        sessions: createSessionEnding({
+          deadline,
+          endSessions: subject => endSessions(channel, subject),
+          endSessionsUntil: (subject, until) => endSessionsUntil(beside, subject, until),
+          queue,
+          now: clock.atLatest,
+          report,
+        }),
+        changeAccount: createAccountChange(channel, inTurn),
       }
     },
     left: queue.size,

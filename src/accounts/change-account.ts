@@ -1,4 +1,5 @@
-import type { AccountChange, AccountLife, StoredAccount } from "./keycloak/account.js"
+import { type AccountChange, readAccount, type StoredAccount, writeAccount } from "./keycloak/account.js"
+import type { Channel } from "./keycloak/channel.js"
 import { mayPass } from "./try-again.js"
 import type { InTurn } from "./turns.js"
 
@@ -21,25 +22,21 @@ const maxWrites = 3
  * process, and each is read back and repeated if another process has undone it. Reading back also tells what became of a
  * write whose answer was lost.
  */
-export function createAccountChange(
-  life: Pick<AccountLife, "readAccount" | "writeAccount">,
-  inTurn: InTurn,
-): ChangeAccount {
+export function createAccountChange(channel: Channel, inTurn: InTurn): ChangeAccount {
   async function change(id: string, missing: (account: StoredAccount) => AccountChange) {
     let lost: unknown
-    let account = await life.readAccount(id)
+    let account = await readAccount(channel, id)
     for (let writes = 0; account !== null; writes++) {
       const lacks = missing(account)
       if (Object.keys(lacks).length === 0) return account
       if (writes === maxWrites) break
       lost = undefined
-      const isThere = await life.writeAccount(id, lacks).catch((error: unknown) => {
+      const outcome = await writeAccount(channel, id, lacks).catch((error: unknown) => {
         if (!mayPass(error)) throw error
         lost = error
-        return true
       })
-      if (!isThere) return null
-      account = await life.readAccount(id)
+      if (outcome === "absent") return null
+      account = await readAccount(channel, id)
     }
     if (lost !== undefined) throw lost
     return account

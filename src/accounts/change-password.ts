@@ -4,6 +4,7 @@ import { type Session, subjectOf } from "../keycloak/session.js"
 import { readSubject } from "../users/subject.js"
 import type { AccountVerb } from "./account-context.js"
 import { givePassword } from "./give-password.js"
+import { readAccount } from "./keycloak/account.js"
 
 /** What a person sends to change the own password, and whose it is. */
 export interface PasswordChange {
@@ -45,10 +46,10 @@ export interface PasswordChange {
 export type ChangePassword = (change: PasswordChange) => Promise<void>
 
 export const changePassword: AccountVerb<ChangePassword> = async ({ begin, login, unclear }, change) => {
-  const { deadline, accounts, sessions } = begin("anonymous")
+  const { deadline, channel, sessions } = begin("anonymous")
 
   async function usernameOf(subject: string): Promise<string> {
-    const account = await accounts.readAccount(subject)
+    const account = await readAccount(channel, subject)
     if (account === null) throw notProven()
     return account.username
   }
@@ -73,7 +74,7 @@ export const changePassword: AccountVerb<ChangePassword> = async ({ begin, login
   /** Resolves once the new password is in force. */
   async function setPassword(id: string): Promise<void> {
     const password = { value: newPassword, temporary: false }
-    const outcome = await givePassword(accounts.setPassword, deadline, id, password).catch((error: unknown) => {
+    const outcome = await givePassword(channel, deadline, id, password).catch((error: unknown) => {
       throw underNewName(error)
     })
     if (outcome === "set") return

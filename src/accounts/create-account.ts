@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto"
 import { type GateError, isGateError } from "../errors.js"
-import type { AccountName, Accounts, NewAccount } from "./keycloak/registration.js"
+import type { AccountName, FoundAccount } from "./keycloak/account.js"
+import type { CreateOutcome, NewAccount } from "./keycloak/create.js"
 
 /**
  * One account for one registration, or none, whatever happens to Keycloak's answers.
@@ -16,6 +17,13 @@ type Creation =
   | { readonly id: string; readonly createdTimestamp: number }
   | { readonly lost: GateError; readonly stamps: readonly number[] }
 
+export interface CreateAccountParts {
+  readonly createAccount: (account: NewAccount) => Promise<CreateOutcome>
+  readonly findAccount: (by: AccountName) => Promise<FoundAccount | null>
+  /** Milliseconds since 1970, by Keycloak's clock. */
+  readonly keycloakTime: () => number
+}
+
 const stampSpreadMs = 60_000
 // More than Keycloak creates in the time over which stamps are spread.
 const rememberedStamps = 20_000
@@ -26,7 +34,7 @@ const rememberedStamps = 20_000
  * finds the name taken. Each attempt carries a stamp of its own in `createdTimestamp`, which Keycloak keeps as sent and
  * which tells our account from one that somebody else has made in between.
  */
-export function createCreateAccount(accounts: Accounts, keycloakTime: () => number): CreateAccount {
+export function createCreateAccount({ createAccount, findAccount, keycloakTime }: CreateAccountParts): CreateAccount {
   const used = new Set<number>()
 
   /**
@@ -44,7 +52,7 @@ export function createCreateAccount(accounts: Accounts, keycloakTime: () => numb
   }
 
   async function attempt(account: UnstampedAccount, createdTimestamp: number): Promise<Creation> {
-    const outcome = await accounts.createAccount({ ...account, createdTimestamp })
+    const outcome = await createAccount({ ...account, createdTimestamp })
     return "id" in outcome ? { id: outcome.id, createdTimestamp } : { ...outcome, stamps: [createdTimestamp] }
   }
 
@@ -63,7 +71,7 @@ export function createCreateAccount(accounts: Accounts, keycloakTime: () => numb
       return "id" in second ? second : { ...second, stamps }
     } catch (error) {
       if (!isGateError(error) || error.code !== "user_exists") return lost(error)
-      const found = await accounts.findAccount(name).catch(lost)
+      const found = await findAccount(name).catch(lost)
       if (found !== null && "lost" in found) return found
       if (found === null || !stamps.includes(found.createdTimestamp)) throw error
       return found

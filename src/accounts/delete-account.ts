@@ -1,6 +1,7 @@
 import { isGateError } from "../errors.js"
 import { readSubject } from "../users/subject.js"
 import type { AccountVerb } from "./account-context.js"
+import { removeAccount } from "./keycloak/account.js"
 import { tryAgain } from "./try-again.js"
 
 /**
@@ -32,7 +33,7 @@ export const deleteAccount: AccountVerb<DeleteAccount> = async ({ issuer, begin,
   await removeUser({ issuer, subject })
   if (account === null) return
   // The store's time counts for nobody: what comes after it has a limit of its own.
-  const { deadline, accounts } = begin("accounts")
-  await tryAgain(deadline, () => accounts.deleteAccount(subject))
+  const { deadline, channel } = begin("accounts")
+  await tryAgain(deadline, () => removeAccount(channel, subject))
   await removeUser({ issuer, subject })
 }

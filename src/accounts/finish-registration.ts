@@ -1,7 +1,9 @@
 import { GateError, isGateError } from "../errors.js"
 import type { UserIdentity, UserProfile } from "../users/user-store.js"
 import type { AccountContext } from "./account-context.js"
-import type { AccountName } from "./keycloak/registration.js"
+import { type AccountName, removeAccount } from "./keycloak/account.js"
+import { mailEmailVerification } from "./keycloak/mails.js"
+import { assignRealmRoles } from "./keycloak/roles.js"
 import type { Missing, UnfinishedRegistration } from "./unfinished-registrations.js"
 
 type Left = Omit<UnfinishedRegistration, "subject">
@@ -18,8 +20,8 @@ export interface Finishing<User> {
 
 export function createFinishing<User>(context: AccountContext<User>): Finishing<User> {
   const { registration, rows, unfinished, report } = context
-  const accounts = context.accountsIn("registration")
-  const accountsLater = context.accountsIn("background")
+  const channel = context.channelIn("registration")
+  const later = context.channelIn("background")
   const { realmRoles } = registration
   const givesRoles = realmRoles.length > 0
   const sendsMail = registration.onboarding === "verify-email"
@@ -30,7 +32,7 @@ export function createFinishing<User>(context: AccountContext<User>): Finishing<
   async function finish(profile: UserProfile, extra: unknown, name: AccountName): Promise<User | null> {
     let hasRoles = !givesRoles
     try {
-      if (givesRoles) await accounts.assignRealmRoles(profile.subject, realmRoles)
+      if (givesRoles) await assignRealmRoles(channel, profile.subject, realmRoles)
       hasRoles = true
       return await saveRegistered(profile, extra)
     } catch (error) {
@@ -47,7 +49,7 @@ export function createFinishing<User>(context: AccountContext<User>): Finishing<
     })
     try {
       // Deleting twice is deleting once, so a lost answer costs a second request and no more.
-      await accounts.deleteAccount(subject).catch(() => accounts.deleteAccount(subject))
+      await removeAccount(channel, subject).catch(() => removeAccount(channel, subject))
     } catch (undoError) {
       const both = new GateError(
         isGateError(undoError) ? undoError.code : "keycloak_unavailable",
@@ -69,7 +71,7 @@ export function createFinishing<User>(context: AccountContext<User>): Finishing<
 
   /** What the account of a registration that failed is to get later, in the order of a registration. */
   function missing(person: Omit<UserProfile, "subject" | "asOf">, extra: unknown, hasRoles = !givesRoles): Missing[] {
-    const roles: Missing = { what: "realm roles", make: ({ id }) => accountsLater.assignRealmRoles(id, realmRoles) }
+    const roles: Missing = { what: "realm roles", make: ({ id }) => assignRealmRoles(later, id, realmRoles) }
     const row: Missing = {
       what: "row",
       make: ({ id, createdTimestamp }) =>
@@ -77,7 +79,7 @@ export function createFinishing<User>(context: AccountContext<User>): Finishing<
     }
     const mail: Missing = {
       what: "verification mail",
-      make: async ({ id, emailVerified }) => emailVerified || accountsLater.sendEmailVerification(id, {}),
+      make: async ({ id, emailVerified }) => emailVerified || mailEmailVerification(later, id, {}),
     }
     return [...(hasRoles ? [] : [roles]), row, ...(sendsMail ? [mail] : [])]
   }
@@ -86,7 +88,7 @@ export function createFinishing<User>(context: AccountContext<User>): Finishing<
   async function sendMail(subject: string): Promise<readonly string[]> {
     if (!sendsMail) return []
     try {
-      const outcome = await accounts.sendEmailVerification(subject, {})
+      const outcome = await mailEmailVerification(channel, subject, {})
       return outcome === "sent" ? ["VERIFY_EMAIL"] : ["VERIFY_EMAIL", "SEND_VERIFY_EMAIL"]
     } catch (error) {
       if (isGateError(error)) report({ type: "refusal", error })

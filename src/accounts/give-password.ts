@@ -1,7 +1,8 @@
 import { type GateError, isGateError } from "../errors.js"
 import type { Deadline } from "../keycloak/deadline.js"
 import { isPasswordHistory } from "../keycloak/words.js"
-import type { AccountLife, NewPassword } from "./keycloak/account.js"
+import { type NewPassword, setPassword } from "./keycloak/account.js"
+import type { Channel } from "./keycloak/channel.js"
 import { isOutage, tryAgain } from "./try-again.js"
 
 /** Unclear: Keycloak may have set it, but no answer said so. */
@@ -13,20 +14,20 @@ export type PasswordOutcome = "set" | "unknown account" | { readonly unclear: Ga
  * @throws {GateError} what Keycloak refuses it with, where the password was certainly not set
  */
 export async function givePassword(
-  setPassword: AccountLife["setPassword"],
+  channel: Channel,
   deadline: Deadline,
   id: string,
   password: NewPassword,
 ): Promise<PasswordOutcome> {
   const lost: GateError[] = []
   try {
-    const isThere = await tryAgain(deadline, async () => {
-      const outcome = await setPassword(id, password)
-      if (typeof outcome === "boolean") return outcome
+    const outcome = await tryAgain(deadline, async () => {
+      const outcome = await setPassword(channel, id, password)
+      if (typeof outcome === "string") return outcome
       lost.push(outcome.lost)
       throw outcome.lost
     })
-    return isThere ? "set" : "unknown account"
+    return outcome === "done" ? "set" : "unknown account"
   } catch (error) {
     const [first] = lost
     if (first !== undefined && (isOutage(error) || isUsedBefore(error))) return { unclear: first }

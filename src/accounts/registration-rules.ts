@@ -1,7 +1,7 @@
 import { type FieldProblem, GateError } from "../errors.js"
 import { named } from "../fields.js"
 import { inQuotes } from "../foreign-text.js"
-import type { RegistrationRules } from "./keycloak/registration.js"
+import type { RegistrationRules } from "./keycloak/rules.js"
 
 /** What `checkRules` looks at: a registration whose fields are usable texts. */
 export interface CheckedFields {

@@ -1,6 +1,7 @@
 import { invalidFields } from "../fields.js"
 import { readSubject, unknownSubject } from "../users/subject.js"
 import type { AccountVerb } from "./account-context.js"
+import { mailEmailVerification } from "./keycloak/mails.js"
 import { type MailOptions, readMailOptions } from "./mail-options.js"
 
 /**
@@ -20,7 +21,7 @@ export type SendEmailVerification = (subject: string, options?: Pick<MailOptions
 export const sendEmailVerification: AccountVerb<SendEmailVerification> = async ({ begin }, subject, options = {}) => {
   const id = readSubject(subject)
   const { redirectUri } = readMailOptions(options)
-  const outcome = await begin("accounts").accounts.sendEmailVerification(id, { redirectUri })
+  const outcome = await mailEmailVerification(begin("accounts").channel, id, { redirectUri })
   if (outcome === "unknown") throw unknownSubject()
   if (outcome !== "sent") throw invalidFields([{ field: "subject", rule: outcome, params: [] }])
 }

@@ -1,6 +1,8 @@
 import { GateError, isGateError } from "../errors.js"
 import { invalidFields, readFields } from "../fields.js"
 import type { AccountContext, AccountVerb } from "./account-context.js"
+import { findByEmail } from "./keycloak/account.js"
+import { mailPasswordReset } from "./keycloak/mails.js"
 import { type MailOptions, readMailOptions } from "./mail-options.js"
 
 /**
@@ -26,7 +28,7 @@ export const sendPasswordReset: AccountVerb<SendPasswordReset> = async (context,
   if (problems.length > 0) throw invalidFields(problems)
   const mail = readMailOptions(options)
   const startedAt = elapsed()
-  const found = await begin("anonymous").accounts.findByEmail(values.email ?? "")
+  const found = await findByEmail(begin("anonymous").channel, values.email ?? "")
   // Not awaited: `send` never rejects, and its time would tell.
   for (const { id, enabled } of found) if (enabled) void send(context, id, mail)
   await pause(answerStepMs - ((elapsed() - startedAt) % answerStepMs))
@@ -38,7 +40,7 @@ async function send(context: AccountContext<unknown>, id: string, mail: MailOpti
   resetMails.add(id)
   try {
     // It goes out after the call, with a limit of its own.
-    await begin("anonymous").accounts.sendPasswordReset(id, mail)
+    await mailPasswordReset(begin("anonymous").channel, id, mail)
   } catch (error) {
     const isOurs = isGateError(error)
     if (isOurs && error.code === "closed") return

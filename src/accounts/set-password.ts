@@ -34,8 +34,8 @@ export const setPassword: AccountVerb<SetPassword> = async ({ begin }, subject, 
   const flags = readFlags(options, ["temporary", "endSessions"])
   if (problems.length + flags.length > 0) throw invalidFields([...problems, ...flags])
   const { temporary = false, endSessions = true } = options
-  const { accounts, deadline, sessions } = begin("accounts")
-  const outcome = await givePassword(accounts.setPassword, deadline, id, { value: values.password ?? "", temporary })
+  const { channel, deadline, sessions } = begin("accounts")
+  const outcome = await givePassword(channel, deadline, id, { value: values.password ?? "", temporary })
   if (outcome === "unknown account") throw unknownSubject()
   if (outcome !== "set") {
     if (endSessions) sessions.endLater(id, outcome.unclear)

@@ -1,6 +1,6 @@
 import { GateError, isGateError } from "../errors.js"
 import type { Report } from "../events.js"
-import type { AccountName, Accounts, FoundAccount } from "./keycloak/registration.js"
+import type { AccountName, FoundAccount } from "./keycloak/account.js"
 import type { Unfinished } from "./unfinished.js"
 
 /**
@@ -31,7 +31,7 @@ export interface Missing {
 
 export interface UnfinishedRegistrationsParts {
   readonly queue: Unfinished
-  readonly findAccount: Accounts["findAccount"]
+  readonly findAccount: (by: AccountName) => Promise<FoundAccount | null>
   readonly report: Report
 }
 

@@ -3,7 +3,7 @@ import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readF
 import { readSubject, unknownSubject } from "../users/subject.js"
 import type { AccountContext } from "./account-context.js"
 import type { AccountChange, StoredAccount } from "./keycloak/account.js"
-import type { RegistrationRules } from "./keycloak/registration.js"
+import type { RegistrationRules } from "./keycloak/rules.js"
 import { checkKept, checkReserved, isSomebodysEmail, notOwnEmail, rejected } from "./registration-rules.js"
 
 /** What to change of an account: `undefined` and what is left out stay as they are, `null` removes. */

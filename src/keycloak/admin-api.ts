@@ -7,34 +7,45 @@ import type { Realm } from "./realm.js"
 import type { ServiceToken } from "./service-token.js"
 import { lacksManageUsers, refused } from "./set-up-errors.js"
 import type { Transport } from "./transport.js"
-import { readKeycloakError } from "./words.js"
+import { type KeycloakErrorKind, readKeycloakError } from "./words.js"
 
-/** What the Admin API answered, an error of its own included. */
-export interface AdminAnswer {
-  readonly status: number
-  readonly headers: Headers
-  /** Parsed, or the text of what is no JSON; null for none. */
-  readonly data: unknown
-}
-
-/** Keycloak's Admin API of one realm, as its service account asks it. */
+/** Keycloak's Admin API of one realm, as its service account asks it: the one way there. */
 export interface AdminApi {
-  readonly url: string
   readonly clientId: string
+  readonly url: string
   readonly share: Share
   readonly serviceToken: ServiceToken
-  /** `path` is what follows the address of the realm; whoever makes it encodes what is in it. */
-  readonly ask: (method: string, path: string, body?: unknown) => Promise<AdminAnswer>
-  /** What the 200 of a question tells; null: there is no such account. */
-  readonly read: (path: string) => Promise<unknown>
-  /** A write, which Keycloak answers with 204; false: there is no such account. */
-  readonly command: (method: string, path: string, body?: unknown) => Promise<boolean>
-  /** The error behind an answer that is none of those that were asked for; `lacksRole` is that behind a 403. */
-  readonly refusal: (answer: AdminAnswer, lacksRole: (clientId: string) => GateError) => GateError
+  /**
+   * Asks. Null: there is no such account, group, client or session. `parse` makes null of what Keycloak does not send.
+   * `lacksRole` is the error behind a 403.
+   */
+  readonly read: <Value>(
+    path: string,
+    parse: (data: unknown) => Value | null,
+    lacksRole?: LacksRole,
+  ) => Promise<Value | null>
+  /** Writes, which Keycloak answers with 204; any other good status is a proxy's. Kinds that are named are no errors. */
+  readonly command: <Kind extends KeycloakErrorKind = never>(
+    method: "POST" | "PUT" | "DELETE",
+    path: string,
+    body?: unknown,
+    expected?: readonly Kind[],
+  ) => Promise<"done" | "absent" | NoInfer<Kind>>
+  /** Creates, which Keycloak answers with 201; the address of what was made, foreign text still. */
+  readonly create: (path: string, body: unknown) => Promise<string>
   /** An id of an answer as part of a path: a step in the path would lead elsewhere, up to the realm itself. */
   readonly segment: (id: unknown) => string
   /** The error behind a good status with what Keycloak does not send, be it a proxy's HTML. */
   readonly notKeycloak: () => GateError
+}
+
+type LacksRole = (clientId: string) => GateError
+
+interface AdminAnswer {
+  readonly status: number
+  readonly headers: Headers
+  /** Parsed, or the text of what is no JSON; null for none. */
+  readonly data: unknown
 }
 
 export interface AdminApiParts {
@@ -69,63 +80,80 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
     )
   }
 
-  const api: AdminApi = {
+  const notKeycloak = () =>
+    unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it")
+
+  /** The error behind an answer that is none of those that were asked for. */
+  function refusal({ status, data }: AdminAnswer, lacksRole: LacksRole): GateError {
+    const error = readKeycloakError(status, data)
+    switch (status < 400 ? "foreign" : error.kind) {
+      case "foreign":
+        return unavailable(
+          url,
+          `its Admin API answered ${status}, and not as Keycloak does; a proxy may stand before it`,
+        )
+      case "username_taken":
+        return taken("username")
+      case "email_taken":
+        return taken("email")
+      case "name_taken":
+        return taken(null)
+      case "create_undecided":
+        return unavailable(url, "it answered that it could not create the account, and not why")
+      case "rules_broken":
+      case "password_refused":
+      case "username_missing":
+        return rejected(error.fields)
+      case "role_missing":
+        return lacksRole(clientId)
+      case "token_not_taken":
+        return refused(
+          `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another ` +
+            "host name than the one that issued the token?",
+        )
+      default:
+        return refused(`Keycloak's Admin API does not do what the service account "${clientId}" asks`, error)
+    }
+  }
+
+  return {
     url,
     clientId,
     share,
     serviceToken,
-    ask,
-    async read(path) {
+    async read(path, parse, lacksRole = lacksManageUsers) {
       const answer = await ask("GET", path)
       if (isAbsent(answer)) return null
-      if (answer.status !== 200) throw api.refusal(answer, lacksManageUsers)
-      return answer.data
+      if (answer.status !== 200) throw refusal(answer, lacksRole)
+      const value = parse(answer.data)
+      if (value === null) throw notKeycloak()
+      return value
     },
-    async command(method, path, body) {
+    async command(method, path, body, expected = []) {
       const answer = await ask(method, path, body)
-      if (isAbsent(answer)) return false
-      if (answer.status !== 204) throw api.refusal(answer, lacksManageUsers)
-      return true
+      if (answer.status === 204) return "done"
+      if (isAbsent(answer)) return "absent"
+      const { kind } = readKeycloakError(answer.status, answer.data)
+      const known = expected.find(one => one === kind)
+      if (known !== undefined) return known
+      throw refusal(answer, lacksManageUsers)
     },
-    refusal({ status, data }, lacksRole) {
-      const error = readKeycloakError(status, data)
-      switch (status < 400 ? "foreign" : error.kind) {
-        case "foreign":
-          return unavailable(
-            url,
-            `its Admin API answered ${status}, and not as Keycloak does; a proxy may stand before it`,
-          )
-        case "username_taken":
-          return taken("username")
-        case "email_taken":
-          return taken("email")
-        case "name_taken":
-          return taken(null)
-        case "create_undecided":
-          return unavailable(url, "it answered that it could not create the account, and not why")
-        case "rules_broken":
-        case "password_refused":
-        case "username_missing":
-          return rejected(error.fields)
-        case "role_missing":
-          return lacksRole(clientId)
-        case "token_not_taken":
-          return refused(
-            `Keycloak does not take the token of the service account "${clientId}" for its Admin API; is it asked under another ` +
-              "host name than the one that issued the token?",
-          )
-        default:
-          return refused(`Keycloak's Admin API does not do what the service account "${clientId}" asks`, error)
-      }
+    async create(path, body) {
+      const answer = await ask("POST", path, body)
+      if (answer.status !== 201) throw refusal(answer, lacksManageUsers)
+      return answer.headers.get("location") ?? ""
     },
     segment(id) {
-      if (typeof id !== "string" || ["", ".", ".."].includes(id)) throw api.notKeycloak()
+      if (typeof id !== "string" || ["", ".", ".."].includes(id)) throw notKeycloak()
       return encodeURIComponent(id)
     },
-    notKeycloak: () =>
-      unavailable(url, "its Admin API answered something else than Keycloak does; a proxy may stand before it"),
+    notKeycloak,
   }
-  return api
+}
+
+/** A list, whatever is in it. */
+export function toList<Item>(data: unknown): readonly Item[] | null {
+  return Array.isArray(data) ? data : null
 }
 
 /** The path of one account. */
@@ -147,9 +175,11 @@ function mayArriveTwice(method: string, path: string): boolean {
   return method !== "POST" && !/\/(reset-password|[a-z-]+-email)(\?|$)/.test(path)
 }
 
-/** Keycloak's 404 for an account, in its words alone: a realm that is not there answers 404 too, and so may a proxy. */
-export function isAbsent({ status, data }: AdminAnswer): boolean {
-  return readKeycloakError(status, data).kind === "account_absent"
+const absences: readonly KeycloakErrorKind[] = ["account_absent", "client_absent", "group_absent", "session_absent"]
+
+/** Keycloak's 404 in its words alone: a realm that is not there answers 404 too, and so may a proxy. */
+function isAbsent({ status, data }: AdminAnswer): boolean {
+  return absences.includes(readKeycloakError(status, data).kind)
 }
 
 function taken(field: "username" | "email" | null): GateError {

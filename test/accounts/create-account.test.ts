@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { createCreateAccount } from "../../src/accounts/create-account.js"
-import type { Accounts, NewAccount } from "../../src/accounts/keycloak/registration.js"
+import type { NewAccount } from "../../src/accounts/keycloak/create.js"
 
 const account = {
   username: "ada",
@@ -16,11 +16,11 @@ const account = {
 
 async function stampsOf(keycloakTime: () => number, count: number): Promise<number[]> {
   const stamps: number[] = []
-  const createAccount: Accounts["createAccount"] = async ({ createdTimestamp }: NewAccount) => {
+  const createAccount = async ({ createdTimestamp }: NewAccount) => {
     stamps.push(createdTimestamp)
     return { id: "s-1" }
   }
-  const create = createCreateAccount({ createAccount } as Accounts, keycloakTime)
+  const create = createCreateAccount({ createAccount, findAccount: async () => null, keycloakTime })
   for (let made = 0; made < count; made++) await create(account, { username: "ada" })
   return stamps
 }

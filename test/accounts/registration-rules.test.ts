@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest"
-import type { RegistrationRules } from "../../src/accounts/keycloak/registration.js"
+import type { RegistrationRules } from "../../src/accounts/keycloak/rules.js"
 import { createRulesCache } from "../../src/accounts/registration-rules.js"
 
 /** A cache by the clock of the test; each reading is told from the others. */

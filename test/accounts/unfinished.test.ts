@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import type { FoundAccount } from "../../src/accounts/keycloak/registration.js"
+import type { FoundAccount } from "../../src/accounts/keycloak/account.js"
 import { createUnfinished } from "../../src/accounts/unfinished.js"
 import { createUnfinishedRegistrations, type Missing } from "../../src/accounts/unfinished-registrations.js"
 import { GateError } from "../../src/errors.js"

@@ -1,23 +1,8 @@
-import { GateError, isGateError } from "../../errors.js"
-import { type AdminAnswer, type AdminApi, accountPath, isAbsent } from "../../keycloak/admin-api.js"
-import type { KeycloakClock } from "../../keycloak/keycloak-clock.js"
+import type UserRepresentation from "@keycloak/keycloak-admin-client/lib/defs/userRepresentation.js"
+import { type GateError, isGateError } from "../../errors.js"
+import { accountPath, isAccountId, toList } from "../../keycloak/admin-api.js"
 import { wasNotDone } from "../../keycloak/network-error.js"
-import { lacksManageUsers, refused } from "../../keycloak/set-up-errors.js"
-import { readKeycloakError } from "../../keycloak/words.js"
-
-/** What happens to an account after its registration. */
-export interface AccountLife {
-  /** Null: there is no such account. */
-  readonly readAccount: (id: string) => Promise<StoredAccount | null>
-  /** Accounts of exactly this e-mail: more than one where the realm allows that. */
-  readonly findByEmail: (email: string) => Promise<readonly StoredAccount[]>
-  /** Writes the members that are there and leaves the others; false: there is no such account. */
-  readonly writeAccount: (id: string, change: AccountChange) => Promise<boolean>
-  /** Lost: it may have been set, but the answer never came. */
-  readonly setPassword: (id: string, password: NewPassword) => Promise<boolean | { readonly lost: GateError }>
-  readonly sendPasswordReset: (id: string, mail: Mail) => Promise<MailOutcome>
-  readonly sendEmailVerification: (id: string, mail: Mail) => Promise<MailOutcome>
-}
+import type { Channel } from "./channel.js"
 
 /** An account as Keycloak has it. */
 export interface StoredAccount {
@@ -51,101 +36,74 @@ export interface NewPassword {
   readonly temporary: boolean
 }
 
-export interface Mail {
-  readonly redirectUri?: string | undefined
-  readonly lifespanSeconds?: number | undefined
+/** How Keycloak keeps two accounts apart: by username, or by e-mail where that is the username. */
+export type AccountName = { readonly username: string } | { readonly email: string }
+
+export interface FoundAccount {
+  readonly id: string
+  readonly createdTimestamp: number
+  readonly emailVerified: boolean
 }
 
-export type MailOutcome = "sent" | "unknown" | "disabled" | "without_email"
-
-export interface AccountCallsParts {
-  readonly api: AdminApi
-  readonly clock: KeycloakClock
-  /** Whose redirect URIs a link in a mail may lead to. */
-  readonly mailClientId: string
+/** Null: there is no such account. */
+export async function readAccount(channel: Channel, id: string): Promise<StoredAccount | null> {
+  const asOf = await keycloakTime(channel)
+  return channel.api.read(accountPath(id), data => {
+    const account = toAccount(data, asOf)
+    return account?.id === id ? account : null
+  })
 }
 
-/** The Admin API's calls on one account. */
-export function createAccountCalls({ api, clock, mailClientId }: AccountCallsParts): AccountLife {
-  const { ask } = api
-  const problem = (answer: AdminAnswer) => api.refusal(answer, lacksManageUsers)
+/** Accounts of exactly this e-mail: more than one where the realm allows that. */
+export async function findByEmail(channel: Channel, email: string): Promise<readonly StoredAccount[]> {
+  const asOf = await keycloakTime(channel)
+  const query = new URLSearchParams({ email, exact: "true", max: "10" })
+  const found = (await channel.api.read(`/users?${query}`, toList)) ?? []
+  return found
+    .map(one => toAccount(one, asOf))
+    .flatMap(account => (account?.email?.toLowerCase() === email.toLowerCase() ? [account] : []))
+}
 
-  /** True for the 204 of a write, false where there is no such account. */
-  function isDone(answer: AdminAnswer): boolean {
-    if (isAbsent(answer)) return false
-    if (answer.status !== 204) throw problem(answer)
-    return true
-  }
+/** The account of exactly this username or e-mail. */
+export async function findAccount({ api }: Channel, by: AccountName): Promise<FoundAccount | null> {
+  const query = new URLSearchParams({ ...by, exact: "true", max: "2" })
+  const found = (await api.read(`/users?${query}`, toList<UserRepresentation>)) ?? []
+  const [account] = found
+  if (typeof account?.id !== "string" || found.length !== 1) return null
+  if (!isAccountId(account.id)) throw api.notKeycloak()
+  const { id, createdTimestamp = 0, emailVerified = false } = account
+  return { id, createdTimestamp, emailVerified }
+}
 
-  /** Before the question: whatever is issued from now on is newer than the answer. */
-  async function keycloakTime(): Promise<Date> {
-    await api.serviceToken.get()
-    return new Date(clock.now())
-  }
+/** Writes the members that are there and leaves the others. */
+export async function writeAccount({ api }: Channel, id: string, change: AccountChange): Promise<"done" | "absent"> {
+  return api.command("PUT", accountPath(id), change)
+}
 
-  async function sendMail(path: string, { redirectUri, lifespanSeconds }: Mail, actions?: readonly string[]) {
-    const query = new URLSearchParams({
-      ...(redirectUri !== undefined && { client_id: mailClientId, redirect_uri: redirectUri }),
-      ...(lifespanSeconds !== undefined && { lifespan: String(lifespanSeconds) }),
-    })
-    const answer = await ask("PUT", `${path}?${query}`, actions).catch((error: unknown) => {
-      throw mailProblem(error)
-    })
-    return mailOutcome(answer) ?? (isDone(answer) ? "sent" : "unknown")
-  }
+/** Lost: it may have been set, but the answer never came. */
+export async function setPassword(
+  { api }: Channel,
+  id: string,
+  password: NewPassword,
+): Promise<"done" | "absent" | { readonly lost: GateError }> {
+  return api.command("PUT", `${accountPath(id)}/reset-password`, { type: "password", ...password }).catch(lostOr)
+}
 
-  /** Why Keycloak sends no mail, where that is the account's state. */
-  function mailOutcome({ status, data }: AdminAnswer): MailOutcome | null {
-    const { kind } = readKeycloakError(status, data)
-    if (kind === "account_disabled") return "disabled"
-    if (kind === "email_missing") return "without_email"
-    if (kind !== "redirect_refused") return null
-    throw refused(
-      `Keycloak refuses the \`redirectUri\` of a mail. Add it under Clients → ${mailClientId} → Settings → Valid redirect URIs`,
-    )
-  }
+/** Deletes by id; an account that is gone already is fine. */
+export async function removeAccount({ api }: Channel, id: string): Promise<void> {
+  await api.command("DELETE", accountPath(id))
+}
 
-  return {
-    async readAccount(id) {
-      const asOf = await keycloakTime()
-      const answer = await ask("GET", accountPath(id))
-      if (isAbsent(answer)) return null
-      const account = answer.status === 200 ? toAccount(answer.data, asOf) : null
-      if (account?.id !== id) throw problem(answer)
-      return account
-    },
-    async findByEmail(email) {
-      const asOf = await keycloakTime()
-      const query = new URLSearchParams({ email, exact: "true", max: "10" })
-      const answer = await ask("GET", `/users?${query}`)
-      if (answer.status !== 200 || !Array.isArray(answer.data)) throw problem(answer)
-      const found = answer.data.map(one => toAccount(one, asOf))
-      return found.flatMap(account => (account?.email?.toLowerCase() === email.toLowerCase() ? [account] : []))
-    },
-    writeAccount: async (id, change) => isDone(await ask("PUT", accountPath(id), change)),
-    setPassword: (id, password) =>
-      ask("PUT", `${accountPath(id)}/reset-password`, { type: "password", ...password })
-        .then(isDone)
-        .catch(lostOr),
-    sendPasswordReset: (id, mail) => sendMail(`${accountPath(id)}/execute-actions-email`, mail, ["UPDATE_PASSWORD"]),
-    sendEmailVerification: (id, mail) => sendMail(`${accountPath(id)}/send-verify-email`, mail),
-  }
+/** Before the question: whatever is issued from now on is newer than the answer. */
+async function keycloakTime({ api, clock }: Channel): Promise<Date> {
+  await api.serviceToken.get()
+  return new Date(clock.now())
 }
 
 /** An outage in which a write may have done its work; all else is thrown. */
 function lostOr(error: unknown): { readonly lost: GateError } {
   if (!isGateError(error) || error.code !== "keycloak_unavailable" || wasNotDone(error)) throw error
   return { lost: error }
-}
-
-/** An outage that may be one of the mail server alone: Keycloak's answer is a 500 either way. */
-function mailProblem(error: unknown): unknown {
-  if (!isGateError(error) || error.code !== "keycloak_unavailable") return error
-  return new GateError(
-    "keycloak_unavailable",
-    `${error.message} If only mails fail, Keycloak can't send them: Realm settings → Email → Test connection.`,
-    { retryAfterSeconds: error.retryAfterSeconds, cause: error },
-  )
 }
 
 function toAccount(data: unknown, asOf: Date): StoredAccount | null {

@@ -1,13 +1,5 @@
-import { type AdminAnswer, type AdminApi, accountPath } from "../../keycloak/admin-api.js"
-import { lacksManageUsers } from "../../keycloak/set-up-errors.js"
-import { readKeycloakError } from "../../keycloak/words.js"
-
-export interface AccountSessions {
-  /** Ends every one, offline ones too; an account that is gone has none. */
-  readonly endSessions: (id: string) => Promise<void>
-  /** Ends those that began until then, to the second. */
-  readonly endSessionsUntil: (id: string, until: Date) => Promise<void>
-}
+import { accountPath, toList } from "../../keycloak/admin-api.js"
+import type { Channel } from "./channel.js"
 
 interface Session {
   readonly id: string
@@ -20,44 +12,33 @@ interface Consent {
   readonly additionalGrants?: readonly { readonly client: string }[]
 }
 
-/** The sessions of an account, and their end; an account that is gone has none. */
-export function createAccountSessions({ ask, command, refusal, segment }: AdminApi): AccountSessions {
-  async function list<Item>(path: string): Promise<readonly Item[]> {
-    const answer = await ask("GET", path)
-    if (isGone(answer)) return []
-    if (answer.status !== 200 || !Array.isArray(answer.data)) throw refusal(answer, lacksManageUsers)
-    return answer.data
-  }
+/** Ends every session of an account, offline ones too; an account that is gone has none. */
+export async function endSessions(channel: Channel, id: string): Promise<void> {
+  const outcome = await channel.api.command("POST", `${accountPath(id)}/logout`)
+  if (outcome === "done") await endOffline(channel, id, () => true)
+}
 
-  async function end({ id }: Session, isOffline: boolean): Promise<void> {
-    const answer = await ask("DELETE", `/sessions/${segment(id)}?isOffline=${isOffline}`)
-    if (answer.status !== 204 && !isGone(answer)) throw refusal(answer, lacksManageUsers)
-  }
+/** Ends those that began until then, to the second. */
+export async function endSessionsUntil(channel: Channel, id: string, until: Date): Promise<void> {
+  const isMeant = ({ start = 0 }: Session) => start <= until.getTime()
+  const sessions = await list<Session>(channel, `${accountPath(id)}/sessions`)
+  for (const session of sessions) if (isMeant(session)) await end(channel, session, false)
+  await endOffline(channel, id, isMeant)
+}
 
-  /** They outlive Keycloak's logout of a user (26.7.4); which clients have some is told with the consents. */
-  async function endOffline(id: string, isMeant: (session: Session) => boolean): Promise<void> {
-    const consents = await list<Consent>(`${accountPath(id)}/consents`)
-    for (const { client } of consents.flatMap(({ additionalGrants }) => additionalGrants ?? [])) {
-      const path = `${accountPath(id)}/offline-sessions/${segment(client)}`
-      for (const session of await list<Session>(path)) if (isMeant(session)) await end(session, true)
-    }
-  }
-
-  return {
-    async endSessions(id) {
-      if (await command("POST", `${accountPath(id)}/logout`)) await endOffline(id, () => true)
-    },
-    async endSessionsUntil(id, until) {
-      const isMeant = ({ start = 0 }: Session) => start <= until.getTime()
-      const sessions = await list<Session>(`${accountPath(id)}/sessions`)
-      for (const session of sessions) if (isMeant(session)) await end(session, false)
-      await endOffline(id, isMeant)
-    },
+/** They outlive Keycloak's logout of a user (26.7.4); which clients have some is told with the consents. */
+async function endOffline(channel: Channel, id: string, isMeant: (session: Session) => boolean): Promise<void> {
+  const consents = await list<Consent>(channel, `${accountPath(id)}/consents`)
+  for (const { client } of consents.flatMap(({ additionalGrants }) => additionalGrants ?? [])) {
+    const path = `${accountPath(id)}/offline-sessions/${channel.api.segment(client)}`
+    for (const session of await list<Session>(channel, path)) if (isMeant(session)) await end(channel, session, true)
   }
 }
 
-/** Keycloak's 404 for what is to be ended; the realm's own says nothing about it. */
-function isGone({ status, data }: AdminAnswer): boolean {
-  const { kind } = readKeycloakError(status, data)
-  return kind === "account_absent" || kind === "client_absent" || kind === "session_absent"
+async function list<Item>({ api }: Channel, path: string): Promise<readonly Item[]> {
+  return (await api.read(path, toList<Item>)) ?? []
+}
+
+async function end({ api }: Channel, { id }: Session, isOffline: boolean): Promise<void> {
+  await api.command("DELETE", `/sessions/${api.segment(id)}?isOffline=${isOffline}`)
 }

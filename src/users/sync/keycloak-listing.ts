@@ -1,5 +1,5 @@
 import type { GateError } from "../../errors.js"
-import { type AdminApi, isAbsent } from "../../keycloak/admin-api.js"
+import { type AdminApi, accountPath, isAccountId, toList } from "../../keycloak/admin-api.js"
 import type { KeycloakClock } from "../../keycloak/keycloak-clock.js"
 import { refused } from "../../keycloak/set-up-errors.js"
 
@@ -46,19 +46,17 @@ const longestQuery = 3000
 
 /** Accounts through Keycloak's Admin API; `view-users` or `manage-users` covers every request. */
 export function createAccountListing(api: AdminApi, clock: KeycloakClock): AccountListing {
-  async function getOrThrow(path: string): Promise<{ asOf: Date; data: unknown }> {
+  async function ask<Value>(query: string, parse: (data: unknown) => Value | null): Promise<Value> {
+    const value = await api.read(`/users${query}`, parse, lacksViewUsers)
+    if (value === null) throw api.notKeycloak()
+    return value
+  }
+
+  async function readAccounts(query: string): Promise<AccountPage> {
     await api.serviceToken.get()
     // Tokens count in whole seconds: one that is issued a moment later must not look earlier than what is read here.
     const asOf = new Date(Math.floor(clock.now() / 1000) * 1000)
-    const answer = await api.ask("GET", `/users${path}`)
-    if (answer.status !== 200) throw api.refusal(answer, lacksViewUsers)
-    return { asOf, data: answer.data }
-  }
-
-  async function readAccounts(path: string): Promise<{ asOf: Date; accounts: readonly ListedAccount[] }> {
-    const { asOf, data } = await getOrThrow(path)
-    if (!Array.isArray(data)) throw api.notKeycloak()
-    return { asOf, accounts: data.map(toAccount) }
+    return { asOf, accounts: (await ask(query, toList)).map(toAccount) }
   }
 
   function toAccount(entry: unknown): ListedAccount {
@@ -78,20 +76,15 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
   }
 
   async function isGone(subject: string): Promise<boolean> {
-    const answer = await api.ask("GET", `/users/${encodeURIComponent(subject)}`)
-    if (answer.status === 200) return false
-    if (isAbsent(answer)) return true
-    throw api.refusal(answer, lacksViewUsers)
+    // What is no id leads to something else, which is there.
+    if (!isAccountId(subject)) return false
+    return (await api.read(accountPath(subject), () => true, lacksViewUsers)) === null
   }
 
   return {
     readPage: ({ first, max, createdAfter }) =>
       readAccounts(`?first=${first}&max=${max}&briefRepresentation=true${since(createdAfter)}`),
-    async countAccounts(createdAfter) {
-      const { data } = await getOrThrow(`/count?briefRepresentation=true${since(createdAfter)}`)
-      if (typeof data !== "number") throw api.notKeycloak()
-      return data
-    },
+    countAccounts: createdAfter => ask(`/count?briefRepresentation=true${since(createdAfter)}`, toNumber),
     async assertMaySee() {
       // With `query-users` alone, listings are answered with 200 and nobody in them. A listing by date has service
       // accounts too, so for whoever may see accounts it holds at least our own.
@@ -127,6 +120,10 @@ function inQueries(subjects: readonly string[]): string[][] {
     left -= length
   }
   return portions
+}
+
+function toNumber(value: unknown): number | null {
+  return typeof value === "number" ? value : null
 }
 
 function text(value: unknown): string | null {
