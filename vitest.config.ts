@@ -25,7 +25,7 @@ const pure = [
   "test/verify/token/{key-set,key-set-states,signature,token-verifier}.test.ts",
   "test/verify/session/{asked-once,recheck}.test.ts",
   "test/adapters/{guard,handlers}.test.ts",
-  "test/keycloak/{compact-token,deadline,duplicate-members,keycloak-clock,places,quoted,reachability,service-token,words}.test.ts",
+  "test/keycloak/{compact-token,deadline,duplicate-members,keycloak-clock,places,quoted,reachability,service-token,share,words}.test.ts",
 ]
 
 export default defineConfig(({ mode }) => ({

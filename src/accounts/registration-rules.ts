@@ -1,6 +1,7 @@
 import { type FieldProblem, GateError } from "../errors.js"
 import { named } from "../fields.js"
 import { inQuotes } from "../foreign-text.js"
+import { createShare } from "../keycloak/share.js"
 import type { RegistrationRules } from "./keycloak/rules.js"
 
 /** What `checkRules` looks at: a registration whose fields are usable texts. */
@@ -25,21 +26,17 @@ export interface RulesCache {
  */
 export function createRulesCache(readRules: () => Promise<RegistrationRules>, elapsed: () => number): RulesCache {
   let cached: { rules: RegistrationRules; askedAt: number } | null = null
-  let reading: Promise<RegistrationRules> | null = null
+  const share = createShare<RegistrationRules>()
   return {
     async get(): Promise<RegistrationRules> {
       const now = elapsed()
       // Of a time to come: a test's clock has begun anew.
       if (cached !== null && cached.askedAt <= now && now - cached.askedAt < maxAgeMs) return cached.rules
-      reading ??= readRules()
-        .then(rules => {
-          cached = { rules, askedAt: now }
-          return rules
-        })
-        .finally(() => {
-          reading = null
-        })
-      return reading
+      return share("rules", async () => {
+        const rules = await readRules()
+        cached = { rules, askedAt: now }
+        return rules
+      })
     },
     forget(): void {
       cached = null

@@ -1,4 +1,5 @@
 import type { Deadline } from "./deadline.js"
+import { createShare } from "./share.js"
 
 /** The token of the service account that registers people, shared and renewed ahead of its end. */
 export interface ServiceToken {
@@ -21,7 +22,7 @@ const usedPart = 0.8
 /** `elapsed`: milliseconds of a clock that is never set back. */
 export function createServiceToken(grant: () => Promise<Granted>, elapsed: () => number): ServiceToken {
   let current: { readonly token: string; readonly askedAt: number; readonly usableMs: number } | null = null
-  let asking: Promise<string> | null = null
+  const share = createShare<string>()
 
   async function renew(): Promise<string> {
     const askedAt = elapsed()
@@ -36,10 +37,7 @@ export function createServiceToken(grant: () => Promise<Granted>, elapsed: () =>
       // A negative age is none: a test has put on a clock that begins anew.
       if (age >= 0 && age < current.usableMs) return current.token
     }
-    asking ??= renew().finally(() => {
-      asking = null
-    })
-    return asking
+    return share("token", renew)
   }
 
   return {

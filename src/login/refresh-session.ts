@@ -1,5 +1,6 @@
 import { invalidFields, readFields } from "../fields.js"
 import type { Session } from "../keycloak/session.js"
+import { createShare } from "../keycloak/share.js"
 import type { RecentRefreshes } from "./recent-refreshes.js"
 
 /**
@@ -22,16 +23,10 @@ export function createRefreshSession(
   refreshGrant: (refreshToken: string) => Promise<Session>,
   recent: RecentRefreshes,
 ): RefreshSession {
-  const running = new Map<string, Promise<Session>>()
+  const share = createShare<Session>()
   return async refreshToken => {
     const token = readRefreshToken(refreshToken)
-    const known = recent.find(token)
-    if (known !== null) return known
-    const first = running.get(token)
-    if (first !== undefined) return first
-    const answer = recent.remember(token, () => refreshGrant(token)).finally(() => running.delete(token))
-    running.set(token, answer)
-    return answer
+    return recent.find(token) ?? share(token, () => recent.remember(token, () => refreshGrant(token)))
   }
 }
 
