@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "vitest/config"
+import { LongestFirst } from "./test/longest-first.ts"
 
 const source = join(import.meta.dirname, "src")
 
@@ -37,8 +38,14 @@ export default defineConfig(({ mode }) => ({
     ],
   },
   test: {
-    // Threads begin sooner than processes, and one more than there are cores works while others wait for an answer.
-    ...(mode === "fast" && { pool: "threads", maxWorkers: availableParallelism() + 1 }),
+    // Most of the slow files wait most of the time: for a server, another process, or the end of a time limit.
+    maxWorkers: availableParallelism() + (mode === "fast" ? 1 : 2),
+    // Threads begin sooner than processes.
+    ...(mode === "fast" ? { pool: "threads" } : { sequence: { sequencer: LongestFirst } }),
+    // Limits for what never comes. What a busy machine makes slow must not fail.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

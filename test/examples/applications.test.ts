@@ -149,7 +149,7 @@ describe.each([
       const agent = new Agent({ keepAlive: true, maxSockets: 12 })
       const login = { username: "ada", password: secrets.password }
       const answers = Promise.allSettled(Array.from({ length: 12 }, () => post(`${url}/login`, login, agent)))
-      await expect.poll(() => keycloak.requests(paths.token), { timeout: 10_000 }).toBe(12)
+      await expect.poll(() => keycloak.requests(paths.token)).toBe(12)
       const ended = once(child, "exit")
       onTestFinished(async () => {
         agent.destroy()
@@ -161,7 +161,7 @@ describe.each([
     it("answers all twelve requests under way, takes no new caller, and ends with 0", { timeout: 30_000 }, async () => {
       const { child, url, answers, letGo, ended } = await startBusy()
       child.kill("SIGTERM")
-      await expect.poll(() => isListening(url), { timeout: 5000 }).toBe(false)
+      await expect.poll(() => isListening(url)).toBe(false)
       await letGo()
       const answered = { status: "fulfilled", value: { status: 200, connection: "close" } }
       expect(await answers).toEqual(Array(12).fill(answered))
@@ -171,7 +171,7 @@ describe.each([
     it("ends at once when it is asked a second time", { timeout: 30_000 }, async () => {
       const { child, url, answers, ended } = await startBusy()
       child.kill("SIGTERM")
-      await expect.poll(() => isListening(url), { timeout: 5000 }).toBe(false)
+      await expect.poll(() => isListening(url)).toBe(false)
       child.kill("SIGINT")
       expect(await ended).toEqual([1, null])
       expect((await answers).map(({ status }) => status)).toEqual(Array(12).fill("rejected"))
@@ -183,7 +183,7 @@ describe.each([
       const slow = connect(Number(port), "127.0.0.1")
       slow.write("POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{")
       const cut = once(slow, "close")
-      await expect.poll(() => slow.bytesWritten, { timeout: 5000 }).toBeGreaterThan(0)
+      await expect.poll(() => slow.bytesWritten).toBeGreaterThan(0)
       await call(application.url, "/")
       await application.close()
       await cut

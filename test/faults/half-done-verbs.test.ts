@@ -220,7 +220,7 @@ async function meet(verb: Verb, timeoutMs: number, breakAt: (server: FaultyServe
     } else expect(isGateError(failure) ? failure.code : failure).toBe("keycloak_unavailable")
     await world.server.heal()
     if (failure !== null) await verb.call(world)
-    await expect.poll(() => verb.isDone(world), { timeout: 5000, interval: 100 }).toEqual(verb.done)
+    await expect.poll(() => verb.isDone(world), { interval: 100 }).toEqual(verb.done)
   } finally {
     await world.close()
   }

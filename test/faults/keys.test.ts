@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { createGate, type Gate, type GateOptions } from "../../src/index.js"
 import { answerWith, hangBeforeHeaders } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
+import { inOwnTime, ownTimeUntil } from "../support/own-clock.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf } from "../support/refusal-of.ts"
 
@@ -86,9 +87,10 @@ describe("while Keycloak is down", () => {
     realm.breakWith(hangBeforeHeaders)
     passSeconds(0.6)
     await present(await realm.mint()) // finds out that Keycloak is down
-    const started = performance.now()
-    for (let count = 0; count < 20; count++) await present(await realm.mint())
-    expect(performance.now() - started).toBeLessThan(timeoutMs)
+    const twenty = async () => {
+      for (let count = 0; count < 20; count++) await present(await realm.mint())
+    }
+    expect((await inOwnTime(twenty())).ms).toBeLessThan(timeoutMs)
   })
 
   // the same, bounded: a key that was removed during an outage must not live for ever
@@ -127,7 +129,7 @@ describe("while Keycloak is down", () => {
     await Promise.all(Array.from({ length: 50 }, () => refusalOf(present(token))))
     for (let count = 0; count < 8; count++) await refusalOf(present(token))
     await realm.heal()
-    await expect.poll(() => present(token).then(() => "verified", String), { timeout: 1500 }).toBe("verified")
+    expect(await ownTimeUntil(() => present(token).then(Boolean, () => false))).toBeLessThan(1500)
   })
 
   // RFC 5861 §4: an answer without keys is an outage

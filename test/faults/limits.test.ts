@@ -3,6 +3,7 @@ import { createGate, type Gate, type GateEvent, type GateOptions } from "../../s
 import { answerLate, hangBeforeHeaders } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import type { Fault } from "../support/faulty-server.ts"
+import { inOwnTime } from "../support/own-clock.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
@@ -44,7 +45,7 @@ function countAtOnce(): { fault: Fault; most: () => number } {
 
 describe("requests to Keycloak", () => {
   it("are 64 at once, and 200 that come at once are all answered", async () => {
-    makeGate()
+    makeGate({ timeoutMs: 60_000 })
     const atOnce = countAtOnce()
     realm.breakWith(atOnce.fault, { at: paths.introspection })
     const principals = await Promise.all((await tokens(200)).map(verify))
@@ -105,12 +106,11 @@ describe("requests to Keycloak", () => {
 
     const probes = [first, second].map(token => refusalOf(verify(token)))
     await expect.poll(() => realm.requests(paths.introspection)).toBe(4)
-    const started = performance.now()
-    const refused = await Promise.all(others.map(token => refusalOf(verify(token))))
+    const { ms, result: refused } = await inOwnTime(Promise.all(others.map(token => refusalOf(verify(token)))))
     expect(refused.map(({ code, reason }) => `${code} ${reason}`)).toEqual(
       Array(6).fill("keycloak_unavailable overload"),
     )
-    expect(performance.now() - started).toBeLessThan(timeoutMs / 2)
+    expect(ms).toBeLessThan(timeoutMs / 2)
     await Promise.all(probes)
     expect(states()).toEqual(["keycloak_down"])
 

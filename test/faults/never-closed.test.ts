@@ -39,6 +39,7 @@ describe("a program that closes its gate while its store hangs", () => {
 })
 
 describe("a program that closes its gate", () => {
+  const timeoutMs = 20_000
   const hangs = (at?: RegExp) => (realm: FaultyRealm) => realm.breakWith(hangBeforeHeaders, { at })
   const is502 = (realm: FaultyRealm) => realm.breakWith(answerWith({ status: 502 }), { at: /^[A-Z]+ \/admin\// })
   it.each<[string, string, Record<string, unknown>, (realm: FaultyRealm) => void]>([
@@ -64,7 +65,7 @@ describe("a program that closes its gate", () => {
     begin(realm)
     const env = {
       ...process.env,
-      GATE_OPTIONS: JSON.stringify({ ...realm.gateOptions, timeoutMs: 20_000, ...options }),
+      GATE_OPTIONS: JSON.stringify({ ...realm.gateOptions, timeoutMs, ...options }),
       WORK: work,
       TOKENS: tokens.join(" "),
       SUBJECT: subject,
@@ -74,7 +75,8 @@ describe("a program that closes its gate", () => {
     const [said] = await once(program.stdout, "data")
     const closedAt = performance.now()
     const [code] = await once(program, "exit")
-    expect(performance.now() - closedAt).toBeLessThan(3000)
+    // What would hold it up is `timeoutMs` or the store's limit.
+    expect(performance.now() - closedAt).toBeLessThan(timeoutMs / 2)
     expect([String(said), code, await failed]).toEqual(["closed\n", 0, ""])
     await realm.close()
   })

@@ -3,6 +3,7 @@ import { createGate, type Gate, type GateOptions, memoryUserStore, type Registra
 import { outagesFor } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import { startFaultyServer } from "../support/faulty-server.ts"
+import { inOwnTime } from "../support/own-clock.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
@@ -105,7 +106,7 @@ async function inWorld(options: Situation["options"], test: (world: World) => Pr
 
 describe.concurrent.each(situations)(
   "$verb",
-  { timeout: 2 * withinMs },
+  { timeout: 60_000 },
   ({ at, before, work, healed = work, options, isSentOnce }) => {
     // CWE-400: fetch has no limit of its own (jose read 400 MB), and get-jwks hands it a time limit that it ignores;
     // RFC 9110 §15.6.4: none of these is a bad token
@@ -115,10 +116,9 @@ describe.concurrent.each(situations)(
         await outage.begin(world.realm, { at })
         const asked = world.realm.requests(at)
 
-        const started = performance.now()
-        const error = await refusalOf(work(world))
+        const { ms, result: error } = await inOwnTime(refusalOf(work(world)))
         expect(error).toMatchObject({ code: "keycloak_unavailable", status: 503 })
-        expect(performance.now() - started).toBeLessThan(withinMs)
+        expect(ms).toBeLessThan(withinMs)
         if (isSentOnce) expect(world.realm.requests(at) - asked).toBeLessThanOrEqual(1)
         const refusal = world.gate.refusalFor(error)
         expect(refusal).toMatchObject({ status: 503, body: { error: "keycloak_unavailable" } })

@@ -66,7 +66,7 @@ describe("changePassword, once the password is changed", () => {
     expect(server.requests(at)).toBe(3)
     expect(await codeOf(logIn(currentPassword))).toBe("invalid_credentials")
     await server.heal()
-    await expect.poll(sessions, { timeout: 5000 }).toBe(0)
+    await expect.poll(sessions).toBe(0)
     for (const { refreshToken } of before) {
       expect(await codeOf(gate.refreshSession(refreshToken))).toBe("session_ended")
     }
@@ -80,7 +80,7 @@ describe("changePassword, once the password is changed", () => {
     const after = [await logIn(newPassword), await logIn(newPassword, "offline_access")]
     expect(sessions()).toBe(5) // with the proof of the current password
     await server.heal()
-    await expect.poll(sessions, { timeout: 10_000 }).toBe(2)
+    await expect.poll(sessions).toBe(2)
     for (const { refreshToken } of after) await gate.refreshSession(refreshToken)
     for (const { refreshToken } of before) {
       expect(await codeOf(gate.refreshSession(refreshToken))).toBe("session_ended")
@@ -171,7 +171,7 @@ describe("changePassword whose new password gets no answer", () => {
     )
     expect(await codeOf(gate.changePassword(change()))).toBe("keycloak_unavailable")
     await server.heal()
-    await expect.poll(sessions, { timeout: 5000 }).toBe(0)
+    await expect.poll(sessions).toBe(0)
   })
 
   it("tries no second login with a one-time code, which is good for one", async () => {
@@ -200,14 +200,14 @@ describe("setPassword", () => {
     await logIn(newPassword).then(({ refreshToken }) => gate.logout(refreshToken))
     expect(sessions()).toBe(1)
     await server.heal()
-    await expect.poll(sessions, { timeout: 5000 }).toBe(0)
+    await expect.poll(sessions).toBe(0)
   })
 
   it("claims neither success nor refusal when a realm that remembers passwords refuses the repetition", async () => {
     await logIn(currentPassword)
     server.breakWith(inTurn(cutAnswer, usedBefore), { at: resetPassword })
     expect(await codeOf(gate.setPassword(subject, newPassword))).toBe("keycloak_unavailable")
-    await expect.poll(sessions, { timeout: 5000 }).toBe(0)
+    await expect.poll(sessions).toBe(0)
   })
 
   it("ends no session when its password certainly did not arrive", async () => {
@@ -238,5 +238,5 @@ it.each([
   expect(await codeOf(verb())).toBe("keycloak_unavailable")
   expect(sessions()).toBe(1)
   await server.heal()
-  await expect.poll(sessions, { timeout: 5000 }).toBe(0)
+  await expect.poll(sessions).toBe(0)
 })

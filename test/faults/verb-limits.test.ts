@@ -3,11 +3,11 @@ import { createGate, type Gate, isGateError } from "../../src/index.js"
 import { answerLate, hangBeforeHeaders, hangInBody } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
 import type { Fault } from "../support/faulty-server.ts"
+import { inOwnTime } from "../support/own-clock.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
 const timeoutMs = 600
-// Of a machine that is busy with something else.
 const slackMs = 400
 const atMost = (timeouts: number) => timeouts * timeoutMs + slackMs
 const admin = /^(GET|PUT|POST|DELETE) \/admin\//
@@ -65,12 +65,13 @@ function newPerson(): Person {
 }
 
 async function timed(work: Promise<unknown>): Promise<{ readonly ms: number; readonly error: unknown }> {
-  const startedAt = performance.now()
-  const error = await work.then(
-    () => null,
-    (reason: unknown) => reason,
+  const { ms, result } = await inOwnTime(
+    work.then(
+      () => null,
+      (reason: unknown) => reason,
+    ),
   )
-  return { ms: performance.now() - startedAt, error }
+  return { ms, error: result }
 }
 
 const anything = /^/

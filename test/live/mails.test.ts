@@ -29,14 +29,12 @@ afterEach(async () => {
 afterAll(() => people.close())
 
 const recipients = () => mailbox.mails.map(({ to }) => to)
-// A server's first mail takes its time.
-const soon = { timeout: 10_000 }
 
 describe("sendPasswordReset on the real server", () => {
   it("sends one mail, whose link leads to Keycloak's form for a new password", async () => {
     const { email } = await people.newPerson()
     await gate.sendPasswordReset(email.toUpperCase())
-    await expect.poll(recipients, soon).toEqual([email])
+    await expect.poll(recipients).toEqual([email])
     const form = await fetch(mailbox.mails[0]?.link ?? "", { redirect: "follow" })
     expect([form.status, await form.text()]).toEqual([200, expect.stringMatching(/update|password/i)])
     expect(events).toEqual([])
@@ -49,25 +47,27 @@ describe("sendPasswordReset on the real server", () => {
       await gate.sendPasswordReset(email)
     }
     await gate.sendPasswordReset(person.email)
-    await expect.poll(recipients, soon).toEqual([person.email])
+    await expect.poll(recipients).toEqual([person.email])
     expect(events).toEqual([])
   })
 
-  it("takes the same time and tells the same whether the e-mail is known, disabled or nobody's", async () => {
+  it("takes the same time and tells the same whether the e-mail is known, disabled or nobody's", {
+    timeout: 180_000,
+  }, async () => {
     const [person, disabled] = [await people.newPerson(), await people.newPerson()]
     await people.gate.disableAccount(disabled.subject)
-    const took = { known: [] as number[], disabled: [] as number[], unknown: [] as number[] }
+    const fastest = { known: Infinity, disabled: Infinity, unknown: Infinity }
     const emails = { known: person.email, disabled: disabled.email, unknown: "nobody@example.test" }
-    for (let round = 0; round < 7; round++) {
+    const differ = () => Math.max(...Object.values(fastest)) / Math.min(...Object.values(fastest)) > 1.3
+    // A busy machine disturbs some rounds. What differs by itself differs in all of them.
+    for (let round = 0; round < 7 || (round < 50 && differ()); round++) {
       for (const kind of ["known", "disabled", "unknown"] as const) {
         const startedAt = performance.now()
         expect(await gate.sendPasswordReset(emails[kind])).toBeUndefined()
-        took[kind].push(performance.now() - startedAt)
+        fastest[kind] = Math.min(fastest[kind], performance.now() - startedAt)
       }
     }
-    const median = (times: number[]) => times.sort((a, b) => a - b)[3] ?? 0
-    const medians = Object.values(took).map(median)
-    expect(Math.max(...medians) / Math.min(...medians)).toBeLessThan(1.3)
+    expect(differ(), JSON.stringify(fastest)).toBe(false)
   })
 
   it("tells nobody but the operator that the mail server is down", async () => {
@@ -75,7 +75,7 @@ describe("sendPasswordReset on the real server", () => {
     await mailbox.goDown()
     expect(await gate.sendPasswordReset(email)).toBeUndefined()
     expect(await gate.sendPasswordReset("nobody@example.test")).toBeUndefined()
-    await expect.poll(() => events.map(({ type }) => type), { timeout: 10_000 }).toEqual(["mail_not_sent"])
+    await expect.poll(() => events.map(({ type }) => type)).toEqual(["mail_not_sent"])
     const [event] = events
     expect(event).toMatchObject({ error: { code: "keycloak_unavailable" } })
     expect(JSON.stringify(event)).not.toContain("example.test")
@@ -84,7 +84,7 @@ describe("sendPasswordReset on the real server", () => {
   it("leads back to the application where that is one of the client's addresses, else tells the operator", async () => {
     const { email } = await people.newPerson()
     await gate.sendPasswordReset(email, { redirectUri: "https://shop.example.test/back", lifespanSeconds: 60 })
-    await expect.poll(recipients, soon).toEqual([email])
+    await expect.poll(recipients).toEqual([email])
     const key = new URL(mailbox.mails[0]?.link ?? "").searchParams.get("key") ?? ""
     const { exp, iat, reduri } = JSON.parse(Buffer.from(key.split(".")[1] ?? "", "base64url").toString())
     expect([exp - iat, reduri]).toEqual([60, "https://shop.example.test/back"])
@@ -98,7 +98,7 @@ describe("sendPasswordReset on the real server", () => {
   it("sends one mail for several calls at once", async () => {
     const { email } = await people.newPerson()
     await Promise.all([1, 2, 3, 4].map(() => gate.sendPasswordReset(email)))
-    await expect.poll(recipients, soon).toEqual([email])
+    await expect.poll(recipients).toEqual([email])
   })
 })
 

@@ -11,6 +11,7 @@ import {
 import type { KeycloakAdmin } from "../live/keycloak/admin.ts"
 import { answerLate, answerWith, cutAnswer, endless, hangBeforeHeaders, performThen, stalling } from "./faults.ts"
 import type { Fault, FaultyServer } from "./faulty-server.ts"
+import { inOwnTime } from "./own-clock.ts"
 import { paths } from "./paths.ts"
 import { startProxy } from "./proxy.ts"
 import { secrets } from "./refusal-of.ts"
@@ -135,9 +136,7 @@ export async function meet(
     else if (step.after === null) await proxy.goDown()
     else if (step.after !== "saveUser") proxy.breakWith(goDownAfter(proxy, step.after.answers), { at: step.after.at })
 
-    const started = performance.now()
-    const first = await world.register()
-    const ms = performance.now() - started
+    const { ms, result: first } = await inOwnTime(world.register())
     isBroken = false
     await proxy.heal()
     const left = await world.left()
@@ -175,9 +174,7 @@ export async function meetStore(
   const onRemove = () => (isBroken && step !== "saveUser" ? fail() : undefined)
   const world = observe(connection, admin, username, { timeoutMs: patientMs, storeTimeoutMs }, {}, onSave, onRemove)
   try {
-    const started = performance.now()
-    const first = await world.register()
-    const ms = performance.now() - started
+    const { ms, result: first } = await inOwnTime(world.register())
     isBroken = false
     const left = await world.left()
     return { text: `${first}${left}`, ms, retry: await world.registerAgain() }

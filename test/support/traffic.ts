@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises"
 import { isGateError } from "../../src/index.js"
+import { startOwnClock } from "./own-clock.ts"
 import { seededRandom } from "./seeded-random.ts"
 
 /** One kind of request, and how many of it there are beside the others. */
@@ -14,6 +15,7 @@ export interface Answer {
   readonly kind: string
   readonly status: number
   readonly code: string | null
+  /** How long it took, by the clock of `startOwnClock`. */
   readonly ms: number
   /** By `performance.now()`. */
   readonly at: number
@@ -35,6 +37,7 @@ export function startTraffic(
   const random = seededRandom(seed)
   const total = kinds.reduce((sum, { share }) => sum + share, 0)
   const underWay = new Set<Promise<void>>()
+  const clock = startOwnClock()
   const begun = performance.now()
   let sent = 0
   let isStopped = false
@@ -49,13 +52,12 @@ export function startTraffic(
   }
 
   async function send({ name, send }: Kind): Promise<void> {
-    const started = performance.now()
+    const started = clock.now()
     const error: unknown = await send().then(
       () => null,
       (reason: unknown) => reason ?? new Error("nothing was thrown"),
     )
-    const at = performance.now()
-    hear({ kind: name, at, ms: at - started, ...outcomeOf(error) })
+    hear({ kind: name, at: performance.now(), ms: clock.now() - started, ...outcomeOf(error) })
   }
 
   async function run(): Promise<void> {
@@ -73,6 +75,7 @@ export function startTraffic(
       isStopped = true
       await running
       await Promise.all(underWay)
+      clock.stop()
     },
   }
 }

@@ -36,7 +36,7 @@ async function expectOneAccount(username: string, subject: string) {
 }
 /** The account is there with its role and its row, and its owner can log in. */
 async function expectFinished(person: ReturnType<typeof newPerson>, extra: unknown = null) {
-  await expect.poll(settled, { timeout: 20_000 }).toMatchObject([{ outcome: "finished" }])
+  await expect.poll(settled).toMatchObject([{ outcome: "finished" }])
   const [{ id } = { id: "" }] = await accountsNamed(person.username)
   expect(settled()).toEqual([{ type: "registration_settled", outcome: "finished", subject: id }])
   expect(await rolesOf(id)).toContain("app-user")
@@ -181,7 +181,7 @@ describe("registerUser, when both creates are held up", () => {
     const { fault, letGo } = holdUp()
     proxy.breakWith(fault, { at: paths.create, times: 2 })
     expect(await refusalOf(gate.registerUser(person))).toMatchObject({ code: "keycloak_unavailable" })
-    await expect.poll(() => proxy.requests(paths.find), { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => proxy.requests(paths.find)).toBe(1)
     const replies = await letGo()
     expect(replies.map(({ status }) => status).sort()).toEqual([201, 409])
     await expectFinished(person)
@@ -194,7 +194,7 @@ describe("registerUser, when both creates are held up", () => {
     await refusalOf(gate.registerUser(person))
     const { subject } = await gate.registerUser(person)
     expect(await letGo()).toMatchObject([{ status: 409 }, { status: 409 }])
-    await expect.poll(settled, { timeout: 10_000 }).toMatchObject([{ outcome: "absent" }])
+    await expect.poll(settled).toMatchObject([{ outcome: "absent" }])
     await expectOneAccount(person.username, subject)
   })
 })

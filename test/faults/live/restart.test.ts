@@ -24,7 +24,6 @@ const calmSeconds = Number(process.env.CALM_SECONDS ?? 5)
 const timeoutMs = 20_000
 /** Of the gates that meet a frozen Keycloak, where nothing but the time-out ends a wait. */
 const shortMs = 2000
-/** For a machine with other things to do. */
 const slackMs = 3000
 const seed = chosenSeed()
 const random = seededRandom(seed)

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises"
+import { withKeys } from "./realm-keys.ts"
 
 export interface AdminAccess {
   readonly url: string
@@ -19,7 +20,9 @@ export interface RealmFile {
 }
 
 export interface KeycloakAdmin {
-  /** `path` is what follows `/admin`, for example `/realms/gate-test/users`. Throws unless Keycloak answers 2xx. */
+  /** `path` is what follows `/admin`, for example `/realms/gate-test/users`. */
+  send(method: string, path: string, body?: unknown): Promise<Response>
+  /** The same call, read. Throws unless Keycloak answers 2xx. */
   adminFetch(method: string, path: string, body?: unknown): Promise<AdminAnswer>
   importRealm(realm: RealmFile): Promise<void>
   deleteRealm(name: string): Promise<void>
@@ -29,22 +32,27 @@ export interface KeycloakAdmin {
 export function createAdmin(access: AdminAccess): KeycloakAdmin {
   const accessToken = cachedToken(access)
 
-  async function adminFetch(method: string, path: string, body?: unknown): Promise<AdminAnswer> {
-    const response = await fetch(`${access.url}/admin${path}`, {
+  async function send(method: string, path: string, body?: unknown): Promise<Response> {
+    return fetch(`${access.url}/admin${path}`, {
       method,
       headers: { authorization: `Bearer ${await accessToken()}`, "content-type": "application/json" },
       signal: AbortSignal.timeout(60_000),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
+  }
+
+  async function adminFetch(method: string, path: string, body?: unknown): Promise<AdminAnswer> {
+    const response = await send(method, path, body)
     const answer = await readAnswer(response)
     if (response.ok) return answer
     throw new Error(`${method} ${path}: Keycloak answered ${answer.status}${reasonIn(answer.body)}`)
   }
 
   return {
+    send,
     adminFetch,
     importRealm: async realm => {
-      await adminFetch("POST", "/realms", realm)
+      await adminFetch("POST", "/realms", withKeys(realm))
     },
     deleteRealm: async name => {
       await adminFetch("DELETE", `/realms/${encodeURIComponent(name)}`)

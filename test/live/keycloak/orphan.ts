@@ -12,14 +12,13 @@ export async function runParent<Printed>(program: string): Promise<{ parent: Chi
   return { parent, printed: JSON.parse(String(line[0])) }
 }
 
-/** Seconds until no process of the group is left; throws when some are left after 20 s. */
-export async function secondsUntilGone(group: number): Promise<number> {
+/** Returns when no process of the group is left, and throws when some are left after 30 s. */
+export async function untilGone(group: number): Promise<void> {
   const begin = Date.now()
   while (exists(group)) {
-    if (Date.now() - begin > 20_000) throw new Error("processes are left after 20 s")
+    if (Date.now() - begin > 30_000) throw new Error("processes are left after 30 s")
     await delay(50)
   }
-  return (Date.now() - begin) / 1000
 }
 
 export function exists(group: number): boolean {

@@ -5,6 +5,7 @@ import type { AddedTestUser } from "../../../src/testing/index.js"
 import { answerLate, answerWith, changeAnswer, cutAnswer, hangBeforeHeaders } from "../../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../../support/faulty-realm.ts"
 import type { Fault } from "../../support/faulty-server.ts"
+import { inOwnTime } from "../../support/own-clock.ts"
 import { paths } from "../../support/paths.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
 
@@ -221,9 +222,7 @@ describe.each(["introspection", "userinfo"] as const)("%s", mode => {
     const came = asked()
     const hanging = refusalOf(gate.verifyBearer(bearer(token), {}))
     await expect.poll(asked).toBe(came + 1)
-    const started = performance.now()
-    await gate.verifyBearer(bearer(token), {})
-    expect(performance.now() - started).toBeLessThan(timeoutMs)
+    expect((await inOwnTime(gate.verifyBearer(bearer(token), {}))).ms).toBeLessThan(timeoutMs)
     gate.close()
     expect(await hanging).toMatchObject({ code: "closed" })
   })
