@@ -160,7 +160,7 @@ function isVerified(who: { readonly emailVerified: boolean } | null | undefined)
 
 const html = { status: 503, headers: { "content-type": "text/html" }, body: "<h1>Back soon</h1>" }
 const patientMs = 30_000
-const hangMs = 1200
+const hangMs = 2500
 const faults: Readonly<Record<string, { readonly fault: Fault; readonly timeoutMs: number }>> = {
   "its answer is lost": { fault: cutAnswer, timeoutMs: patientMs },
   "it is reset before it does anything": { fault: reset, timeoutMs: patientMs },
