@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import pg from "pg"
 import type { TestProject } from "vitest/node"
-import type { AdminAccess } from "./live/keycloak/admin.ts"
+import { type AdminAccess, readRealm } from "./live/keycloak/admin.ts"
 import { startKeycloak } from "./live/keycloak/start.ts"
 
 declare module "vitest" {
@@ -11,12 +11,13 @@ declare module "vitest" {
   }
 }
 
-const realms = [join(import.meta.dirname, "live/realm.json")]
+const realmFile = join(import.meta.dirname, "live/realm.json")
 
 /** One Keycloak for all live tests. Vitest runs this only when it runs a live test. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const pgUrl = process.env.PG_URL ?? "postgres://postgres@127.0.0.1:5432/test"
   await requirePostgres(pgUrl)
+  const realms = [{ ...(await readRealm(realmFile)), bruteForceProtected: false }]
   const { url, adminUsername, adminPassword, stop } = await startKeycloak({ realms, log: line => console.log(line) })
   project.provide("keycloak", { url, adminUsername, adminPassword })
   project.provide("pgUrl", pgUrl)

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { inject } from "vitest"
-import type { RealmHost } from "../contracts/realm/realm-client.ts"
+import { gateTestRealm, type RealmHost } from "../contracts/realm/realm-client.ts"
 import { createAdmin, type KeycloakAdmin, type RealmFile } from "./keycloak/admin.ts"
 
 /** What a gate in front of a test realm needs. */
@@ -24,6 +24,17 @@ export function gateTest(): TestClient {
     clientSecret: "gate-secret",
     timeoutMs,
   }
+}
+
+/**
+ * The same realm again under a name of its own, with brute-force protection.
+ *
+ * `gate-test` goes without: with it Keycloak refuses a login while it still counts the one before it of the same person, and
+ * that takes longer than its answer (26.7.4).
+ */
+export async function lockingRealm(realm: string): Promise<TestClient> {
+  await replaceRealm({ ...gateTestRealm(), realm, bruteForceProtected: true })
+  return { ...gateTest(), realm }
 }
 
 interface RealmClient {
@@ -54,8 +65,7 @@ export const adminFetch: KeycloakAdmin["send"] = admin.send
 /**
  * Imports the shop's realm under a name of its own, with one thing changed; options for a gate in front of it.
  *
- * Without brute-force protection: with it Keycloak refuses a login while it still counts the one before it of the same
- * person, and that takes longer than its answer (26.7.4).
+ * Without brute-force protection, as `gate-test`.
  */
 export async function changedShop(
   name: string,
