@@ -53,7 +53,12 @@ export default defineConfig(({ mode }) => ({
           name: "unit",
           include: ["test/**/*.test.ts", "examples/testing/vitest.test.ts"],
           exclude: ["test/live/**", "test/faults/live/**", ...(mode === "fast" ? [...slow, ...pure] : [])],
-          typecheck: { enabled: mode !== "fast", include: ["test/**/*.test-d.ts"] },
+          // Their own programs, and not the whole repository's, which `npm run check` compiles.
+          typecheck: {
+            enabled: mode !== "fast",
+            include: ["test/types/*.test-d.ts"],
+            tsconfig: "test/types/tsconfig.json",
+          },
         },
       },
       ...(mode === "fast" ? [{ extends: true, test: { name: "pure", include: pure, isolate: false } } as const] : []),
