@@ -8,7 +8,8 @@ import { stripVTControlCharacters } from "node:util"
 const root = join(import.meta.dirname, "..")
 const reportFile = join(root, ".cache/vitest.json")
 const outputFile = join(root, ".cache/test-output.txt")
-const realmFiles = ["test/live/realm.json", "examples/realm.json"].map(file => join(root, file))
+const exports = ["export-of-20", "export-of-24"].map(name => `test/testing/realms/${name}.json`)
+const realmFiles = ["test/live/realm.json", "examples/realm.json", ...exports].map(file => join(root, file))
 
 const { exitCode, output } = await runVitest(process.argv.slice(2))
 const leaks = leaksIn(output)

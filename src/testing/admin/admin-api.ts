@@ -42,7 +42,7 @@ const ofSuccess = { "content-type": "application/json;charset=UTF-8", "cache-con
 const forbidden = () => json(403, { error: "HTTP 403 Forbidden" })
 const userNotFound = () => json(404, { error: "User not found" })
 
-type Right = "hasAny" | "queriesUsers" | "viewsUsers" | "managesUsers" | "viewsRealm" | "viewsEvents"
+type Right = "hasAny" | "queriesUsers" | "viewsUsers" | "managesUsers" | "viewsRealm" | "viewsEvents" | "viewsActions"
 type Handler = (request: Request, ...parts: string[]) => Answer
 type Route = readonly [methods: string, path: RegExp, right: Right, handle: Handler]
 
@@ -66,14 +66,14 @@ const routes: readonly Route[] = [
   ["GET", /^\/users$/, "queriesUsers", listUsers],
   ["POST", /^\/users$/, "managesUsers", ({ realm, call }) => createUser(realm, call)],
   ["GET", /^\/users\/count$/, "queriesUsers", countUsers],
-  ["GET", /^\/users\/profile$/, "hasAny", ({ realm }) => json(200, realm.profile)],
+  ["GET", /^\/users\/profile$/, "queriesUsers", ({ realm }) => json(200, realm.profile)],
   [
     "GET",
     /^\/users\/([^/]+)$/,
     "viewsUsers",
     ofUser(({ realm, rights, call }, account) => {
       if (call.query.get("userProfileMetadata") === "true") throw new NotKnown("does not answer userProfileMetadata.")
-      return json(200, userAsked(realm, account, rights.managesUsers))
+      return json(200, userAsked(realm, account, rights))
     }),
   ],
   ["PUT", /^\/users\/([^/]+)$/, "managesUsers", ofUser(({ realm, call }, account) => updateUser(realm, account, call))],
@@ -133,7 +133,7 @@ const routes: readonly Route[] = [
   ["DELETE", /^\/sessions\/([^/]+)$/, "managesUsers", deleteSession],
   ["GET", /^\/roles$/, "viewsRealm", listRoles],
   ["GET", /^\/roles\/([^/]+)$/, "viewsRealm", showRole],
-  ["GET", /^\/authentication\/required-actions$/, "viewsRealm", listRequiredActions],
+  ["GET", /^\/authentication\/required-actions$/, "viewsActions", listRequiredActions],
   ["GET", /^\/(events|admin-events)$/, "viewsEvents", listEvents],
 ]
 
@@ -153,8 +153,10 @@ function realmSettings({ realm, rights }: Request): Answer {
   const { emailAsUsername, bruteForce, organizations } = realm.settings
   if (rights.viewsRealm)
     return json(200, { ...realm.representation, defaultRole: representation(realm.defaultRole, realm) })
+  const { displayName } = realm.representation
   return json(200, {
     realm: realm.name,
+    ...(displayName !== undefined && { displayName }),
     registrationEmailAsUsername: emailAsUsername,
     bruteForceProtected: bruteForce.isOn,
     supportedLocales: [],

@@ -4,22 +4,25 @@ import type { Group } from "../realm/groups.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import type { Role } from "../realm/roles.js"
 import type { Session } from "../realm/sessions.js"
+import { isSeenByAdmin } from "../realm/user-profile.js"
+import type { Rights } from "./rights.js"
 
 type Representation = Readonly<Record<string, unknown>>
 
 /** An account in a list; the brief form leaves attributes and required actions out. */
 export function userListed(realm: RealmModel, account: Account, isBrief: boolean, canManage: boolean): Representation {
-  return { ...(isBrief ? briefUser(account) : user(realm, account)), access: { manage: canManage } }
+  return { ...(isBrief ? briefUser(realm, account) : user(realm, account)), access: { manage: canManage } }
 }
 
 /** An account that was asked for by its id. */
-export function userAsked(realm: RealmModel, account: Account, canManage: boolean): Representation {
+export function userAsked(realm: RealmModel, account: Account, rights: Rights): Representation {
+  const { managesUsers: canManage, impersonates } = rights
   const access = {
     manageGroupMembership: canManage,
     resetPassword: canManage,
     view: true,
     mapRoles: canManage,
-    impersonate: false,
+    impersonate: impersonates,
     manage: canManage,
   }
   return { ...user(realm, account), access }
@@ -28,7 +31,7 @@ export function userAsked(realm: RealmModel, account: Account, canManage: boolea
 export function user(realm: RealmModel, account: Account): Representation {
   const attributes = visibleAttributes(realm, account)
   return {
-    ...briefUser(account),
+    ...briefUser(realm, account),
     ...(Object.keys(attributes).length > 0 && { attributes }),
     totp: account.oneTimeCodes.length > 0,
     disableableCredentialTypes: [],
@@ -37,12 +40,15 @@ export function user(realm: RealmModel, account: Account): Representation {
   }
 }
 
-function briefUser({ id, username, firstName, lastName, email, ...account }: Account): Representation {
+function briefUser(
+  { profile }: RealmModel,
+  { id, username, firstName, lastName, email, ...account }: Account,
+): Representation {
   return {
     id,
     username,
-    ...(firstName !== null && { firstName }),
-    ...(lastName !== null && { lastName }),
+    ...(firstName !== null && isSeenByAdmin(profile, "firstName") && { firstName }),
+    ...(lastName !== null && isSeenByAdmin(profile, "lastName") && { lastName }),
     ...(email !== null && { email }),
     emailVerified: account.emailVerified,
     enabled: account.enabled,
@@ -52,10 +58,8 @@ function briefUser({ id, username, firstName, lastName, email, ...account }: Acc
 
 /** What an import has put beside the user profile is told only where the realm shows it to administrators. */
 function visibleAttributes({ profile }: RealmModel, { attributes }: Account): Attributes {
-  const managed = profile.attributes.map(({ name }) => name)
-  const isOpen = ["ENABLED", "ADMIN_EDIT", "ADMIN_VIEW"].includes(profile.unmanagedAttributePolicy ?? "")
   const told = Object.entries(attributes).filter(
-    ([name, values]) => values.length > 0 && (isOpen || managed.includes(name) || name === "disabledReason"),
+    ([name, values]) => values.length > 0 && (isSeenByAdmin(profile, name) || name === "disabledReason"),
   )
   return Object.fromEntries(told)
 }

@@ -11,6 +11,8 @@ export interface Rights {
   readonly managesUsers: boolean
   readonly viewsRealm: boolean
   readonly viewsEvents: boolean
+  readonly viewsActions: boolean
+  readonly impersonates: boolean
   /** Nobody may hand out administration that goes beyond their own. */
   readonly mayGrant: (roles: ReadonlySet<Role>) => boolean
 }
@@ -29,6 +31,8 @@ export function rightsOf(
     viewsUsers: has("view-users", "manage-users"),
     managesUsers: has("manage-users"),
     viewsRealm: has("view-realm", "manage-realm"),
+    viewsActions: has("view-realm", "manage-realm", "query-users", "view-users"),
+    impersonates: has("impersonation"),
     viewsEvents: has("view-events", "manage-events"),
     mayGrant: granted => [...granted].filter(isAdministration).every(role => own.includes(role)),
   }

@@ -4,7 +4,7 @@ import { type Account, requireAction } from "../realm/accounts.js"
 import type { Attributes } from "../realm/attributes.js"
 import { type Password, plainPassword } from "../realm/password.js"
 import type { RealmModel } from "../realm/realm-model.js"
-import { type ProfileProblem, problemsForAdmin } from "../realm/user-profile.js"
+import { isEditedByAdmin, type ProfileProblem, problemsForAdmin } from "../realm/user-profile.js"
 import { type Kind, type Parsed, parseObject } from "./json-body.js"
 
 const userKinds: Readonly<Record<string, Kind>> = {
@@ -52,8 +52,8 @@ export function createUser(realm: RealmModel, call: Call): Answer {
   const values = {
     username: username.toLowerCase(),
     email: wanted.email?.toLowerCase() || null,
-    firstName: wanted.firstName || null,
-    lastName: wanted.lastName || null,
+    firstName: (isEditedByAdmin(realm.profile, "firstName") && wanted.firstName) || null,
+    lastName: (isEditedByAdmin(realm.profile, "lastName") && wanted.lastName) || null,
     attributes: keptAttributes(realm, wanted.attributes ?? {}),
   }
   const refusal = profileRefusal(realm, values) ?? policyRefusal(realm, wanted.credentials, values)
@@ -179,9 +179,7 @@ function conflict(
 /** Attributes outside of the user profile are dropped without a word, unless the realm lets administrators write them. */
 function keptAttributes({ profile }: RealmModel, attributes: Attributes): Attributes {
   const own = ["username", "email", "firstName", "lastName"]
-  const managed = profile.attributes.map(({ name }) => name)
-  const isOpen = ["ENABLED", "ADMIN_EDIT"].includes(profile.unmanagedAttributePolicy ?? "")
-  const kept = Object.entries(attributes).filter(([name]) => !own.includes(name) && (isOpen || managed.includes(name)))
+  const kept = Object.entries(attributes).filter(([name]) => !own.includes(name) && isEditedByAdmin(profile, name))
   return Object.fromEntries(kept)
 }
 

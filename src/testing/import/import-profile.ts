@@ -20,7 +20,8 @@ function profileOf({ components, keycloakVersion, attributes }: KnownRealmFile, 
   const text = config["kc.user.profile.config"]?.[0] ?? (isInPieces(keycloakVersion, attributes) ? pieces(config) : "")
   if (text === "") return defaultUserProfile
   try {
-    return JSON.parse(text) as UserProfile
+    const { attributes = [], groups = [], ...profile } = JSON.parse(text) as UserProfile
+    return { ...profile, attributes: attributes.map(one => ({ multivalued: false, ...one })), groups }
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     problems.add(`components.${component}`, "the user profile is no JSON")

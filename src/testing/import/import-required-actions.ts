@@ -18,11 +18,24 @@ export function importRequiredActions(
   return actions
 }
 
-function actionOf({ alias, name = "", providerId, priority = 0, ...file }: RequiredActionFile): RequiredAction {
+function actionOf({
+  alias: given,
+  name = "",
+  providerId: ofProvider,
+  priority = 0,
+  ...file
+}: RequiredActionFile): RequiredAction {
+  const [alias, providerId] = [actionNamed(given), actionNamed(ofProvider ?? given)]
   return {
-    ...{ alias, name: name === "Configure Totp" ? "Configure OTP" : name, providerId: providerId ?? alias, priority },
+    ...{ alias, name: name === "Configure Totp" ? "Configure OTP" : name, providerId, priority },
     ...{ isEnabled: file.enabled ?? false, isDefault: file.defaultAction ?? false, config: file.config ?? {} },
   }
+}
+
+/** Names of built-in actions have been written in other cases. */
+export function actionNamed(given: string): string {
+  const known = Object.keys(builtInRequiredActions).find(alias => alias.toLowerCase() === given.toLowerCase())
+  return known ?? given
 }
 
 /** Since 26.7 a password is changed once the e-mail is verified. */

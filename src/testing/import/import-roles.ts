@@ -16,6 +16,11 @@ export function importRoles(file: KnownRealmFile, roles: ReturnType<typeof creat
     ...ofRealm.map(role => [null, role] as const),
     ...ofClients.flatMap(([clientId, ofClient]) => ofClient.map(role => [clientId, role] as const)),
   ]
+  // Keycloak makes this role itself unless the file has both it and its scope.
+  const hasOfflineAccess =
+    ofRealm.some(({ name }) => name === "offline_access") &&
+    file.clientScopes?.some(({ name }) => name === "offline_access") === true
+  if (!hasOfflineAccess) roles.add(null, "offline_access", "$" + "{role_offline-access}")
   for (const [clientId, role] of listed) roles.add(clientId, role.name, role.description, role.attributes)
   addBuiltIn(roles, brought)
   const compose = (role: Role, { composites = {} }: RoleFile) => {
@@ -25,9 +30,11 @@ export function importRoles(file: KnownRealmFile, roles: ReturnType<typeof creat
   }
   for (const [clientId, role] of listed) compose(roles.get(clientId, role.name), role)
 
-  const isNew = (name: string) => roles.find(null, name) === undefined
-  const added = ["offline_access", "uma_authorization"].filter(isNew)
   const defaultRole = defaultRoleOf(file, roles)
+  const added = [
+    ...(hasOfflineAccess ? [] : ["offline_access"]),
+    ...(roles.find(null, "uma_authorization") === undefined ? ["uma_authorization"] : []),
+  ]
   roles.add(null, "offline_access", "$" + "{role_offline-access}")
   roles.add(null, "uma_authorization", "$" + "{role_uma_authorization}")
   const ofAccount = brought.has("account") ? [] : ["manage-account", "view-profile"]

@@ -4,7 +4,7 @@ import type { Group, Groups } from "../realm/groups.js"
 import { type OneTimeCode, oneTimeCode } from "../realm/one-time-code.js"
 import { hashedPassword, plainPassword } from "../realm/password.js"
 import type { Role, Roles } from "../realm/roles.js"
-import { builtInRequiredActions } from "./built-in.js"
+import { actionNamed } from "./import-required-actions.js"
 import { rolesNamed } from "./import-roles.js"
 import { type Problems, step } from "./problems.js"
 import type { CredentialFile, KnownRealmFile, UserFile } from "./realm-file.js"
@@ -107,9 +107,4 @@ function addServiceAccounts(
     for (const group of defaultGroups) account.groups.add(group)
     if (resourceServers.has(clientId)) account.roles.add(roles.get(clientId, "uma_protection"))
   }
-}
-
-function actionNamed(given: string): string {
-  const known = Object.keys(builtInRequiredActions).find(alias => alias.toLowerCase() === given.toLowerCase())
-  return known ?? given
 }

@@ -17,7 +17,9 @@ export function createProblems(ignore: readonly string[]): Problems {
   return {
     isIgnored,
     add(path, sentence) {
-      if (!isIgnored(path)) found.set(path, sentence)
+      if (isIgnored(path)) return
+      const before = found.get(path)
+      found.set(path, before === undefined || before === sentence ? sentence : `${before}, and ${sentence}`)
     },
     refuse() {
       if (found.size === 0) return

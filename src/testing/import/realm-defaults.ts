@@ -5,7 +5,8 @@ import type { KnownRealmFile } from "./realm-file.js"
 export function realmRepresentation(file: KnownRealmFile): Readonly<Record<string, unknown>> {
   const given = Object.entries(file).filter(([name]) => !contents.has(name))
   const { smtpServer = {}, attributes = {} } = file
-  const hidden = (name: string) => name in settingsInAttributes && !name.startsWith("clientSession")
+  const hidden = (name: string) =>
+    name.startsWith("_browser_header.") || (name in settingsInAttributes && !name.startsWith("clientSession"))
   return {
     ...defaults,
     ...Object.fromEntries(given),

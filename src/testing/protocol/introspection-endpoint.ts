@@ -1,7 +1,7 @@
 import { type Answer, type Call, json, oauthError } from "../answer.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { decodePart } from "../realm/signing-keys.js"
-import { authenticateClient, basicCredentials, isAnswer } from "./client-authentication.js"
+import { authenticateClient, isAnswer } from "./client-authentication.js"
 import { formOf, hasDuplicates } from "./form.js"
 import { type PresentedToken, readToken } from "./presented-token.js"
 import { type MutableClaims, mapClaims } from "./protocol-mappers.js"
@@ -13,10 +13,8 @@ export async function introspectionEndpoint(realm: RealmModel, call: Call): Prom
   if (!realm.isEnabled) return oauthError(403, "access_denied", "Realm not enabled")
   const client = authenticateClient(realm, call, form)
   if (isAnswer(client)) {
-    if (client.status !== 401) return client
-    const named = form.get("client_id") ?? basicCredentials(call.headers.authorization)?.clientId
-    const isNamed = realm.clients.has(named ?? "")
-    return isNamed ? oauthError(401, "invalid_client", "Client authentication failed.") : client
+    const hasWrongSecret = client.body.includes("unauthorized_client")
+    return hasWrongSecret ? oauthError(401, "invalid_client", "Client authentication failed.") : client
   }
   if (client.isPublic) return oauthError(403, "invalid_request", "Client not allowed.")
   if (hasDuplicates(form)) return oauthError(400, "invalid_request", "duplicated parameter")

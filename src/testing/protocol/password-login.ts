@@ -39,12 +39,13 @@ function isProven({ settings }: RealmModel, account: Account, form: URLSearchPar
 }
 
 function isUnfinished(realm: RealmModel, account: Account, scopes: readonly string[]): boolean {
-  const pending = account.requiredActions.filter(action => realm.requiredActions.get(action)?.isEnabled)
   const isUnverified = realm.settings.verifyEmail && !account.emailVerified
   // It stays asked for, even when somebody else verifies the e-mail.
   if (isUnverified) requireAction(account, "VERIFY_EMAIL")
   const profileIsChecked = realm.requiredActions.get("VERIFY_PROFILE")?.isEnabled === true
   return (
-    pending.length > 0 || isUnverified || (profileIsChecked && isIncomplete(realm.profile, valuesOf(account), scopes))
+    account.requiredActions.length > 0 ||
+    isUnverified ||
+    (profileIsChecked && isIncomplete(realm.profile, valuesOf(account), scopes))
   )
 }

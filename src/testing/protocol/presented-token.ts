@@ -21,10 +21,9 @@ export async function readToken(
   token: string,
   types: readonly string[],
 ): Promise<PresentedToken | TokenRefusal> {
-  const claims = await realm.keys.verified(token)
+  const claims = await readClaims(realm, issuer, token, types)
   const client = realm.clients.get(String(claims?.azp))
-  if (claims === null || client === undefined || !isCurrent(realm, client, issuer, claims, types))
-    return "Token verification failed"
+  if (claims === null || client === undefined || !isCurrent(realm, client, claims)) return "Token verification failed"
   const session = sessionOf(realm, claims)
   if (claims.sid !== undefined && session === null) return "user_session_not_found"
   const account = session?.account ?? realm.accounts.byId(String(claims.sub))
@@ -34,23 +33,23 @@ export async function readToken(
   return { claims, client, account, session }
 }
 
-function isCurrent(
+/** The claims of a token of this realm that has not expired, whatever became of its session. */
+export async function readClaims(
   realm: RealmModel,
-  client: Client,
   issuer: string,
-  { typ, iss, exp, iat, jti }: Readonly<Record<string, unknown>>,
+  token: string,
   types: readonly string[],
-): boolean {
+): Promise<Readonly<Record<string, unknown>> | null> {
+  const claims = await realm.keys.verified(token)
+  if (claims === null || !types.includes(String(claims.typ)) || claims.iss !== issuer) return null
+  const { exp, typ } = claims
   const isLive = exp === undefined ? typ === "Offline" : Number(exp) > Date.now() / 1000
+  return isLive ? claims : null
+}
+
+function isCurrent(realm: RealmModel, client: Client, { iat, jti }: Readonly<Record<string, unknown>>): boolean {
   const notBefore = Math.max(realm.settings.notBefore, client.notBefore)
-  return (
-    types.includes(String(typ)) &&
-    iss === issuer &&
-    isLive &&
-    client.isEnabled &&
-    Number(iat) >= notBefore &&
-    !realm.revokedTokens.has(String(jti))
-  )
+  return client.isEnabled && Number(iat) >= notBefore && !realm.revokedTokens.has(String(jti))
 }
 
 /** The live session of a token; one that has idled out or grown too old is ended here. */

@@ -26,7 +26,7 @@ function isFor(target: Target, { type, config }: ProtocolMapper): boolean {
   // Audiences and roles are the resource server's business, so userinfo and ID tokens take them only when asked to.
   switch (target) {
     case "access":
-      return flag("access.token.claim")
+      return flag("access.token.claim") || (isForAll.has(type) && config["access.token.claim"] === undefined)
     case "response":
       return flag("access.tokenResponse.claim") && isForResponses.has(type)
     case "lightweight":
@@ -37,7 +37,7 @@ function isFor(target: Target, { type, config }: ProtocolMapper): boolean {
       return config["userinfo.token.claim"] === undefined ? flag("id.token.claim") : flag("userinfo.token.claim")
     case "introspection":
       return config["introspection.token.claim"] === undefined
-        ? flag("access.token.claim")
+        ? isFor("access", { type, config })
         : flag("introspection.token.claim")
   }
 }
@@ -51,6 +51,9 @@ const withoutTarget: Readonly<Partial<Record<Target, ReadonlySet<string>>>> = {
     ...["oidc-allowed-origins-mapper", "oidc-sub-mapper"],
   ]),
 }
+
+/** They had no switches before Keycloak 25. */
+const isForAll: ReadonlySet<string> = new Set(["oidc-audience-resolve-mapper", "oidc-allowed-origins-mapper"])
 
 const isForResponses: ReadonlySet<string> = new Set([
   "oidc-hardcoded-claim-mapper",

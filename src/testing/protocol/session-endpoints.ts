@@ -14,6 +14,7 @@ export async function logoutEndpoint(realm: RealmModel, call: Call): Promise<Ans
   if (token === null) throw new NotKnown("has no logout page: send a refresh token.")
   const client = authenticateClient(realm, call, form)
   if (isAnswer(client)) return client
+  if (client.isBearerOnly) return bearerOnly()
   const found = await readRefreshToken(realm, issuerOf(call.origin, realm), client, token)
   const isOver = "status" in found && /Session not active|session not found|not active/.test(found.body)
   if ("status" in found && !isOver) return found
@@ -27,19 +28,23 @@ export async function revocationEndpoint(realm: RealmModel, call: Call): Promise
   const form = formOf(call)
   const client = authenticateClient(realm, call, form)
   if (isAnswer(client)) return client
+  if (client.isBearerOnly) return bearerOnly()
   const token = form.get("token")
   if (token === null) return oauthError(400, "invalid_request", "Token not provided")
   if (hasDuplicates(form)) return oauthError(400, "invalid_request", "duplicated parameter")
   const invalid = json(200, { error: "invalid_token", error_description: "Invalid token" })
   const claims = await realm.keys.verified(token)
   if (claims === null || claims.iss !== issuerOf(call.origin, realm)) return invalid
-  const isAccessToken = String(claims.typ).toLowerCase() === "bearer"
-  if (!isAccessToken && !["Refresh", "Offline"].includes(String(claims.typ)))
+  if (!["Bearer", "Refresh", "Offline"].includes(String(claims.typ)))
     return oauthError(400, "unsupported_token_type", "Unsupported token type")
   if (claims.azp !== client.clientId) return oauthError(400, "invalid_request", "Unmatching clients")
   const session = sessionOf(realm, claims)
   if (claims.sid !== undefined && session === null) return invalid
-  if (isAccessToken) realm.revokedTokens.add(String(claims.jti))
+  if (claims.typ === "Bearer") realm.revokedTokens.add(String(claims.jti))
   else if (session !== null) realm.sessions.end(session)
   return empty(200)
+}
+
+function bearerOnly(): Answer {
+  return oauthError(400, "invalid_client", "Bearer-only not allowed")
 }

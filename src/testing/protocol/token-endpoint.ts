@@ -141,7 +141,7 @@ async function tokenAnswer(context: TokenContext, type: Grant, granted: TokenCon
   const claims = accessClaims(context, type)
   const accessToken = await signAccessToken(context, claims)
   const hasRefreshToken = session !== null && (type === "cc" || client.attributes["use.refresh.tokens"] !== "false")
-  const refresh = hasRefreshToken ? refreshToken(granted, claims.aud) : null
+  const refresh = hasRefreshToken ? refreshToken(granted, claims) : null
   if (refresh !== null) remember(session?.clients.get(client.clientId), refresh.id)
   return json(200, {
     access_token: accessToken,

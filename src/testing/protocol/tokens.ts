@@ -63,8 +63,9 @@ export interface RefreshToken {
   readonly expiresInSeconds: number
 }
 
-export function refreshToken(context: TokenContext, audience: unknown): RefreshToken {
-  const { client, session, realm, issuer, isOpenid, scopes, account } = context
+/** `access` has the claims of the access token beside it, whose subject and audience it repeats. */
+export function refreshToken(context: TokenContext, access: MutableClaims): RefreshToken {
+  const { client, session, realm, issuer, isOpenid, scopes } = context
   const iat = Math.floor(Date.now() / 1000)
   const isOffline = session?.isOffline === true
   const { idleSeconds, endsAt } = limitsOf(context, iat)
@@ -77,12 +78,12 @@ export function refreshToken(context: TokenContext, audience: unknown): RefreshT
     jti: id,
     iss: issuer,
     aud: issuer,
-    sub: account.id,
+    sub: access.sub,
     typ: isOffline ? "Offline" : "Refresh",
     azp: client.clientId,
     sid: session?.id,
     scope: names.join(" "),
-    aud_x: audience,
+    aud_x: access.aud,
     prov: "default",
   })
   return { token, id, expiresInSeconds: isOffline ? 0 : seconds }

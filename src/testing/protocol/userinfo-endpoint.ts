@@ -1,7 +1,7 @@
 import { type Answer, type Call, json, oauthError } from "../answer.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { formOf } from "./form.js"
-import { readToken } from "./presented-token.js"
+import { readClaims, readToken } from "./presented-token.js"
 import { mapClaims } from "./protocol-mappers.js"
 import { issuerOf, tokenContext } from "./token-context.js"
 
@@ -16,11 +16,13 @@ export async function userinfoEndpoint(realm: RealmModel, call: Call): Promise<A
   if (token === null) return refusal(realm, 401)
 
   const issuer = issuerOf(call.origin, realm)
-  const presented = await readToken(realm, issuer, token, ["Bearer", "bearer"])
+  const types = ["Bearer", "bearer"]
+  const asked = await readClaims(realm, issuer, token, types)
+  if (asked !== null && !String(asked.scope).split(" ").includes("openid"))
+    return refusal(realm, 403, "insufficient_scope", "Missing openid scope")
+  const presented = await readToken(realm, issuer, token, types)
   if (typeof presented === "string") return refusal(realm, 401, "invalid_token", presented)
   const { claims, client, account, session } = presented
-  if (!String(claims.scope).split(" ").includes("openid"))
-    return refusal(realm, 403, "insufficient_scope", "Missing openid scope")
   if (/^..lt/.test(String(claims.jti)))
     return refusal(realm, 401, "invalid_token", "Lightweight access token not allowed for userinfo endpoint")
   const notes = session?.notes ?? {}

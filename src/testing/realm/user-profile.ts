@@ -13,7 +13,7 @@ interface ProfileAttribute {
   readonly validations?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly annotations?: unknown
   readonly required?: { readonly roles?: readonly string[]; readonly scopes?: readonly string[] }
-  readonly permissions?: { readonly view: readonly string[]; readonly edit: readonly string[] }
+  readonly permissions?: { readonly view?: readonly string[]; readonly edit?: readonly string[] }
   readonly multivalued?: boolean
   readonly [name: string]: unknown
 }
@@ -76,6 +76,20 @@ export function unknownValidations({
       .filter(one => !(one in validators))
       .map(one => [name, one] as const),
   )
+}
+
+/** An attribute that lists no permissions is nobody's; one that the profile does not know is as open as the realm is. */
+export function isSeenByAdmin(profile: UserProfile, name: string): boolean {
+  const managed = profile.attributes.find(attribute => attribute.name === name)
+  if (managed === undefined)
+    return ["ENABLED", "ADMIN_EDIT", "ADMIN_VIEW"].includes(profile.unmanagedAttributePolicy ?? "")
+  return managed.permissions?.view?.includes("admin") === true || isEditedByAdmin(profile, name)
+}
+
+export function isEditedByAdmin(profile: UserProfile, name: string): boolean {
+  const managed = profile.attributes.find(attribute => attribute.name === name)
+  if (managed === undefined) return ["ENABLED", "ADMIN_EDIT"].includes(profile.unmanagedAttributePolicy ?? "")
+  return managed.permissions?.edit?.includes("admin") === true
 }
 
 /** The problems of an account that an administrator writes: nothing is required of whom only a `user` must give it. */

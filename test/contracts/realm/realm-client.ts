@@ -53,7 +53,7 @@ export interface RealmClient extends RealmAddress {
   readonly introspect: (token: string, as?: Client, more?: Fields) => Promise<Answer>
   readonly userinfo: (headers?: Record<string, string>, form?: Fields) => Promise<Answer>
   readonly get: (path: string) => Promise<Answer>
-  /** A call of the service account that has `manage-users`. */
+  /** A call of the service account of the manager. */
   readonly admin: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
   /** A new account with a password, ready to log in; returns its id. */
   readonly createUser: (username: string, more?: Record<string, unknown>) => Promise<string>
@@ -61,7 +61,8 @@ export interface RealmClient extends RealmAddress {
 
 type Fields = Record<string, string> | string
 
-export function createRealmClient({ url, realm }: RealmAddress): RealmClient {
+/** `manager` has a service account with rights on the Admin API. */
+export function createRealmClient({ url, realm }: RealmAddress, manager: Client = gateApp): RealmClient {
   const issuer = `${url}/realms/${encodeURIComponent(realm)}`
   let serviceToken: Promise<string> | null = null
 
@@ -89,7 +90,9 @@ export function createRealmClient({ url, realm }: RealmAddress): RealmClient {
       : post("token", { ...of(as), ...fields })
 
   async function admin(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-    serviceToken ??= token({ grant_type: "client_credentials" }).then(answer => String(answer.body.access_token))
+    serviceToken ??= token({ grant_type: "client_credentials" }, manager).then(answer =>
+      String(answer.body.access_token),
+    )
     const authorization = `Bearer ${await serviceToken}`
     return ask(`${url}/admin/realms/${encodeURIComponent(realm)}${path}`, {
       method,
