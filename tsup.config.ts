@@ -1,6 +1,6 @@
 import { defineConfig } from "tsup"
 
-export default defineConfig({
+const library = defineConfig({
   entry: {
     index: "src/index.ts",
     express: "src/adapters/express.ts",
@@ -12,8 +12,20 @@ export default defineConfig({
   dts: true,
   splitting: true,
   treeshake: true,
-  clean: true,
+  clean: ["!cli.js"],
   target: "node22",
   // Readable: a stack trace names functions and lines that mean something.
   minify: false,
 })
+
+/** `npx keycloak-gate`: a program in one file, which nobody imports. */
+const program = defineConfig({
+  entry: { cli: "src/cli/main.ts" },
+  format: ["esm"],
+  dts: false,
+  splitting: false,
+  target: "node22",
+  minify: false,
+})
+
+export default [library, program]

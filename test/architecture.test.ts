@@ -44,6 +44,7 @@ const floors = {
   setup: ["accounts", "users", "verify", "login", "keycloak", "base"],
   options: ["accounts", "users", "login", "verify", "keycloak", "base"],
   gate: ["options", "setup", "accounts", "users", "login", "verify", "watch", "keycloak", "base"],
+  cli: ["gate", "options", "setup", "base"],
   adapters: ["gate", "accounts", "users", "login", "verify", "base"],
   // A stand-in for the server must not share the code that it tests; `UserStore` is what its contract is about.
   testing: ["users", "base"],

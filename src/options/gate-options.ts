@@ -3,6 +3,7 @@ import type { GateEvent } from "../events.js"
 import { isAttributeName } from "../fields.js"
 import { inQuotes } from "../foreign-text.js"
 import type { ConnectionSettings } from "../keycloak/connection.js"
+import { isLoopback } from "../keycloak/loopback.js"
 import type { LoginSettings } from "../login/login.js"
 import { kindOf, type OptionReader, readOptions, shown } from "../option-reader.js"
 import type { UserStore } from "../users/user-store.js"
@@ -293,13 +294,4 @@ function attributes(given: OptionReader): Readonly<Record<string, readonly strin
       ),
   )
   return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, [value].flat()]))
-}
-
-function isLoopback(hostname: string): boolean {
-  return (
-    hostname === "localhost" ||
-    hostname.endsWith(".localhost") ||
-    hostname === "[::1]" ||
-    /^127(\.\d+){3}$/.test(hostname)
-  )
 }

@@ -33,7 +33,7 @@ export interface Finding {
   readonly mend: Sentence
 }
 
-export type Sentence = string | ((seen: Seen) => string)
+type Sentence = string | ((seen: Seen) => string)
 
 /** A finding as it is told. */
 export interface ToldFinding {

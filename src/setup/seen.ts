@@ -12,6 +12,7 @@ export interface Expected {
   readonly baseUrl: string
   readonly issuer: string
   readonly realm: string
+  readonly timeoutMs: number
   readonly audience: string | null
   readonly mode: "local" | "introspection" | "userinfo"
   readonly algorithms: readonly string[]

@@ -1,4 +1,5 @@
 import { printable } from "../foreign-text.js"
+import { isLoopback } from "../keycloak/loopback.js"
 import { quoted } from "../keycloak/quoted.js"
 import type { Reply } from "./ask.js"
 import type { Finding } from "./finding.js"
@@ -54,7 +55,8 @@ const address: readonly Finding[] = [
     rights: "none",
     isOutage: true,
     look: failedWith(/TIMEDOUT|_TIMEOUT$/),
-    what: seen => `Can't reach Keycloak at ${originOf(seen)}: no answer in time (${codeIn(seen)}).`,
+    what: seen =>
+      `Can't reach Keycloak at ${originOf(seen)}: no answer within ${seen.expected.timeoutMs} ms (${codeIn(seen)}).`,
     why: waits,
     mend: `Check address and firewall. Keycloak may still be starting. ${inDocker}`,
   },
@@ -264,7 +266,21 @@ export const keys: readonly Finding[] = [
         : "Something before Keycloak does not pass `/admin/*`, or answers itself.",
     mend: `A proxy has to pass \`/admin/realms/*\`. Or set ${internal} to an address behind the proxy.`,
   },
+  {
+    id: "plain-http",
+    severity: "note",
+    rights: "none",
+    look: ({ expected }) => isReadable(expected.baseUrl),
+    what: seen => `Passwords and secrets go to ${originOf(seen)} in plain http.`,
+    why: "Whoever is on the way can read them. createGate takes the address with `allowInsecureHttp: true` only.",
+    mend: "Fine inside one host or one private network. Otherwise use https.",
+  },
 ]
+
+function isReadable(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === "http:" && !isLoopback(hostname)
+}
 
 function untrusted(): RegExp {
   const codes = ["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"]

@@ -72,10 +72,10 @@ export async function walk(parts: SetUpParts, { uses, probe, administrator }: Wa
   return viewsOf({ ...seen, ...probed }, manager.client)
 }
 
-function expectedBy({ connection: { realm }, verification, registration }: SetUpParts): Expected {
+function expectedBy({ connection: { realm, timeoutMs }, verification, registration }: SetUpParts): Expected {
   const { name, issuer, baseUrl } = realm
   const serverUrl = issuer.slice(0, issuer.lastIndexOf("/realms/"))
-  return { ...verification, registration, realm: name, issuer, baseUrl, serverUrl }
+  return { ...verification, registration, realm: name, timeoutMs, issuer, baseUrl, serverUrl }
 }
 
 /** A port for https cuts plain http, and so does a server that fails: one more question tells them apart. */

@@ -128,8 +128,7 @@ function checkTimes(payload: Readonly<Record<string, unknown>>, { clockTolerance
   }
 }
 
-/** Exported because `ready()` looks at the audience of our own token. */
-export function checkAudience(payload: Readonly<Record<string, unknown>>, audience: string | null): void {
+function checkAudience(payload: Readonly<Record<string, unknown>>, audience: string | null): void {
   if (audience === null) return
   const { aud, azp } = payload
   const audiences = Array.isArray(aud) ? aud : [aud]

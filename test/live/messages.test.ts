@@ -51,7 +51,7 @@ describe("ready()", () => {
   it("says that there is no Keycloak under a path", async () => {
     const error = await findingsOf({ ...gateTest(), serverUrl: `${inject("keycloak").url}/auth` })
     expect(error.code).toBe("keycloak_refused_us")
-    expect(error.message).toMatch(/No Keycloak API under .*\/auth.*Set `serverUrl` to the part before/)
+    expect(error.message).toMatch(/No Keycloak API under .*\/auth.*Set `serverUrl` .*to the part before/)
   })
 
   it("says why Keycloak can't be reached: refused, no such host, not TLS, silent", async () => {

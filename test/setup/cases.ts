@@ -170,6 +170,17 @@ const server: readonly Case[] = [
     severity: "broken",
     breaks: realm({ attributes: { frontendUrl: "https://sso.example.test" } }, { attributes: { frontendUrl: "" } }),
   },
+  {
+    id: "plain-http",
+    severity: "note",
+    async breaks(to) {
+      const { serverUrl } = to.connection
+      const broken = await realm({ attributes: { frontendUrl: serverUrl } }, { attributes: { frontendUrl: "" } })(to)
+      // An address of this machine that does not look like one.
+      const internalUrl = serverUrl.replace("127.0.0.1", "0.0.0.0")
+      return { ...broken, options: { internalUrl, allowInsecureHttp: true } }
+    },
+  },
   { id: "keys-unreadable", severity: "broken", breaks: between(/\/certs$/, page) },
   {
     id: "key-too-short",

@@ -38,6 +38,7 @@ function cell(text: string): string {
     .replace(/keycloak-gate-probe-[\da-f]+/g, "keycloak-gate-probe-…")
     .replace(/\b(59|60)\d s\b/g, "600 s")
     .replace(/\b1\d{4} bytes/g, "14700 bytes")
+    .replace("within 300 ms", "within 5000 ms")
     .replace("UND_ERR_SOCKET", "ECONNRESET")
     .replace("EAI_AGAIN", "ENOTFOUND")
     .replace(/\bdoctor\b/g, "shop")

@@ -27,7 +27,7 @@ export interface HealthyRealm {
 const clientId = "shop-api"
 
 /** In the file, since Keycloak takes seconds to make keys of its own. */
-export function signingKey(): object {
+function signingKey(): object {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
   const config = { privateKey: [pem], priority: ["100"], algorithm: ["RS256"] }

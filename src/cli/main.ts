@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { styleText } from "node:util"
+import { runCommand } from "./cli.js"
+
+process.exitCode = await runCommand(process.argv.slice(2), {
+  env: process.env,
+  print: text => void process.stdout.write(`${text}\n`),
+  printError: text => void process.stderr.write(`${text}\n`),
+  // Plain where the output is no terminal, or NO_COLOR asks for it.
+  paint: (style, text) => styleText(style, text, { stream: process.stdout }),
+})
