@@ -120,6 +120,7 @@ export const ofOneCall: readonly string[] = [
   "option-reader.ts asked",
   "option-reader.ts problems",
   "setup/diagnose.ts distinct",
+  "cli/terminal.ts lines",
   "users/sync/sync-run.ts gathered",
   "accounts/change-password.ts proofs",
   "accounts/update-account.ts lists",
