@@ -1,5 +1,5 @@
 import { GateError } from "../errors.js"
-import type { KeycloakClient } from "./set-up-errors.js"
+import type { KeycloakClient } from "./client-faults.js"
 
 /** A form request of this client, as Keycloak's endpoints beside the token endpoint take it (RFC 6749 §2.3.1). */
 export function clientForm(client: KeycloakClient, parameters: Readonly<Record<string, string>>): RequestInit {

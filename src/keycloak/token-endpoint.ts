@@ -1,11 +1,12 @@
 import type * as oauth from "openid-client"
 import { GateError, isGateError } from "../errors.js"
 import { invalidFields } from "../fields.js"
+import type { KeycloakClient } from "./client-faults.js"
 import { unavailable, unreachable } from "./network-error.js"
 import { quoted } from "./quoted.js"
 import type { Realm } from "./realm.js"
 import type { Session } from "./session.js"
-import { type KeycloakClient, refused, refusedUs } from "./set-up-errors.js"
+import { refused, refusedUs } from "./set-up-errors.js"
 import type { Call, Transport } from "./transport.js"
 import { type KeycloakError, type KeycloakErrorKind, readKeycloakError } from "./words.js"
 

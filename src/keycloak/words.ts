@@ -22,10 +22,14 @@ export type KeycloakErrorKind =
   | "account_absent"
   | "account_disabled"
   | "account_unfinished"
+  | "authenticator_other"
   | "bearer_only"
+  | "certificate_wanted"
   | "client_absent"
   | "client_or_secret_wrong"
+  | "client_public"
   | "client_unknown"
+  | "consent_wanted"
   | "create_undecided"
   | "direct_grants_off"
   | "dpop_wanted"
@@ -34,6 +38,8 @@ export type KeycloakErrorKind =
   | "foreign"
   | "grant_refused"
   | "group_absent"
+  | "https_wanted"
+  | "login_prohibited"
   | "mail_failed"
   | "name_taken"
   | "openid_missing"
@@ -87,9 +93,22 @@ export const sayings: Readonly<Record<Refusing, readonly Saying[]>> = {
       words: "unauthorized_client: Client not enabled to retrieve service account",
     },
     {
-      kind: "service_account_off",
+      kind: "client_public",
       status: 401,
       words: "unauthorized_client: Public client not allowed to retrieve service account",
+    },
+    { kind: "https_wanted", status: 403, words: "invalid_request: HTTPS required" },
+    {
+      kind: "authenticator_other",
+      status: 400,
+      words: "invalid_client: Parameter client_assertion_type is missing",
+    },
+    { kind: "authenticator_other", status: 400, words: "invalid_client: Missing client_id parameter" },
+    { kind: "consent_wanted", status: 400, words: "invalid_client: Client requires user consent" },
+    {
+      kind: "certificate_wanted",
+      status: 400,
+      words: "invalid_request: Client Certification missing for MTLS HoK Token Binding",
     },
     // The older version says of such a client that its secret is wrong.
     { kind: "bearer_only", status: 400, words: "invalid_client: Bearer-only not allowed", onlyIn: "26.7.4" },
@@ -101,6 +120,12 @@ export const sayings: Readonly<Record<Refusing, readonly Saying[]>> = {
     // Only whoever has the right password hears these two.
     { kind: "account_disabled", status: 400, words: "invalid_grant: Account disabled" },
     { kind: "account_unfinished", status: 400, words: "invalid_grant: Account is not fully set up" },
+    // By a client policy; the code is that of a wrong password.
+    {
+      kind: "login_prohibited",
+      status: 400,
+      words: "invalid_grant: resource owner password credentials grant is prohibited.",
+    },
     { kind: "grant_refused", status: 400, words: /^invalid_grant\b/ },
     // Of a wrong password.
     { kind: "grant_refused", status: 401, words: /^invalid_grant\b/, onlyIn: "26.4.7" },

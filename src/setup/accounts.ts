@@ -95,7 +95,7 @@ export const accounts: readonly Finding[] = [
     rights: "probe",
     look: ({ probe }) => probe?.refused !== undefined,
     what: "The probe could not show everything.",
-    why: ({ probe }) => `${probe?.refused?.replace(/\.$/, "")}.`,
+    why: ({ probe }) => `${probe?.refused}.`,
     mend: "Mend what is broken first. Otherwise register somebody by hand, and look at their token.",
   },
   {
@@ -104,7 +104,7 @@ export const accounts: readonly Finding[] = [
     rights: "administrator",
     look: ({ administrator }) => administrator?.refused !== undefined,
     what: "The administrator's login did not work, so what only an administrator sees is not looked at.",
-    why: ({ administrator }) => `${administrator?.refused?.replace(/\.$/, "")}.`,
+    why: ({ administrator }) => `${administrator?.refused}.`,
     mend: "Check KEYCLOAK_ADMIN, KEYCLOAK_ADMIN_PASSWORD and KEYCLOAK_ADMIN_REALM (default master).",
   },
 ]
@@ -154,7 +154,7 @@ function lacking(seen: Seen): readonly string[] {
 }
 
 function missingGroups({ groups = {} }: Seen): readonly string[] {
-  return Object.keys(groups).filter(path => groups[path]?.status === 404 && groups[path].error !== "")
+  return Object.keys(groups).filter(path => groups[path]?.kind === "group_absent")
 }
 
 function missingRoles({ realmRoles, expected }: Seen): readonly string[] {
@@ -164,7 +164,7 @@ function missingRoles({ realmRoles, expected }: Seen): readonly string[] {
 function verifiesEmail({ administrator, realmSettings, probe }: Seen): boolean {
   const told = realmSettings?.json as { verifyEmail?: unknown } | null | undefined
   if (administrator?.realm?.verifyEmail === true || told?.verifyEmail === true) return true
-  return /not fully set up/i.test(probe?.unverifiedLogin?.description ?? "")
+  return probe?.unverifiedLogin?.kind === "account_unfinished"
 }
 
 function isSeenTo({ expected: { registration } }: Seen): boolean {

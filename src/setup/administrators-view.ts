@@ -1,5 +1,4 @@
-import { quoted } from "../keycloak/quoted.js"
-import type { Ask, Reply } from "./ask.js"
+import { type Ask, type Reply, wordsOf } from "./ask.js"
 import { accessTokenIn } from "./token-answer.js"
 
 /** An administrator's login, which shows more of the set-up than the client's own rights do. */
@@ -125,9 +124,4 @@ async function askBackchannel(url: unknown, timeoutMs: number): Promise<string |
     const code = ((error as Error).cause as { code?: unknown } | undefined)?.code
     return typeof code === "string" && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : "no answer"
   }
-}
-
-function wordsOf({ status, code, error, description }: Reply, secret: string): string {
-  if (status === 0) return `no answer (${code})`
-  return [status, ...[error, description].filter(Boolean).map(text => quoted(text, secret))].join(" ")
 }

@@ -1,7 +1,9 @@
 import { isGateError } from "../errors.js"
 import type { Endpoint } from "../events.js"
 import { retryAfter } from "../keycloak/answer.js"
+import { quoted } from "../keycloak/quoted.js"
 import type { Transport } from "../keycloak/transport.js"
+import { type KeycloakErrorKind, readKeycloakError } from "../keycloak/words.js"
 
 /** What came back of one question, whoever answered it. */
 export interface Reply {
@@ -12,6 +14,8 @@ export interface Reply {
   readonly code: string
   /** The JSON of the body; null for anything else. */
   readonly json: unknown
+  /** What Keycloak means by a refusal; null for no answer, and for one that refuses nothing. */
+  readonly kind: KeycloakErrorKind | null
   /** Keycloak's own words; "" where it used none. */
   readonly error: string
   readonly description: string
@@ -34,20 +38,19 @@ export type AskAdmin = (method: string, path: string, body?: unknown) => Promise
 export function createAsk(transport: Transport, elapsed: () => number): Ask {
   return async (endpoint, url, init) => {
     const begun = elapsed()
-    const nothing = { url, status: 0, code: "", json: null, error: "", description: "" }
+    const nothing = { url, status: 0, code: "", json: null, kind: null, error: "", description: "" }
     const rest = { location: null, retryAfterSeconds: null }
     try {
       const call = { endpoint, share: "own", isRepeatable: init?.method !== "POST", takesEveryAnswer: true } as const
       const response = await transport.fetch(url, call, init)
       const { status, headers } = response
       const json = parsed(await response.text())
-      const words = (json ?? {}) as { error?: unknown; error_description?: unknown; errorMessage?: unknown }
+      const { kind, error, description } = readKeycloakError(status, json)
       return {
         ...nothing,
         status,
         json,
-        error: textOf(words.error) || textOf(words.errorMessage),
-        description: textOf(words.error_description),
+        ...(status >= 400 && { kind, error, description }),
         location: headers.get("location"),
         retryAfterSeconds: retryAfter(headers) ?? null,
         tookMs: elapsed() - begun,
@@ -63,6 +66,13 @@ export function createAsk(transport: Transport, elapsed: () => number): Ask {
 function codeOf(cause: unknown): string {
   const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown }
   return textOf(code) || (message === "bad port" ? "BAD_PORT" : "NO_HTTP")
+}
+
+/** What Keycloak said, for a message; `secret` is in none. */
+export function wordsOf({ status, code, error, description }: Reply, secret: string | null = null): string {
+  if (status === 0) return `no answer (${code})`
+  const words = [error, description].filter(Boolean).map(text => quoted(text, secret))
+  return [status, ...words].join(" ").replace(/\.$/, "")
 }
 
 function textOf(value: unknown): string {

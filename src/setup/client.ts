@@ -1,6 +1,8 @@
+import { clientFault, type Fault, hasEdges, manageUsersMissing } from "../keycloak/client-faults.js"
 import { quoted } from "../keycloak/quoted.js"
-import type { Reply } from "./ask.js"
-import type { Finding, Use } from "./finding.js"
+import type { KeycloakErrorKind } from "../keycloak/words.js"
+import { type Reply, wordsOf } from "./ask.js"
+import { type Finding, sentence, type Use } from "./finding.js"
 import type { Seen } from "./seen.js"
 import { tokenOf } from "./token-answer.js"
 
@@ -10,29 +12,41 @@ const both: readonly Use[] = [...login, ...registering]
 
 /** What Keycloak refused to the client itself. */
 function refusals({ grant, emptyLogin }: Seen): readonly Reply[] {
-  return [grant, emptyLogin].filter(
-    one => one !== undefined && one.status >= 400 && one.status < 500 && one.error !== "",
-  ) as Reply[]
+  return [grant, emptyLogin].filter(one => one !== undefined).filter(({ status }) => status >= 400 && status < 500)
 }
 
-function refusedWith(seen: Seen, error: string, description: RegExp): boolean {
-  return refusals(seen).some(one => one.error === error && description.test(one.description))
+/** A client that Keycloak refuses, in the words of all errors about it. */
+function refusalOf(
+  id: string,
+  kind: KeycloakErrorKind,
+  concerns: readonly Use[],
+  isMeant: (seen: Seen) => boolean = () => true,
+): Finding {
+  const reply = (seen: Seen) => refusals(seen).find(one => one.kind === kind)
+  const say = (part: keyof Fault) => (seen: Seen) =>
+    clientFault({ kind, error: reply(seen)?.error ?? "" }, seen.client)?.[part] ?? ""
+  const look = (seen: Seen) => reply(seen) !== undefined && isMeant(seen)
+  const sentences = { what: say("what"), why: say("why"), mend: say("mend") }
+  return { id, severity: "broken", rights: "client", concerns, look, ...sentences }
 }
 
 const console = ({ client }: Seen) => `Clients → ${client.clientId}`
 const capability = (seen: Seen) => `${console(seen)} → Settings → Capability config`
-const badCredentials = /client credentials/i
-
-const hasEdges = ({ client: { clientSecret } }: Seen) => clientSecret !== null && clientSecret.trim() !== clientSecret
-const secretRefused = (seen: Seen) => refusedWith(seen, "unauthorized_client", badCredentials)
-const unknown = (seen: Seen) => refusedWith(seen, "invalid_client", badCredentials)
+const hasSecret = ({ client }: Seen) => client.clientSecret !== null
 /** The secret got a better answer in the form than in the header. */
 const isStripped = ({ grantByForm }: Seen) =>
-  grantByForm !== undefined && grantByForm.status > 0 && grantByForm.error !== "invalid_client"
-const copySecret = (seen: Seen) =>
-  `Copy it from ${console(seen)} → Credentials → Client Secret into KEYCLOAK_CLIENT_SECRET.`
+  grantByForm !== undefined && grantByForm.status > 0 && grantByForm.kind !== "client_unknown"
 
-const authentication: readonly Finding[] = [
+const named = refusalOf("client-unknown", "client_unknown", both, seen => !isStripped(seen))
+const unknown: Finding = {
+  ...named,
+  why: seen =>
+    seen.administrator?.client?.enabled === false
+      ? "The client is there, and it is disabled."
+      : sentence(named.why, seen),
+}
+
+const refused: readonly Finding[] = [
   {
     id: "authorization-stripped",
     severity: "broken",
@@ -43,156 +57,31 @@ const authentication: readonly Finding[] = [
     why: "The client's secret is taken in the body of the request, and not in its header. Something between takes the header away.",
     mend: "Let the proxy pass the header Authorization.",
   },
-  {
-    id: "client-unknown",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => unknown(seen) && !isStripped(seen),
-    what: ({ client }) => `There is no enabled client "${client.clientId}" in realm "${client.realm}".`,
-    why: ({ administrator }) =>
-      administrator?.client?.enabled === false
-        ? "The client is there, and it is disabled."
-        : "`clientId` is the Client ID column, not the UUID in the address bar. A disabled client gets the same answer.",
-    mend: seen =>
-      `Correct KEYCLOAK_CLIENT_ID, or make the client under Clients → Create client. If it is there, switch on ${console(seen)} → Enabled.`,
-  },
-  {
-    id: "secret-missing",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => secretRefused(seen) && seen.client.clientSecret === null,
-    what: ({ client }) => `Keycloak wants the secret of the client "${client.clientId}", and none was given.`,
-    why: "With client authentication on, nothing is given to a client without its secret.",
-    mend: copySecret,
-  },
-  {
-    id: "secret-line-break",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => secretRefused(seen) && hasEdges(seen),
-    what: ({ client }) => `Keycloak knows the client "${client.clientId}" but not this secret.`,
-    why: "It has blanks or line breaks at its edges, and Keycloak counts them.",
-    mend: copySecret,
-  },
-  {
-    id: "secret-wrong",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => secretRefused(seen) && seen.client.clientSecret !== null && !hasEdges(seen),
-    what: ({ client }) => `Keycloak knows the client "${client.clientId}" but not this secret.`,
-    why: "It may be that of another client, or an older one.",
-    mend: copySecret,
-  },
-  {
-    id: "client-authenticator",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => refusedWith(seen, "invalid_client", /client_assertion|missing client_id/i),
-    what: ({ client }) => `The client "${client.clientId}" has to prove itself by a signed JWT or a certificate.`,
-    why: "This library sends the client's secret.",
-    mend: seen => `Choose ${console(seen)} → Credentials → Client Authenticator → Client Id and Secret.`,
-  },
-  {
-    id: "client-bearer-only",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => refusedWith(seen, "invalid_client", /bearer-only/i),
-    what: ({ client }) => `The client "${client.clientId}" is bearer-only and may not ask for tokens.`,
-    why: "That is a setting of older consoles, and the new one does not show it.",
-    mend: "Set bearerOnly to false by the Admin API, or make a new client.",
-  },
-  {
-    id: "dpop-required",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => refusedWith(seen, "invalid_request", /dpop/i),
-    what: ({ client }) => `The client "${client.clientId}" demands DPoP, which this library does not send.`,
-    why: "Keycloak gives it no token without the proof of a key.",
-    mend: seen => `Switch off ${console(seen)} → Advanced → Require DPoP bound tokens.`,
-  },
-  {
-    id: "mtls-bound",
-    severity: "broken",
-    rights: "client",
-    concerns: both,
-    look: seen => refusedWith(seen, "invalid_request", /mtls|client certificat/i),
-    what: ({ client }) => `The client "${client.clientId}" gets tokens for a TLS certificate only.`,
-    why: "This library presents no certificate.",
-    mend: seen => `Switch off ${console(seen)} → Advanced → OAuth 2.0 Mutual TLS Certificate Bound Access Tokens.`,
-  },
-  {
-    id: "direct-grants-off",
-    severity: "broken",
-    rights: "client",
-    concerns: login,
-    look: seen => refusedWith(seen, "unauthorized_client", /direct access grants/i),
-    what: ({ client }) =>
-      `loginWithPassword can't work: the client "${client.clientId}" has direct access grants off, which is the console's default.`,
-    why: "This is set-up, not a wrong password.",
-    mend: seen => `Switch on ${capability(seen)} → Direct access grants, or log in by redirect.`,
-  },
-  {
-    id: "consent-required",
-    severity: "broken",
-    rights: "client",
-    concerns: login,
-    look: seen => refusedWith(seen, "invalid_client", /consent/i),
-    what: ({ client }) => `loginWithPassword can't work: the client "${client.clientId}" asks each person for consent.`,
-    why: "Consent is given on Keycloak's own pages, and a password login shows none.",
-    mend: seen => `Switch off ${console(seen)} → Settings → Consent required.`,
-  },
-  {
-    id: "client-policy",
-    severity: "broken",
-    rights: "client",
-    concerns: login,
-    look: seen => refusedWith(seen, "invalid_grant", /prohibited/i),
-    what: "loginWithPassword can't work: a client policy of the realm prohibits password logins.",
-    why: "Keycloak answers with the code of a wrong password. Only its sentence differs.",
-    mend: "Realm settings → Client policies: remove the executor reject-ropc-grant, or the condition that covers this client.",
-  },
-  {
-    id: "client-public",
-    severity: "broken",
-    rights: "client",
-    concerns: registering,
-    look: seen => refusedWith(seen, "unauthorized_client", /public client/i),
-    what: ({ client }) => `The client "${client.clientId}" is public, although a secret was given.`,
-    why: "registerUser needs a service account, and a public client has none.",
-    mend: seen =>
-      `Switch on ${capability(seen)} → Client authentication and Service account roles. Assign manage-users to it, and copy its new secret into KEYCLOAK_CLIENT_SECRET.`,
-  },
-  {
-    id: "service-account-off",
-    severity: "broken",
-    rights: "client",
-    concerns: registering,
-    look: seen => refusedWith(seen, "unauthorized_client", /not enabled to retrieve service account/i),
-    what: ({ client }) => `registerUser needs the service account of "${client.clientId}", and it is switched off.`,
-    why: "Keycloak lets a client act on its own only then.",
-    mend: seen =>
-      `Switch on ${capability(seen)} → Service account roles. A new service account has no roles: assign manage-users to it.`,
-  },
+  unknown,
+  refusalOf("secret-missing", "secret_wrong", both, seen => !hasSecret(seen)),
+  refusalOf("secret-line-break", "secret_wrong", both, seen => hasSecret(seen) && hasEdges(seen.client)),
+  refusalOf("secret-wrong", "secret_wrong", both, seen => hasSecret(seen) && !hasEdges(seen.client)),
+  refusalOf("client-authenticator", "authenticator_other", both),
+  refusalOf("client-bearer-only", "bearer_only", both),
+  refusalOf("dpop-required", "dpop_wanted", both),
+  refusalOf("mtls-bound", "certificate_wanted", both),
+  refusalOf("direct-grants-off", "direct_grants_off", login),
+  refusalOf("consent-required", "consent_wanted", login),
+  refusalOf("client-policy", "login_prohibited", login),
+  refusalOf("client-public", "client_public", registering),
+  refusalOf("service-account-off", "service_account_off", registering),
 ]
 
-/** A refusal that none of the others explains. */
-const unexplained = (seen: Seen) =>
-  refusals(seen).find(one => {
-    const alone: Seen = { ...seen, grant: one }
-    const { emptyLogin: _, ...rest } = alone
-    const isOfLogin = one.error === "invalid_grant" || /realm not enabled|https required/i.test(one.description)
-    return !isOfLogin && !authentication.some(({ look }) => look(rest))
-  })
+/** A refusal that none of the others explains. A login without a name and a password is always refused. */
+function unexplained(seen: Seen): Reply | undefined {
+  return refusals(seen).find(
+    ({ kind, error }) =>
+      kind !== "grant_refused" && clientFault({ kind: kind ?? "unknown", error }, seen.client) === null,
+  )
+}
 
 export const client: readonly Finding[] = [
-  ...authentication,
+  ...refused,
   {
     id: "client-refused",
     severity: "broken",
@@ -201,9 +90,8 @@ export const client: readonly Finding[] = [
     look: seen => unexplained(seen) !== undefined,
     what: ({ client }) => `Keycloak refused a request of the client "${client.clientId}".`,
     why: seen => {
-      const { status = 0, error = "", description = "" } = unexplained(seen) ?? {}
-      const words = [error, description].filter(Boolean).map(one => quoted(one, seen.client.clientSecret))
-      return `It answered ${status} ${words.join(": ")}.`
+      const reply = unexplained(seen)
+      return reply === undefined ? "" : `It answered ${wordsOf(reply, seen.client.clientSecret)}.`
     },
     mend: "Keycloak's own log tells more: start it with --log-level=org.keycloak.events:debug.",
   },
@@ -213,16 +101,12 @@ export const client: readonly Finding[] = [
     rights: "manage-users",
     concerns: registering,
     look: seen => mayNotCreate(seen) && !isOutOfScope(seen),
-    what: ({ client }) =>
-      `Keycloak logged the service account of "${client.clientId}" in, but it may not create users (403).`,
-    why: ({ administrator }) =>
+    what: ({ client }) => manageUsersMissing(client.clientId).what,
+    why: ({ client, administrator }) =>
       administrator?.client
         ? "It has not the role `manage-users` of `realm-management`."
-        : "Either it has not the role `manage-users` of `realm-management`, or the client's scope keeps the role out. From " +
-          "outside both look alike.",
-    mend: seen =>
-      `${console(seen)} → Service account roles → Assign role → Client roles → realm-management manage-users. If it is there ` +
-      `already, switch on ${fullScope(seen)}. It works at once, no restart.`,
+        : manageUsersMissing(client.clientId).why,
+    mend: ({ client }) => manageUsersMissing(client.clientId).mend,
   },
   {
     id: "full-scope-off",

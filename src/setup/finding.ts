@@ -33,7 +33,7 @@ export interface Finding {
   readonly mend: Sentence
 }
 
-type Sentence = string | ((seen: Seen) => string)
+export type Sentence = string | ((seen: Seen) => string)
 
 /** A finding as it is told. */
 export interface ToldFinding {
@@ -46,6 +46,10 @@ export interface ToldFinding {
 }
 
 export function tell({ id, severity, what, why, mend }: Finding, seen: Seen): ToldFinding {
-  const said = (sentence: Sentence) => (typeof sentence === "string" ? sentence : sentence(seen))
-  return Object.freeze({ id, severity, what: said(what), why: said(why), mend: said(mend) })
+  const [said, because, mended] = [what, why, mend].map(one => sentence(one, seen)) as [string, string, string]
+  return Object.freeze({ id, severity, what: said, why: because, mend: mended })
+}
+
+export function sentence(one: Sentence, seen: Seen): string {
+  return typeof one === "string" ? one : one(seen)
 }

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { setTimeout as delay } from "node:timers/promises"
-import { quoted } from "../keycloak/quoted.js"
-import type { AskAdmin, Reply } from "./ask.js"
+import { type AskAdmin, type Reply, wordsOf } from "./ask.js"
 
 /** What became of a person who was registered to see how it goes. */
 export interface Probe {
@@ -30,6 +29,7 @@ const noReply: Reply = {
   status: 0,
   code: "",
   json: null,
+  kind: null,
   error: "",
   description: "",
   location: null,
@@ -84,8 +84,7 @@ async function use(asAdmin: AskAdmin, logIn: ProbeParts["logIn"], account: Probe
   // Where the e-mail is the username, both names log in.
   const login = await untilDecided(() => logIn(email, password))
   if (login.status !== 200) {
-    const isShut = /not fully set up/i.test(login.description)
-    const requiredActions = isShut ? await readActions(asAdmin, path) : []
+    const requiredActions = login.kind === "account_unfinished" ? await readActions(asAdmin, path) : []
     const isExplained = requiredActions.length > 0 || isRefusedAsWrong(login)
     const refused = `Keycloak did not let the throw-away account in: ${wordsOf(login)}`
     return { login, requiredActions, ...(!isExplained && { refused }) }
@@ -101,9 +100,8 @@ async function use(asAdmin: AskAdmin, logIn: ProbeParts["logIn"], account: Probe
 }
 
 /** The right password, taken for a wrong one, or stumbled over: that is the realm's direct grant flow. */
-export function isRefusedAsWrong({ status, error, description }: Reply): boolean {
-  if (status >= 500) return true
-  return error === "invalid_grant" && !/not fully set up|disabled|prohibited/i.test(description)
+export function isRefusedAsWrong({ status, kind }: Reply): boolean {
+  return status >= 500 || kind === "grant_refused"
 }
 
 async function readActions(asAdmin: AskAdmin, path: string): Promise<readonly string[]> {
@@ -115,7 +113,7 @@ async function readActions(asAdmin: AskAdmin, path: string): Promise<readonly st
 async function untilDecided(logIn: () => Promise<Reply>): Promise<Reply> {
   for (let left = 2; left > 0; left -= 1) {
     const reply = await logIn()
-    if (reply.description !== "Invalid user credentials") return reply
+    if (reply.kind !== "grant_refused") return reply
     await delay(300)
   }
   return logIn()
@@ -147,9 +145,4 @@ function idIn({ location }: Reply): string | null {
 
 function isId(id: unknown): id is string {
   return typeof id === "string" && /^[\w-]{8,64}$/.test(id)
-}
-
-function wordsOf({ status, code, error, description }: Reply): string {
-  if (status === 0) return `no answer (${code})`
-  return [status, ...[error, description].filter(Boolean).map(text => quoted(text))].join(" ")
 }

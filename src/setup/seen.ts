@@ -1,5 +1,5 @@
 import type { RegistrationSettings } from "../accounts/registration-defaults.js"
-import type { KeycloakClient } from "../keycloak/set-up-errors.js"
+import type { KeycloakClient } from "../keycloak/client-faults.js"
 import type { AdministratorsView } from "./administrators-view.js"
 import type { Reply } from "./ask.js"
 import type { Probe } from "./probe.js"
@@ -32,7 +32,7 @@ export interface Seen {
   readonly keys?: Reply
   /** A client credentials grant. */
   readonly grant?: Reply
-  /** The same with the secret in the form, after an `invalid_client`. */
+  /** The same with the secret in the form, where Keycloak does not know the client. */
   readonly grantByForm?: Reply
   /** By how many seconds this machine's clock is ahead of Keycloak's, at least and at most. */
   readonly clockAhead?: { readonly least: number; readonly most: number }
@@ -53,8 +53,8 @@ export interface Seen {
 }
 
 /** Whether an answer has the form of Keycloak's: JSON, and a word of its own where it refuses. */
-export function isKeycloaks({ status, json, error }: Reply): boolean {
-  return status === 200 ? typeof json === "object" && json !== null : error !== ""
+export function isKeycloaks({ status, json, kind }: Reply): boolean {
+  return status >= 400 ? kind !== "foreign" : typeof json === "object" && json !== null
 }
 
 /** Whether Keycloak issues tokens that it takes for revoked: the realm's "not before" lies ahead. */

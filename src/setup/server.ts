@@ -1,8 +1,9 @@
 import { printable } from "../foreign-text.js"
+import { clientFault, type Fault } from "../keycloak/client-faults.js"
 import { isLoopback } from "../keycloak/loopback.js"
-import { quoted } from "../keycloak/quoted.js"
+import type { KeycloakErrorKind } from "../keycloak/words.js"
 import type { Reply } from "./ask.js"
-import type { Finding } from "./finding.js"
+import { type Finding, sentence } from "./finding.js"
 import { isKeycloaks, isRevokedAhead, type Seen } from "./seen.js"
 
 const waits = "The gate is lazy: as soon as Keycloak answers, everything works, without a restart."
@@ -154,7 +155,8 @@ const address: readonly Finding[] = [
     id: "server-path",
     severity: "broken",
     rights: "none",
-    look: ({ discovery }) => discovery !== undefined && [400, 404].includes(discovery.status) && discovery.error !== "",
+    look: ({ discovery }) =>
+      discovery !== undefined && [400, 404].includes(discovery.status) && discovery.kind !== "foreign",
     what: seen => `No Keycloak API under ${at(seen)}.`,
     why: "Since version 17 there is no `/auth` in the path unless the server sets it.",
     mend: seen => `Set ${setting(seen)} to the part before \`/realms/\`.`,
@@ -180,41 +182,15 @@ export const server: readonly Finding[] = [
     rights: "none",
     isOutage: true,
     look: seen => isInternal(seen) && behindInternal(seen) !== undefined,
-    what: seen => said(behindInternal(seen)?.what, seen),
+    what: seen => sentence(behindInternal(seen)?.what ?? "", seen),
     why: `This is ${internal}, where this process asks. Nobody asks at the public address, which tokens name.`,
-    mend: seen => said(behindInternal(seen)?.mend, seen),
+    mend: seen => sentence(behindInternal(seen)?.mend ?? "", seen),
   },
   ...address.slice(0, -2),
-  {
-    id: "tls-required",
-    severity: "broken",
-    rights: "none",
-    look: anyOf(({ status, description, error }) => status === 403 && /https required/i.test(error + description)),
-    what: ({ expected }) => `The realm "${expected.realm}" refuses plain http (403 "HTTPS required").`,
-    why: "Its setting Require SSL asks for https, and this address is http.",
-    mend:
-      "Use https, and start Keycloak with --proxy-headers where a proxy ends TLS. Or choose Realm settings → General → " +
-      "Require SSL → External requests.",
-  },
-  {
-    id: "realm-unknown",
-    severity: "broken",
-    rights: "none",
-    look: ({ discovery }) => discovery?.status === 404 && /realm/i.test(discovery.error),
-    what: seen => `Keycloak at ${originOf(seen)} has no realm "${seen.expected.realm}".`,
-    why: ({ discovery }) => `It answered "${quoted(discovery?.error ?? "")}"; realm names are case-sensitive.`,
-    mend: "Set `realm` (KEYCLOAK_REALM) to the name in the console's address bar (…/admin/master/console/#/{realm}).",
-  },
+  refusalOf("tls-required", "https_wanted"),
+  refusalOf("realm-unknown", "realm_absent"),
   ...address.slice(-2),
-  {
-    id: "realm-disabled",
-    severity: "broken",
-    rights: "none",
-    look: anyOf(({ status, description }) => status === 403 && /realm not enabled/i.test(description)),
-    what: ({ expected }) => `The realm "${expected.realm}" is disabled in Keycloak.`,
-    why: "A disabled realm gives nobody a token, although it still publishes its addresses.",
-    mend: "Switch on Realm settings → Enabled.",
-  },
+  refusalOf("realm-disabled", "realm_disabled"),
   {
     id: "issuer-mismatch",
     severity: "broken",
@@ -282,6 +258,15 @@ function isReadable(url: string): boolean {
   return protocol === "http:" && !isLoopback(hostname)
 }
 
+/** A realm that refuses everybody, in the words of all errors about it. */
+function refusalOf(id: string, kind: KeycloakErrorKind): Finding {
+  const reply = (seen: Seen) => first(seen, one => one.kind === kind)
+  const say = (part: keyof Fault) => (seen: Seen) =>
+    clientFault({ kind, error: reply(seen)?.error ?? "" }, seen.client)?.[part] ?? ""
+  const look = (seen: Seen) => reply(seen) !== undefined
+  return { id, severity: "broken", rights: "none", look, what: say("what"), why: say("why"), mend: say("mend") }
+}
+
 function untrusted(): RegExp {
   const codes = ["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"]
   return new RegExp(`^(${codes.join("|")}|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|CERT_UNTRUSTED|INVALID_CA)$`)
@@ -324,10 +309,6 @@ function publicAddress({ discovery, expected }: Seen): string {
 
 function behindInternal(seen: Seen): Finding | undefined {
   return address.find(({ look }) => look(seen))
-}
-
-function said(sentence: Finding["what"] | undefined, seen: Seen): string {
-  return typeof sentence === "function" ? sentence(seen) : (sentence ?? "")
 }
 
 function signingKeys(reply: Reply | undefined): readonly Readonly<Record<string, unknown>>[] {

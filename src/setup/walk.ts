@@ -1,7 +1,7 @@
 import type { RegistrationSettings } from "../accounts/registration-defaults.js"
 import { clientForm } from "../keycloak/client-authentication.js"
+import type { KeycloakClient } from "../keycloak/client-faults.js"
 import type { Connection } from "../keycloak/connection.js"
-import type { KeycloakClient } from "../keycloak/set-up-errors.js"
 import type { VerificationSettings } from "../verify/verification.js"
 import { requiredBeside } from "./accounts.js"
 import { type Administrator, lookAsAdministrator } from "./administrators-view.js"
@@ -97,7 +97,7 @@ async function askGrant(
     // It was issued while the request was under way, and `iat` is cut to whole seconds.
     return { grant, clockAhead: { least: ahead - grant.tookMs / 1000 - 1, most: ahead } }
   }
-  if (grant.error !== "invalid_client" || grant.status !== 401) return { grant }
+  if (grant.kind !== "client_unknown") return { grant }
   const secret = { client_id: manager.clientId, client_secret: manager.clientSecret ?? "" }
   const inBody = clientForm({ ...manager, clientSecret: null }, { ...fields, ...secret })
   return { grant, grantByForm: await ask("token", realm.tokenUrl, inBody) }

@@ -5,9 +5,9 @@ import { refusedUs } from "../../src/keycloak/set-up-errors.js"
 import { readChallenge, readKeycloakError, sayings } from "../../src/keycloak/words.js"
 
 const root = join(import.meta.dirname, "../../src")
-// The test realm speaks as Keycloak does. `diagnose()` looks at raw answers, and its findings are a list of their own.
+// The test realm speaks as Keycloak does.
 const others = readdirSync(root, { recursive: true, encoding: "utf8" })
-  .filter(file => file.endsWith(".ts") && file !== "keycloak/words.ts" && !/^(testing|setup)\//.test(file))
+  .filter(file => file.endsWith(".ts") && file !== "keycloak/words.ts" && !file.startsWith("testing/"))
   .map(file => ({ file, text: readFileSync(join(root, file), "utf8") }))
 
 /** Codes that answers of this library have, too. */

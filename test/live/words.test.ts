@@ -41,15 +41,23 @@ beforeAll(async () => {
       like("public", { publicClient: true }),
       like("no-roles", { serviceAccountsEnabled: true }),
       like("bearer-only", { bearerOnly: true }),
+      like("signing", { clientAuthenticatorType: "client-jwt" }),
+      like("certified", { clientAuthenticatorType: "client-x509" }),
+      like("consenting", { consentRequired: true }),
+      like("bound", {
+        serviceAccountsEnabled: true,
+        attributes: { "tls.client.certificate.bound.access.tokens": "true" },
+      }),
       like("dpop", { attributes: { "dpop.bound.access.tokens": "true" } }),
       like("light", { attributes: { "client.use.lightweight.access.token.enabled": "true" } }),
     )
   })
   await changedShop("words-off", realm => Object.assign(realm, { enabled: false }))
+  await changedShop("words-https", realm => Object.assign(realm, { sslRequired: "all" }))
   serviceToken = tokenIn(await grant({ grant_type: "client_credentials" }))
 })
 afterAll(async () => {
-  for (const name of [realm, "words-off"]) await adminFetch("DELETE", `/realms/${name}`)
+  for (const name of [realm, "words-off", "words-https"]) await adminFetch("DELETE", `/realms/${name}`)
 })
 
 async function answerOf(response: Response): Promise<Answer> {
@@ -129,9 +137,27 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
   "token path_absent": [() => form(`/auth${protocol("token")}`, { grant_type: "client_credentials" })],
   "token realm_disabled": [() => grant({ grant_type: "client_credentials" }, own(), "words-off")],
   "token direct_grants_off": [() => login("edith", {}, basic("no-passwords", "secret"))],
-  "token service_account_off": [
-    () => grant({ grant_type: "client_credentials" }, basic("no-passwords", "secret")),
-    () => grant({ grant_type: "client_credentials" }, basic("public", "secret")),
+  "token service_account_off": [() => grant({ grant_type: "client_credentials" }, basic("no-passwords", "secret"))],
+  "token client_public": [() => grant({ grant_type: "client_credentials" }, basic("public", "secret"))],
+  "token https_wanted": [() => grant({ grant_type: "client_credentials" }, own(), "words-https")],
+  "token authenticator_other": [
+    () => login("edith", {}, basic("signing", "secret")),
+    () => login("edith", {}, basic("certified", "secret")),
+  ],
+  "token consent_wanted": [() => login("edith", {}, basic("consenting", "secret"))],
+  "token certificate_wanted": [() => grant({ grant_type: "client_credentials" }, basic("bound", "secret"))],
+  "token login_prohibited": [
+    async () => {
+      const path = `/realms/${realm}/client-policies`
+      const profile = { name: "strict", executors: [{ executor: "reject-ropc-grant", configuration: {} }] }
+      const conditions = [{ condition: "any-client", configuration: {} }]
+      const policy = { name: "strict", enabled: true, conditions, profiles: ["strict"] }
+      await adminFetch("PUT", `${path}/profiles`, { profiles: [profile] })
+      await adminFetch("PUT", `${path}/policies`, { policies: [policy] })
+      const answer = await login("edith")
+      await adminFetch("PUT", `${path}/policies`, { policies: [] })
+      return answer
+    },
   ],
   "token bearer_only": [() => login("edith", {}, basic("bearer-only", "secret"))],
   "token dpop_wanted": [() => login("edith", {}, basic("dpop", "secret"))],
