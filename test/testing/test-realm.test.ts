@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest"
 import { createGate, memoryUserStore } from "../../src/index.js"
-import { startTestRealm, type TestRealm, type TestRealmOptions } from "../../src/testing/index.js"
+import { type RealmFile, startTestRealm, type TestRealm, type TestRealmOptions } from "../../src/testing/index.js"
 
 // For what needs no realm of its own: making its keys takes longer than most tests.
 let realm: TestRealm
@@ -22,6 +22,14 @@ function newPerson() {
   const username = `person-${people++}`
   return { username, email: `${username}@example.test`, firstName: "Ada", lastName: "L", password: "Ada-2026!" }
 }
+/** The shop's realm with some of it changed, and with roles of realm-management for the client that registers. */
+function shopFile(more: Record<string, unknown>, ...roles: readonly string[]): RealmFile & { users: object[] } {
+  const file = JSON.parse(readFileSync(new URL("../../examples/realm.json", import.meta.url), "utf8"))
+  const account = file.users.find((user: { serviceAccountClientId?: string }) => user.serviceAccountClientId)
+  if (roles.length > 0) account.clientRoles = { "realm-management": roles }
+  return { ...file, ...more }
+}
+
 const bearer = (token: string) => `Bearer ${token}`
 
 describe("startTestRealm", () => {
@@ -238,6 +246,46 @@ describe("a test realm", () => {
     await expect(gate.loginWithPassword(person)).rejects.toMatchObject({ code: "keycloak_unavailable" })
     realm.slow(0)
     await createGate(realm.gateOptions).loginWithPassword(person)
+  })
+
+  it("tells a registration what is still to be done, where its service account sees the realm", async () => {
+    const own = await ownRealm({ realm: shopFile({ verifyEmail: true }, "manage-users", "view-realm") })
+    const registered = await gateFor(own).registerUser(newPerson())
+    expect(registered.pending).toContain("VERIFY_EMAIL")
+  })
+
+  it("makes the e-mail the username of a user that is added, where the realm does", async () => {
+    const own = await ownRealm({ realm: shopFile({ registrationEmailAsUsername: true }) })
+    const zoe = own.addUser({ username: "zoe", email: "Zoe@example.test" })
+    expect(zoe.username).toBe("zoe@example.test")
+    expect(await gateFor(own).verifyBearer(bearer(await own.issueToken(zoe)), {})).toMatchObject({ subject: zoe.id })
+  })
+
+  it("is reached inside where its file names a public address", async () => {
+    const own = await ownRealm({ realm: shopFile({ attributes: { frontendUrl: "https://id.example.test/auth/" } }) })
+    expect(own.gateOptions).toMatchObject({ serverUrl: "https://id.example.test/auth", internalUrl: own.url })
+    expect(own.issuer).toBe("https://id.example.test/auth/realms/shop")
+    const gate = gateFor(own)
+    await gate.ready()
+    const { password, username } = own.addUser(newPerson())
+    const session = await gate.loginWithPassword({ username, password: String(password) })
+    expect(await gate.verifyBearer(bearer(session.accessToken), {})).toMatchObject({ username })
+  })
+
+  it("says in a login what it can't compute", async () => {
+    const secretData = JSON.stringify({ value: "AA==", salt: "AA==" })
+    const credentials = [{ type: "password", secretData, credentialData: JSON.stringify({ algorithm: "scrypt" }) }]
+    const users = [{ username: "ada", enabled: true, credentials }]
+    const own = await ownRealm({ realm: { ...shopFile({}), users } })
+    const answer = await fetch(`${own.issuer}/protocol/openid-connect/token`, {
+      method: "POST",
+      body: new URLSearchParams({
+        ...{ grant_type: "password", username: "ada", password: "x" },
+        ...{ client_id: "shop-api", client_secret: own.gateOptions.clientSecret ?? "" },
+      }),
+    })
+    expect(answer.status).toBe(501)
+    expect(((await answer.json()) as { error_description: string }).error_description).toMatch(/scrypt/)
   })
 
   it("starts again at the address it had", async () => {

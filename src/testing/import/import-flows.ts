@@ -15,7 +15,7 @@ export function importFlows(file: KnownRealmFile, problems: Problems): PasswordF
   const ofClients = named(flows, file.clientAuthenticationFlow ?? "clients")
   if (ofClients === undefined && (file.clientAuthenticationFlow ?? "clients") !== "clients")
     problems.add("clientAuthenticationFlow", "the file has no such flow")
-  if (ofClients !== undefined && !takesSecrets(ofClients))
+  if (ofClients !== undefined && !takesSecrets(ofClients, flows))
     problems.add(
       `authenticationFlows.${ofClients.alias}`,
       "it was changed, and the test realm takes the secrets of clients as Keycloak does by default",
@@ -42,31 +42,34 @@ function named(flows: readonly FlowFile[], alias: string): FlowFile | undefined 
   return flows.find(flow => flow.alias === alias)
 }
 
-function takesSecrets(flow: FlowFile): boolean {
-  return steps(flow).some(step => /^client-secret (ALTERNATIVE|REQUIRED)$/.test(step))
+function takesSecrets(flow: FlowFile, flows: readonly FlowFile[]): boolean {
+  return steps(flow, flows).some(step => /^client-secret (ALTERNATIVE|REQUIRED)$/.test(step))
 }
 
 /** Null for a flow that this server can't follow; a file without the flow has the one that Keycloak makes. */
 function passwordFlow(flow: FlowFile | undefined | null, flows: readonly FlowFile[]): PasswordFlow | null {
   if (flow === undefined) return asBuiltIn
   if (flow === null) return null
-  const [username, password, ...rest] = steps(flow)
+  const [username, password, ...rest] = steps(flow, flows)
   if (username !== "direct-grant-validate-username REQUIRED") return null
   if (password !== "direct-grant-validate-password REQUIRED") return null
   if (rest.length === 0) return { asksForOneTimeCode: false }
   const [, alias = ""] = /^(.+) CONDITIONAL$/.exec(rest[0] ?? "") ?? []
   const conditional = named(flows, alias)
-  const ofCode = conditional === undefined ? [] : steps(conditional)
+  const ofCode = conditional === undefined ? [] : steps(conditional, flows)
   const isKnown = ofCode.join(", ") === "conditional-user-configured REQUIRED, direct-grant-validate-otp REQUIRED"
   return rest.length === 1 && isKnown ? asBuiltIn : null
 }
 
-/** What a flow really goes through, in its order. */
-function steps({ authenticationExecutions = [] }: FlowFile): readonly string[] {
+/** What a flow really goes through, in its order; a required flow in it is part of it. */
+function steps({ authenticationExecutions = [] }: FlowFile, flows: readonly FlowFile[], depth = 0): readonly string[] {
   return [...authenticationExecutions]
     .sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))
     .filter(
       ({ authenticator, requirement }) => requirement !== "DISABLED" && authenticator !== "conditional-credential",
     )
-    .map(({ authenticator, flowAlias, requirement }) => `${authenticator ?? flowAlias} ${requirement}`)
+    .flatMap(({ authenticator, flowAlias, requirement }) => {
+      const part = requirement === "REQUIRED" && depth < 10 ? named(flows, flowAlias ?? "") : undefined
+      return part === undefined ? [`${authenticator ?? flowAlias} ${requirement}`] : steps(part, flows, depth + 1)
+    })
 }

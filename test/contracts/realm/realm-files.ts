@@ -533,8 +533,12 @@ export const realmFileCases: readonly RealmFileCase[] = [
           authenticationExecutions: [
             { authenticator: "direct-grant-validate-username", requirement: "REQUIRED", priority: 10 },
             { authenticator: "direct-grant-validate-otp", requirement: "DISABLED", priority: 30 },
-            { authenticator: "direct-grant-validate-password", requirement: "REQUIRED", priority: 20 },
+            { flowAlias: "my password", authenticatorFlow: true, requirement: "REQUIRED", priority: 20 },
           ],
+        },
+        {
+          ...{ alias: "my password", providerId: "basic-flow", topLevel: false, builtIn: false },
+          authenticationExecutions: [{ authenticator: "direct-grant-validate-password", requirement: "REQUIRED" }],
         },
       ],
       users: [
