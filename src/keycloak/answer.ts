@@ -1,6 +1,7 @@
 import { type GateError, isGateError } from "../errors.js"
 import type { Endpoint } from "../events.js"
 import { noAnswer, unavailable, unreachable } from "./network-error.js"
+import { quoted } from "./quoted.js"
 import { readKeycloakError } from "./words.js"
 
 /** An answer whose body has been read. */
@@ -49,7 +50,7 @@ export interface Problem {
 export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Problem | null {
   const { status, headers, body } = answer
   if (status === 429 || status >= 500) {
-    const error = unavailable(url, `it answered ${status}`, retryAfter(headers), { status })
+    const error = unavailable(url, `it answered ${status}${notImplemented(answer)}`, retryAfter(headers), { status })
     return { error, isThrown: true, tells: whatTells(endpoint, status, body.toString()) }
   }
   if (status >= 300 && status < 400) {
@@ -59,6 +60,12 @@ export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Prob
   if (!isForeign(endpoint, answer)) return null
   const error = unavailable(url, `it answered ${status}, and not as Keycloak does; something else may listen there`)
   return { error, isThrown: false, tells: "bad" }
+}
+
+/** Keycloak has no 501: a stand-in for it says so what it does not know. */
+function notImplemented({ status, body }: Answer): string {
+  const words = status === 501 ? readKeycloakError(status, jsonOrText(body.toString())).description : ""
+  return words === "" ? "" : ` (${quoted(words)})`
 }
 
 function whatTells(endpoint: Endpoint, status: number, text: string): Problem["tells"] {

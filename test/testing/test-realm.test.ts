@@ -286,6 +286,8 @@ describe("a test realm", () => {
     })
     expect(answer.status).toBe(501)
     expect(((await answer.json()) as { error_description: string }).error_description).toMatch(/scrypt/)
+    const login = gateFor(own).loginWithPassword({ username: "ada", password: "x" })
+    await expect(login).rejects.toThrow(/501 .*can't check a password that is hashed with scrypt/)
   })
 
   it("starts again at the address it had", async () => {
