@@ -6,9 +6,10 @@ export type OpenRealm = (name: string, change?: (file: Realm) => void) => Promis
 
 export function realmsOf(host: RealmHost): OpenRealm {
   const opened: { close: () => Promise<void> }[] = []
+  // Removing a realm takes a busy server many seconds.
   afterAll(async () => {
     for (const realm of opened) await realm.close()
-  })
+  }, 600_000)
   return async (name, change = () => undefined) => {
     const file = gateTestRealm()
     file.realm = `contract-${name}`
