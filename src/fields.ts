@@ -4,7 +4,8 @@ import { printable } from "./foreign-text.js"
 /** What one text field of a request may be. */
 export interface FieldRule {
   readonly maxLength: number
-  readonly optional?: boolean
+  /** Whether it may be absent; `"or empty"`: a form sends what was left out as an empty text. */
+  readonly optional?: boolean | "or empty"
   /** Blanks alone count as a value: they do in a password. */
   readonly blank?: boolean
 }
@@ -24,7 +25,8 @@ export function readFields<Name extends string>(
   const problems: FieldProblem[] = []
   for (const [field, rule] of Object.entries(rules) as [Name, FieldRule][]) {
     const value = Object.hasOwn(given, field) ? given[field] : undefined
-    if (value === undefined && rule.optional === true) continue
+    if (value === undefined && rule.optional) continue
+    if (rule.optional === "or empty" && typeof value === "string" && value.trim() === "") continue
     const problem = problemOf(value, rule)
     if (problem === null) values[field] = value as string
     else problems.push({ field, ...problem })

@@ -114,7 +114,7 @@ const textRules = {
   subject: { maxLength: 255, optional: true },
   currentPassword: { maxLength: 256, blank: true },
   newPassword: { maxLength: 256, blank: true },
-  otp: { maxLength: 32, optional: true },
+  otp: { maxLength: 32, optional: "or empty" },
 } satisfies Record<string, FieldRule>
 
 function readChange(change: PasswordChange) {

@@ -1,20 +1,28 @@
-import { isGateError } from "../errors.js"
-import { type FieldRule, invalidFields, readAttributeNames, readFields } from "../fields.js"
+import { type FieldProblem, isGateError } from "../errors.js"
+import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readFields } from "../fields.js"
 import type { AccountContext } from "./account-context.js"
 import { createFinishing } from "./finish-registration.js"
-import { checkReserved, checkRules, isSomebodysEmail, notOwnEmail } from "./registration-rules.js"
+import type { RegistrationRules } from "./keycloak/rules.js"
+import {
+  type CheckedFields,
+  checkReserved,
+  checkRules,
+  isSomebodysEmail,
+  missingNames,
+  notOwnEmail,
+} from "./registration-rules.js"
 
-/** What a person sends to register. */
+/** What a person sends to register; what the realm's user profile requires of it is needed. An empty text is none. */
 export interface Registration {
   /** May be absent only where the realm uses the e-mail as username. */
   readonly username?: string | undefined
-  readonly email: string
-  readonly firstName: string
-  readonly lastName: string
+  readonly email?: string | undefined
+  readonly firstName?: string | undefined
+  readonly lastName?: string | undefined
   /** 1–256 characters. */
   readonly password: string
-  /** Profile attributes that the application asks for. */
-  readonly attributes?: Readonly<Record<string, string>> | undefined
+  /** Profile attributes that the application asks for; a list where the profile says "multivalued". */
+  readonly attributes?: Readonly<Record<string, string | readonly string[]>> | undefined
 }
 
 /** An account that exists, with its row. */
@@ -22,8 +30,8 @@ export interface Registered<User> {
   readonly subject: string
   /** Lower-case, as Keycloak keeps it. */
   readonly username: string
-  /** Lower-case, as Keycloak keeps it. */
-  readonly email: string
+  /** Lower-case, as Keycloak keeps it; null where there is none. */
+  readonly email: string | null
   /** The application's row; null without a user store. */
   readonly user: User
   /**
@@ -59,34 +67,34 @@ export async function registerUser<User>(
   registration: Registration,
   extra?: unknown,
 ): Promise<Registered<User | null>> {
-  const given = context.registration
+  const { registration: defaults, issuer } = context
   const { finish, missing, sendMail } = createFinishing(context)
-  const person = readRegistration(registration)
+  const { person, problems } = readRegistration(registration)
+  if (problems.length > 0) throw invalidFields(withMissingNames(person, problems, context.rules.known()))
   checkReserved(person.username)
-  if (!given.allowEmailLikeUsernames && isSomebodysEmail(person.username ?? "", person.email)) throw notOwnEmail()
-  const attributes = { ...person.attributes, ...given.attributes }
+  if (!defaults.allowEmailLikeUsernames && isSomebodysEmail(person.username ?? "", person.email ?? ""))
+    throw notOwnEmail()
+  const attributes = { ...person.attributes, ...defaults.attributes }
   const rules = await context.rules.get()
-  const username = person.username ?? (rules.emailAsUsername ? person.email : null)
-  if (username === null) throw invalidFields([{ field: "username", rule: "required", params: [] }])
-  checkRules({ ...person, attributes }, rules)
+  const { username, email, firstName, lastName } = checkRules({ ...person, attributes }, rules)
 
-  const { email, firstName, lastName, password } = person
-  const { groups, emailVerified, requiredActions } = given
-  const name = rules.emailAsUsername ? { email: email.toLowerCase() } : { username: username.toLowerCase() }
+  const emailVerified = defaults.emailVerified && email !== null
+  const name =
+    rules.emailAsUsername && email !== null ? { email: email.toLowerCase() } : { username: username.toLowerCase() }
   const account = {
     username,
     email,
     firstName,
     lastName,
-    password,
-    groups,
+    password: person.password,
+    groups: defaults.groups,
     emailVerified,
-    requiredActions,
+    requiredActions: defaults.requiredActions,
     attributes,
   }
   // Keycloak's own folding; reading the account back would cost a third of the throughput.
-  const names = { username: username.toLowerCase(), email: email.toLowerCase() }
-  const profile = { issuer: context.issuer, ...names, emailVerified, firstName, lastName }
+  const names = { username: username.toLowerCase(), email: email?.toLowerCase() ?? null }
+  const profile = { issuer, ...names, emailVerified, firstName, lastName }
   const created = await context.createAccount(account, name).catch((error: unknown) => {
     // The realm may have changed its rules since they were read.
     if (isGateError(error) && error.code === "account_rejected") context.rules.forget()
@@ -100,33 +108,56 @@ export async function registerUser<User>(
 
   const { id: subject, createdTimestamp } = created
   const user = await finish({ ...profile, subject, asOf: new Date(createdTimestamp) }, extra, name)
-  const pending = [
-    ...requiredActions,
-    ...rules.requiredActions,
-    ...(rules.verifyEmail && !emailVerified ? ["VERIFY_EMAIL"] : []),
-    ...(await sendMail(subject)),
-  ]
+  const unverified = rules.verifyEmail && email !== null && !emailVerified ? ["VERIFY_EMAIL"] : []
+  const mail = email === null ? [] : await sendMail(subject)
+  const pending = [...defaults.requiredActions, ...rules.requiredActions, ...unverified, ...mail]
   return Object.freeze({ subject, ...names, user, pending: Object.freeze([...new Set(pending)]) })
 }
 
 const textRules = {
-  username: { maxLength: 255, optional: true },
-  email: { maxLength: 255 },
-  firstName: { maxLength: 255 },
-  lastName: { maxLength: 255 },
+  username: { maxLength: 255, optional: "or empty" },
+  email: { maxLength: 255, optional: "or empty" },
+  firstName: { maxLength: 255, optional: "or empty" },
+  lastName: { maxLength: 255, optional: "or empty" },
   password: { maxLength: 256, blank: true },
 } satisfies Record<string, FieldRule>
 
 /** Every field as usable text, or everything that is wrong with them; other members of the input are never read. */
-function readRegistration(registration: Registration) {
+function readRegistration(registration: Registration): {
+  readonly person: CheckedFields & { readonly password: string }
+  readonly problems: readonly FieldProblem[]
+} {
   const { values, problems } = readFields(registration, textRules)
   const asked: unknown = registration?.attributes ?? {}
   const { names, problems: badNames } = readAttributeNames(asked)
-  const attributeRules = Object.fromEntries(names.map(name => [name, { maxLength: 2048 }]))
-  const attributes = readFields(asked, attributeRules)
-  const wrong = [...problems, ...badNames, ...attributes.problems]
-  if (wrong.length > 0) throw invalidFields(wrong)
-  const { username = null, email = "", firstName = "", lastName = "", password = "" } = values
-  const lists = Object.entries(attributes.values).map(([name, value]) => [name, [value ?? ""]] as const)
-  return { username, email, firstName, lastName, password, attributes: Object.fromEntries(lists) }
+  const attributes = names.map(name => [name, readValues(name, (asked as Record<string, unknown>)[name])] as const)
+  const badValues = attributes.flatMap(([, read]) => read.problems)
+  const { username = null, email = null, firstName = null, lastName = null, password = "" } = values
+  const lists = attributes.filter(([, { list }]) => list.length > 0).map(([name, { list }]) => [name, list] as const)
+  return {
+    person: { username, email, firstName, lastName, password, attributes: Object.fromEntries(lists) },
+    problems: [...problems, ...badNames, ...badValues],
+  }
+}
+
+/** What is wrong, and which names are missing beside it: by the realm's rules if they are known, else by Keycloak's own. */
+function withMissingNames(
+  person: CheckedFields,
+  problems: readonly FieldProblem[],
+  known: RegistrationRules | null,
+): readonly FieldProblem[] {
+  const required = known?.required ?? ["email", "firstName", "lastName"]
+  const wrong = new Set(problems.map(({ field }) => field))
+  const missing = missingNames(person, required).filter(({ field }) => !wrong.has(field))
+  const place = ({ field }: FieldProblem) => [...Object.keys(textRules), field].indexOf(field)
+  return [...missing, ...problems].sort((one, other) => place(one) - place(other))
+}
+
+/** The values of an attribute; one that was left empty is none. */
+function readValues(name: string, value: unknown): { list: readonly string[]; problems: readonly FieldProblem[] } {
+  const given = [value].flat()
+  if (given.length > maxAttributes)
+    return { list: [], problems: [{ field: name, rule: "too_many", params: [maxAttributes] }] }
+  const read = given.map(one => readFields({ [name]: one }, { [name]: { maxLength: 2048, optional: "or empty" } }))
+  return { list: read.flatMap(({ values }) => values[name] ?? []), problems: read.flatMap(({ problems }) => problems) }
 }

@@ -1,14 +1,19 @@
 import { type FieldProblem, GateError } from "../errors.js"
-import { named } from "../fields.js"
+import { invalidFields, named } from "../fields.js"
 import { inQuotes } from "../foreign-text.js"
 import { createShare } from "../keycloak/share.js"
 import type { RegistrationRules } from "./keycloak/rules.js"
 
-/** What `checkRules` looks at: a registration whose fields are usable texts. */
-export interface CheckedFields {
+/** A registration whose fields are usable texts, or absent. */
+export interface CheckedFields extends AccountNames {
   readonly username: string | null
-  readonly email: string
   readonly attributes: Readonly<Record<string, readonly string[]>>
+}
+
+interface AccountNames {
+  readonly email: string | null
+  readonly firstName: string | null
+  readonly lastName: string | null
 }
 
 const maxAgeMs = 300_000
@@ -17,6 +22,8 @@ const reservedPrefix = "service-account-"
 
 export interface RulesCache {
   readonly get: () => Promise<RegistrationRules>
+  /** Those that were read last, however long ago; null before the first time. */
+  readonly known: () => RegistrationRules | null
   readonly forget: () => void
 }
 
@@ -38,6 +45,7 @@ export function createRulesCache(readRules: () => Promise<RegistrationRules>, el
         return rules
       })
     },
+    known: () => cached?.rules ?? null,
     forget(): void {
       cached = null
     },
@@ -66,31 +74,67 @@ export function notOwnEmail(): GateError {
 }
 
 /**
- * Refuses what Keycloak would accept and then not let in, or would silently change.
+ * The names that the account will have: without those that the realm's user profile does not know.
  *
- * @throws {GateError} `account_rejected`, or `keycloak_refused_us` when Keycloak would drop an attribute
+ * @throws {GateError} `invalid_request` when a name that is required is absent
+ * @throws {GateError} `account_rejected`, `keycloak_refused_us` for what Keycloak would accept and then not let in, or
+ * silently change
  */
-export function checkRules({ username, email, attributes }: CheckedFields, rules: RegistrationRules): void {
+export function checkRules(given: CheckedFields, rules: RegistrationRules): AccountNames & { username: string } {
+  const { attributes, ...names } = given
+  const needed = [rules.emailAsUsername ? "email" : "username", ...rules.required]
+  const missing = missingNames(given, rules.emailAsUsername ? needed.filter(name => name !== "username") : needed)
+  const username = names.username ?? names.email
+  if (missing.length > 0 || username === null) throw invalidFields(missing)
   const problems: FieldProblem[] = rules.required
-    .filter(name => !["username", "email", "firstName", "lastName"].includes(name) && !Object.hasOwn(attributes, name))
-    .map(field => ({ field, rule: "required", params: [] }))
-  if (rules.emailAsUsername && username !== null && username.toLowerCase() !== email.toLowerCase()) {
+    .filter(field => !isName(field) && !Object.hasOwn(attributes, field))
+    .map(isRequired)
+  if (rules.emailAsUsername && username.toLowerCase() !== names.email?.toLowerCase())
     problems.push({ field: "username", rule: "must_equal_email", params: [] })
+  for (const [field, values] of Object.entries(attributes)) {
+    // Keycloak's own word, which it says to whoever sends them all the same.
+    if (values.length > 1 && rules.singleValued.includes(field))
+      problems.push({ field, rule: "error-invalid-multivalued-size", params: [0, 1] })
   }
   if (problems.length > 0) throw rejected(problems)
-  checkKept(Object.keys(attributes), rules)
+
+  assertKept([...Object.keys(attributes), ...rules.required.filter(isName)], rules)
+  const kept = (name: "firstName" | "lastName") => (rules.writable.includes(name) ? names[name] : null)
+  return { username, email: names.email, firstName: kept("firstName"), lastName: kept("lastName") }
+}
+
+/** Which of these are names that are absent. */
+export function missingNames(given: CheckedFields, needed: readonly string[]): FieldProblem[] {
+  return [...new Set(needed)].filter(field => isName(field) && given[field] === null).map(isRequired)
+}
+
+function isName(field: string): field is "username" | keyof AccountNames {
+  return ["username", "email", "firstName", "lastName"].includes(field)
+}
+
+function isRequired(field: string): FieldProblem {
+  return { field, rule: "required", params: [] }
 }
 
 /** @throws {GateError} `keycloak_refused_us` when Keycloak would take one of these attributes and drop it */
-export function checkKept(attributes: readonly string[], rules: RegistrationRules): void {
-  const dropped = attributes.find(name => !rules.attributes.includes(name))
-  if (dropped !== undefined && !rules.keepsUnknownAttributes) {
-    throw new GateError(
-      "keycloak_refused_us",
-      `Keycloak would silently drop the attribute ${inQuotes(dropped)}: the realm's user profile does not know it. Add it under Realm ` +
-        "settings → User profile → Create attribute, or allow unmanaged attributes there.",
-    )
-  }
+export function assertKept(attributes: readonly string[], rules: RegistrationRules): void {
+  const dropped = attributes.find(name => !isKept(name, rules))
+  if (dropped === undefined) return
+  throw new GateError(
+    "keycloak_refused_us",
+    `Keycloak would silently drop the attribute ${inQuotes(dropped)}: ${whyDropped(dropped, rules)}`,
+  )
+}
+
+function isKept(name: string, { known, writable, keepsUnknown }: RegistrationRules): boolean {
+  return writable.includes(name) || (keepsUnknown && !known.includes(name))
+}
+
+function whyDropped(name: string, { known }: RegistrationRules): string {
+  const where = "Realm settings → User profile"
+  return known.includes(name)
+    ? `the realm's user profile does not let administrators edit it. Allow that under ${where} → the attribute → Permission.`
+    : `the realm's user profile does not know it. Add it under ${where} → Create attribute, or allow unmanaged attributes there.`
 }
 
 export function rejected(fields: readonly FieldProblem[]): GateError {

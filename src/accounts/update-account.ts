@@ -4,7 +4,7 @@ import { readSubject, unknownSubject } from "../users/subject.js"
 import type { AccountContext } from "./account-context.js"
 import type { AccountChange, StoredAccount } from "./keycloak/account.js"
 import type { RegistrationRules } from "./keycloak/rules.js"
-import { checkKept, checkReserved, isSomebodysEmail, notOwnEmail, rejected } from "./registration-rules.js"
+import { assertKept, checkReserved, isSomebodysEmail, notOwnEmail, rejected } from "./registration-rules.js"
 
 /** What to change of an account: `undefined` and what is left out stay as they are, `null` removes. */
 export interface AccountChanges {
@@ -133,7 +133,7 @@ function checkChanges({ email, firstName, lastName, attributes }: Wanted, rules:
     .filter(field => needed.includes(field))
     .map(field => ({ field, rule: "required", params: [] }))
   if (problems.length > 0) throw rejected(problems)
-  checkKept(
+  assertKept(
     Object.keys(attributes).filter(name => !removed.includes(name)),
     rules,
   )

@@ -43,8 +43,8 @@ export function createLoginWithPassword({ passwordGrant, neededScopes }: LoginPa
     const { values, problems } = readFields(credentials, {
       username: { maxLength: 255 },
       password: { maxLength: 256, blank: true },
-      otp: { maxLength: 32, optional: true },
-      scope: { maxLength: 1000, optional: true },
+      otp: { maxLength: 32, optional: "or empty" },
+      scope: { maxLength: 1000, optional: "or empty" },
     })
     if (problems.length > 0) throw invalidFields(problems)
     const { username = "", password = "", otp, scope } = values

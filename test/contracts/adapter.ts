@@ -859,7 +859,7 @@ export function adapterContract(name: string, startApplication: StartApplication
 
       it("leaves checking types to the core, attributes included", async () => {
         const client = await start()
-        const answer = await client.send("POST", "/register", { json: { ...person, firstName: 7, phone: ["1", "2"] } })
+        const answer = await client.send("POST", "/register", { json: { ...person, firstName: 7, phone: ["1", 2] } })
         expect(answer.status).toBe(400)
         expect(answer.body.fields).toEqual([
           { field: "firstName", rule: "not_a_string", params: [] },

@@ -53,11 +53,15 @@ const blanks: readonly (readonly [string, unknown])[] = [
 ]
 const missing = ["missing", absent] as const
 const undefinedValue = ["undefined", undefined] as const
+/** What a form sends for a field that may be left out. */
+const leftOut: typeof unusable = [["empty", ""], ...blanks, missing, undefinedValue]
+const wrong = unusable.filter(([what]) => what !== "empty")
+const noPassword = [missing, undefinedValue]
 
 /** One row per field and unusable value. */
-function rows(fields: Readonly<Record<string, readonly (readonly [string, unknown])[]>>) {
+function rows(fields: Readonly<Record<string, readonly (readonly [string, unknown])[]>>, always = unusable) {
   return Object.entries(fields).flatMap(([field, values]) =>
-    [...unusable, ...values].map(([what, value]) => [field, what, value] as const),
+    [...always, ...values].map(([what, value]) => [field, what, value] as const),
   )
 }
 
@@ -93,30 +97,29 @@ const person = {
 }
 
 describe("registerUser", () => {
-  it.each(
-    rows({
-      username: blanks,
-      email: [...blanks, missing, undefinedValue],
-      firstName: [...blanks, missing, undefinedValue],
-      lastName: [...blanks, missing, undefinedValue],
-      password: [missing, undefinedValue],
-    }),
-  )("sends nothing when %s is %s", async (field, _, value) => {
+  it.each([
+    ...rows({ username: [], email: [], firstName: [], lastName: [] }, wrong),
+    ...rows({ password: noPassword }),
+  ])("sends nothing when %s is %s", async (field, _, value) => {
     await expectRefused(gate.registerUser(withField(person, field, value)), field)
   })
 
-  it.each([
-    ["missing", absent],
-    ["undefined", undefined],
-  ])("only reads the realm's settings when username is %s, and creates nothing", async (_, value) => {
-    const error = await refusalOf(gate.registerUser(withField(person, "username", value)))
-    expect(error).toMatchObject({ code: "invalid_request", fields: [{ field: "username", rule: "required" }] })
-    expect(realm.requests.map(({ path }) => path)).not.toContain("/admin/realms/shop/users")
-  })
+  const names = ["username", "email", "firstName", "lastName"]
+  it.each(names.flatMap(name => leftOut.map(([what, value]) => [name, what, value] as const)))(
+    "only reads the realm's settings when %s is %s, and creates nothing",
+    async (field, _, value) => {
+      const error = await refusalOf(gate.registerUser(withField(person, field, value)))
+      expect(error).toMatchObject({ code: "invalid_request", fields: [{ field, rule: "required", params: [] }] })
+      expect(realm.requests.map(({ path }) => path)).not.toContain("/admin/realms/shop/users")
+    },
+  )
 
-  it.each([...unusable, ...blanks, undefinedValue])("sends nothing when an attribute is %s", async (_, value) => {
-    await expectRefused(gate.registerUser({ ...person, attributes: { phone: value as never } }), "phone")
-  })
+  it.each([...wrong.filter(([what]) => !what.endsWith("list")), ["a list with a number", ["x", 7]] as const])(
+    "sends nothing when an attribute is %s",
+    async (_, value) => {
+      await expectRefused(gate.registerUser({ ...person, attributes: { phone: value as never } }), "phone")
+    },
+  )
 
   it.each([
     ["a string", "phone"],
@@ -168,15 +171,18 @@ describe("registerUser", () => {
 describe("loginWithPassword", () => {
   const credentials = { username: "ada", password: secrets.password, otp: "123456", scope: "openid" }
 
-  it.each(
-    rows({
-      username: [...blanks, missing, undefinedValue],
-      password: [missing, undefinedValue],
-      otp: blanks,
-      scope: blanks,
-    }),
-  )("sends nothing when %s is %s", async (field, _, value) => {
+  it.each([
+    ...rows({ username: [...blanks, missing, undefinedValue], password: noPassword }),
+    ...rows({ otp: [], scope: [] }, wrong),
+  ])("sends nothing when %s is %s", async (field, _, value) => {
     await expectRefused(gate.loginWithPassword(withField(credentials, field, value)), field)
+  })
+
+  it.each(leftOut)("takes a one-time code and a scope that are %s for none", async (what, value) => {
+    const username = `lin-${what.replace(/ /g, "-")}`
+    realm.addUser({ username, password: secrets.password })
+    const person = { username, password: secrets.password, otp: "", scope: "" }
+    await gate.loginWithPassword(withField(withField(person, "otp", value), "scope", value))
   })
 
   it.each([
@@ -283,15 +289,11 @@ describe("setPassword", () => {
 
 describe("changePassword", () => {
   const change = { username: "ada", currentPassword: secrets.password, newPassword: "another-1822!", otp: "123456" }
-  it.each(
-    rows({
-      username: [...blanks, missing, undefinedValue],
-      currentPassword: [missing, undefinedValue],
-      newPassword: [missing, undefinedValue],
-      otp: blanks,
-      subject: blanks,
-    }),
-  )("sends nothing when %s is %s", async (field, _, value) => {
+  it.each([
+    ...rows({ username: [...blanks, missing, undefinedValue], currentPassword: noPassword, newPassword: noPassword }),
+    ...rows({ subject: blanks }),
+    ...rows({ otp: [] }, wrong),
+  ])("sends nothing when %s is %s", async (field, _, value) => {
     await expectRefused(gate.changePassword(withField(change, field, value)), field)
   })
 })

@@ -11,6 +11,7 @@ import { adminFetch, changedShop, type ShopRealm, type TestClient } from "./real
 export const password = "Passw0rd!"
 
 export interface Person extends Registered<MemoryUser> {
+  readonly email: string
   readonly password: string
 }
 
@@ -51,7 +52,7 @@ export async function startPeople(
       const username = `person-${count++}`
       const email = `${username}@example.test`
       const names = { firstName: "Ada", lastName: "Lovelace" }
-      return { ...(await gate.registerUser({ username, email, ...names, password, attributes })), password }
+      return { ...(await gate.registerUser({ username, email, ...names, password, attributes })), email, password }
     },
     async accountOf(subject) {
       const answer = await adminFetch("GET", `/realms/${realm}/users/${subject}`)

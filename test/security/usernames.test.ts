@@ -22,7 +22,10 @@ afterAll(async () => {
 let number = 0
 /** An e-mail that nobody else has. */
 const newEmail = () => `ada-${++number}@shop.example`
-const register = (username: string, email = newEmail()) => gate.registerUser({ ...names, username, email })
+const register = async (username: string, email = newEmail()) => ({
+  ...(await gate.registerUser({ ...names, username, email })),
+  email,
+})
 
 /** Refused before Keycloak hears of the name. */
 async function expectRefused(work: Promise<unknown>): Promise<void> {

@@ -6,9 +6,9 @@ import type { Channel } from "./channel.js"
 
 export interface NewAccount {
   readonly username: string
-  readonly email: string
-  readonly firstName: string
-  readonly lastName: string
+  readonly email: string | null
+  readonly firstName: string | null
+  readonly lastName: string | null
   readonly password: string
   readonly emailVerified: boolean
   readonly groups: readonly string[]
@@ -24,13 +24,16 @@ export type CreateOutcome = { readonly id: string } | { readonly lost: GateError
 /** Creates account and password in one call, which Keycloak does wholly or not at all. */
 export async function createAccount(channel: Channel, account: NewAccount): Promise<CreateOutcome> {
   const { api, realm, transport } = channel
-  const { password, groups, requiredActions, attributes, ...rest } = account
+  const { password, groups, requiredActions, attributes, email, firstName, lastName, ...rest } = account
   // Its failure must not pass for one of the create.
   await api.serviceToken.get()
   transport.assertOpen(api.share)
   try {
     const location = await api.create("/users", {
       ...rest,
+      ...(email !== null && { email }),
+      ...(firstName !== null && { firstName }),
+      ...(lastName !== null && { lastName }),
       enabled: true,
       credentials: [{ type: "password", value: password, temporary: false }],
       ...(groups.length > 0 && { groups: [...groups] }),

@@ -1,6 +1,10 @@
 import type RealmRepresentation from "@keycloak/keycloak-admin-client/lib/defs/realmRepresentation.js"
 import type RequiredActionRepresentation from "@keycloak/keycloak-admin-client/lib/defs/requiredActionProviderRepresentation.js"
-import type { UserProfileConfig } from "@keycloak/keycloak-admin-client/lib/defs/userProfileMetadata.js"
+import type {
+  UserProfileAttributeMetadata,
+  UserProfileConfig,
+  UserProfileMetadata,
+} from "@keycloak/keycloak-admin-client/lib/defs/userProfileMetadata.js"
 import { toList } from "../../keycloak/admin-api.js"
 import type { Channel } from "./channel.js"
 
@@ -12,15 +16,24 @@ export interface RegistrationRules {
   readonly requiredActions: readonly string[]
   /** Attributes without which a person can't log in. */
   readonly required: readonly string[]
-  /** All attributes that the realm's user profile knows. */
-  readonly attributes: readonly string[]
-  /** Whether other attributes are kept too; Keycloak drops them silently otherwise. */
-  readonly keepsUnknownAttributes: boolean
+  /** All attributes of the realm's user profile. */
+  readonly known: readonly string[]
+  /** Those that an administrator may write, with those that Keycloak adds by itself; it drops the others silently. */
+  readonly writable: readonly string[]
+  /** Those that have one value at most. */
+  readonly singleValued: readonly string[]
+  /** Whether attributes that the profile does not know are kept. */
+  readonly keepsUnknown: boolean
 }
 
 export async function readRules({ api }: Channel): Promise<RegistrationRules> {
-  const [profile, settings] = await Promise.all([api.read("/users/profile", toProfile), api.read("", toSettings)])
-  if (profile === null || settings === null) throw api.notKeycloak()
+  const [profile, shown, settings] = await Promise.all([
+    api.read("/users/profile", toProfile),
+    // As Keycloak shows them to this service account: with `locale` in a realm of several languages.
+    api.read("/users/profile/metadata", toShownProfile),
+    api.read("", toSettings),
+  ])
+  if (profile === null || shown === null || settings === null) throw api.notKeycloak()
   const { attributes } = profile
   // Keycloak tells both only to a service account that has `view-realm` as well.
   const seesRealm = settings.verifyEmail !== undefined
@@ -33,8 +46,10 @@ export async function readRules({ api }: Channel): Promise<RegistrationRules> {
       .filter(({ enabled, defaultAction }) => enabled === true && defaultAction === true)
       .map(({ alias = "" }) => alias),
     required: attributes.filter(isRequiredOfUsers).map(({ name = "" }) => name),
-    attributes: attributes.map(({ name = "" }) => name),
-    keepsUnknownAttributes: ["ENABLED", "ADMIN_EDIT"].includes(String(profile.unmanagedAttributePolicy)),
+    known: attributes.map(({ name = "" }) => name),
+    writable: shown.filter(({ readOnly }) => readOnly !== true).map(({ name = "" }) => name),
+    singleValued: shown.filter(({ multivalued }) => multivalued === false).map(({ name = "" }) => name),
+    keepsUnknown: ["ENABLED", "ADMIN_EDIT"].includes(String(profile.unmanagedAttributePolicy)),
   }
 }
 
@@ -42,6 +57,11 @@ type Profile = UserProfileConfig & Required<Pick<UserProfileConfig, "attributes"
 
 function toProfile(data: unknown): Profile | null {
   return Array.isArray((data as Profile | null)?.attributes) ? (data as Profile) : null
+}
+
+function toShownProfile(data: unknown): readonly UserProfileAttributeMetadata[] | null {
+  const { attributes } = (data ?? {}) as UserProfileMetadata
+  return Array.isArray(attributes) ? attributes : null
 }
 
 function toSettings(data: unknown): RealmRepresentation | null {

@@ -13,6 +13,7 @@ import {
   groupOfUser,
   role as representation,
   session,
+  shownProfile,
   user,
   userAsked,
   userListed,
@@ -67,6 +68,7 @@ const routes: readonly Route[] = [
   ["POST", /^\/users$/, "managesUsers", ({ realm, call }) => createUser(realm, call)],
   ["GET", /^\/users\/count$/, "queriesUsers", countUsers],
   ["GET", /^\/users\/profile$/, "queriesUsers", ({ realm }) => json(200, realm.profile)],
+  ["GET", /^\/users\/profile\/metadata$/, "queriesUsers", ({ realm }) => json(200, shownProfile(realm))],
   [
     "GET",
     /^\/users\/([^/]+)$/,

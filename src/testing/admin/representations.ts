@@ -4,7 +4,7 @@ import type { Group } from "../realm/groups.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import type { Role } from "../realm/roles.js"
 import type { Session } from "../realm/sessions.js"
-import { isSeenByAdmin } from "../realm/user-profile.js"
+import { attributesForAdmin, isSeenByAdmin } from "../realm/user-profile.js"
 import type { Rights } from "./rights.js"
 
 type Representation = Readonly<Record<string, unknown>>
@@ -57,11 +57,16 @@ function briefUser(
 }
 
 /** What an import has put beside the user profile is told only where the realm shows it to administrators. */
-function visibleAttributes({ profile }: RealmModel, { attributes }: Account): Attributes {
+function visibleAttributes({ profile, settings }: RealmModel, { attributes }: Account): Attributes {
+  const byKeycloak = ["disabledReason", ...(settings.hasLanguages ? ["locale"] : [])]
   const told = Object.entries(attributes).filter(
-    ([name, values]) => values.length > 0 && (isSeenByAdmin(profile, name) || name === "disabledReason"),
+    ([name, values]) => values.length > 0 && (isSeenByAdmin(profile, name) || byKeycloak.includes(name)),
   )
   return Object.fromEntries(told)
+}
+
+export function shownProfile({ profile, settings }: RealmModel): Representation {
+  return { attributes: attributesForAdmin(profile, settings.hasLanguages), groups: profile.groups ?? [] }
 }
 
 export function role({ id, name, description, composites, clientId }: Role, realm: RealmModel): Representation {

@@ -52,9 +52,9 @@ export function createUser(realm: RealmModel, call: Call): Answer {
   const values = {
     username: username.toLowerCase(),
     email: wanted.email?.toLowerCase() || null,
-    firstName: (isEditedByAdmin(realm.profile, "firstName") && wanted.firstName) || null,
-    lastName: (isEditedByAdmin(realm.profile, "lastName") && wanted.lastName) || null,
-    attributes: keptAttributes(realm, wanted.attributes ?? {}),
+    firstName: keptName(realm, "firstName", wanted.firstName, null),
+    lastName: keptName(realm, "lastName", wanted.lastName, null),
+    attributes: keptAttributes(realm, wanted.attributes ?? {}, {}),
   }
   const refusal = profileRefusal(realm, values) ?? policyRefusal(realm, wanted.credentials, values)
   if (refusal !== null) return refusal
@@ -97,9 +97,10 @@ export function updateUser(realm: RealmModel, account: Account, call: Call): Ans
   const values = {
     username: renamed.toLowerCase(),
     email: text(wanted.email?.toLowerCase() ?? null, account.email),
-    firstName: text(wanted.firstName, account.firstName),
-    lastName: text(wanted.lastName, account.lastName),
-    attributes: wanted.attributes === null ? account.attributes : keptAttributes(realm, wanted.attributes),
+    firstName: keptName(realm, "firstName", text(wanted.firstName, account.firstName), account.firstName),
+    lastName: keptName(realm, "lastName", text(wanted.lastName, account.lastName), account.lastName),
+    attributes:
+      wanted.attributes === null ? account.attributes : keptAttributes(realm, wanted.attributes, account.attributes),
   }
   const refusal = profileRefusal(realm, values) ?? policyRefusal(realm, wanted.credentials, values)
   if (refusal !== null) return refusal
@@ -176,11 +177,20 @@ function conflict(
   return isTaken(username) ? json(409, { errorMessage: "User exists with same username" }) : null
 }
 
-/** Attributes outside of the user profile are dropped without a word, unless the realm lets administrators write them. */
-function keptAttributes({ profile }: RealmModel, attributes: Attributes): Attributes {
+/** A name that administrators may not edit stays as it was; one of blanks is none. */
+function keptName({ profile }: RealmModel, name: string, given: string | null, before: string | null): string | null {
+  const isKnown = profile.attributes.some(attribute => attribute.name === name)
+  return isKnown && isEditedByAdmin(profile, name) ? given?.trim() || null : before
+}
+
+/** What administrators may not write is dropped without a word, and stays as it was where the profile knows it. */
+function keptAttributes({ profile, settings }: RealmModel, attributes: Attributes, before: Attributes): Attributes {
   const own = ["username", "email", "firstName", "lastName"]
-  const kept = Object.entries(attributes).filter(([name]) => !own.includes(name) && isEditedByAdmin(profile, name))
-  return Object.fromEntries(kept)
+  const mayWrite = (name: string) => isEditedByAdmin(profile, name) || (name === "locale" && settings.hasLanguages)
+  const given = Object.entries(attributes).filter(([name]) => !own.includes(name) && mayWrite(name))
+  const managed = profile.attributes.map(({ name }) => name)
+  const kept = Object.entries(before).filter(([name]) => managed.includes(name) && !mayWrite(name))
+  return Object.fromEntries([...kept, ...given])
 }
 
 const writtenByKeycloak: ReadonlySet<string> = new Set([

@@ -74,6 +74,7 @@ function settingsOf(file: KnownRealmFile, problems: Problems): RealmSettings {
     loginWithEmail: file.loginWithEmailAllowed ?? true,
     editUsername: file.editUsernameAllowed ?? false,
     organizations: file.organizationsEnabled ?? false,
+    hasLanguages: file.internationalizationEnabled ?? false,
     recordsEvents: file.eventsEnabled ?? false,
     recordsAdminEvents: file.adminEventsEnabled ?? false,
     bruteForce: {

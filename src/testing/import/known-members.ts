@@ -51,7 +51,8 @@ export const realmMembers: Members = {
     flag,
     ...words(`
       enabled registrationEmailAsUsername verifyEmail loginWithEmailAllowed editUsernameAllowed bruteForceProtected
-      permanentLockout revokeRefreshToken otpPolicyCodeReusable organizationsEnabled eventsEnabled adminEventsEnabled
+      permanentLockout revokeRefreshToken otpPolicyCodeReusable organizationsEnabled eventsEnabled
+      adminEventsEnabled internationalizationEnabled
     `),
   ),
   ...named(
@@ -92,7 +93,7 @@ export const realmMembers: Members = {
     ...words(`
       sslRequired registrationAllowed resetPasswordAllowed rememberMe accessCodeLifespan accessCodeLifespanLogin
       accessCodeLifespanUserAction accessTokenLifespanForImplicitFlow actionTokenGeneratedByAdminLifespan
-      actionTokenGeneratedByUserLifespan internationalizationEnabled supportedLocales defaultLocale localizationTexts
+      actionTokenGeneratedByUserLifespan supportedLocales defaultLocale localizationTexts
       adminEventsDetailsEnabled enabledEventTypes eventsExpiration eventsListeners browserFlow browserSecurityHeaders
       dockerAuthenticationFlow firstBrokerLoginFlow registrationFlow resetCredentialsFlow identityProviderMappers
       loginTheme accountTheme adminTheme emailTheme otpPolicyDigits otpPolicyInitialCounter otpPolicyPeriod

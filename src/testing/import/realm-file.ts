@@ -107,6 +107,7 @@ export interface KnownRealmFile {
   readonly loginWithEmailAllowed?: boolean
   readonly editUsernameAllowed?: boolean
   readonly organizationsEnabled?: boolean
+  readonly internationalizationEnabled?: boolean
   readonly bruteForceProtected?: boolean
   readonly permanentLockout?: boolean
   readonly bruteForceStrategy?: string

@@ -51,6 +51,8 @@ export interface RealmSettings {
   readonly loginWithEmail: boolean
   readonly editUsername: boolean
   readonly organizations: boolean
+  /** People choose a language, which is an attribute of theirs. */
+  readonly hasLanguages: boolean
   readonly recordsEvents: boolean
   readonly recordsAdminEvents: boolean
   readonly bruteForce: BruteForceSettings

@@ -67,6 +67,27 @@ export const defaultUserProfile: UserProfile = {
   ],
 }
 
+/** What an administrator may do with an attribute of people. */
+export interface ShownAttribute {
+  readonly name: string
+  readonly required: boolean
+  readonly readOnly: boolean
+  readonly multivalued: boolean
+}
+
+/** The profile as an administrator sees it; the language is an attribute that Keycloak adds by itself. */
+export function attributesForAdmin({ attributes = [] }: UserProfile, hasLanguages: boolean): readonly ShownAttribute[] {
+  const language = { name: "locale", required: false, readOnly: false, multivalued: false }
+  const shown = attributes.flatMap(({ name, required, permissions, multivalued = false }) => {
+    const { view = [], edit = [] } = permissions ?? {}
+    if (![...view, ...edit].includes("admin")) return []
+    const { roles = [], scopes = [] } = required ?? { roles: ["nobody"] }
+    const isRequired = name === "username" || (scopes.length === 0 && (roles.length === 0 || roles.includes("admin")))
+    return [{ name, required: isRequired, readOnly: !edit.includes("admin"), multivalued }]
+  })
+  return hasLanguages ? [language, ...shown] : shown
+}
+
 /** The validations of a profile that this server does not know. */
 export function unknownValidations({
   attributes = [],
@@ -127,7 +148,7 @@ function missing({ name }: ProfileAttribute): ProfileProblem {
 
 function invalid(attribute: ProfileAttribute, values: readonly string[]): readonly ProfileProblem[] {
   const given = values.filter(value => value !== "")
-  return given.flatMap(value =>
+  const problems = given.flatMap(value =>
     Object.entries(attribute.validations ?? {}).flatMap(([validation, config]) =>
       (validators[validation]?.(value, config ?? {}) ?? []).map(([errorMessage, ...params]) => ({
         field: attribute.name,
@@ -136,6 +157,15 @@ function invalid(attribute: ProfileAttribute, values: readonly string[]): readon
       })),
     ),
   )
+  return [...wrongNumber(attribute, given.length), ...problems]
+}
+
+function wrongNumber({ name, multivalued = false, validations }: ProfileAttribute, count: number): ProfileProblem[] {
+  const { min, max } = validations?.multivalued ?? {}
+  const least = optionalNumber(min) ?? 0
+  const most = optionalNumber(max) ?? (multivalued ? Number.POSITIVE_INFINITY : 1)
+  if (count >= least && count <= most) return []
+  return [{ field: name, errorMessage: "error-invalid-multivalued-size", params: [name, least, most] }]
 }
 
 type Problem = readonly [errorMessage: string, ...params: unknown[]]
@@ -166,6 +196,7 @@ const validators: Readonly<Record<string, Validator>> = {
     new RegExp(`^(?:${pattern})$`, "u").test(value) ? [] : [[String(message || "error-pattern-no-match"), pattern]],
   integer: (value, config) => inRange(value, /^[+-]?\d+$/, config),
   double: (value, config) => inRange(value, /^[+-]?(\d+\.?\d*|\.\d+)$/, config),
+  multivalued: () => [], // of the list, not of each of its values
   options: (value, { options }) => (Array.isArray(options) && options.includes(value) ? [] : [["error-invalid-value"]]),
 }
 
