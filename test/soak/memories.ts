@@ -123,6 +123,7 @@ export const ofOneCall: readonly string[] = [
   "cli/terminal.ts lines",
   "users/sync/sync-run.ts gathered",
   "accounts/change-password.ts proofs",
+  "accounts/register-user.ts wrong",
   "accounts/update-account.ts lists",
   "accounts/update-account.ts ofValues",
   "users/sync/account-walk.ts known",
