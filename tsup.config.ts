@@ -1,6 +1,7 @@
-import { defineConfig } from "tsup"
+import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { defineConfig, type Options } from "tsup"
 
-const library = defineConfig({
+const both: Options = {
   entry: {
     index: "src/index.ts",
     express: "src/adapters/express.ts",
@@ -8,24 +9,49 @@ const library = defineConfig({
     koa: "src/adapters/koa.ts",
     testing: "src/testing/index.ts",
   },
-  format: ["esm", "cjs"],
-  dts: true,
   splitting: true,
-  treeshake: true,
-  clean: ["!cli.js"],
   target: "node22",
+  // Bundlers for Workers know Node's modules by this prefix.
+  removeNodeProtocol: false,
   // Readable: a stack trace names functions and lines that mean something.
   minify: false,
-})
+}
+
+const modules: Options = { ...both, format: "esm", treeshake: true }
+
+// Jest can neither require ES modules nor import() anything without a flag, so this build holds none of both.
+// Its dependencies that are ES modules alone are bundled. Rollup, which `treeshake` means, would keep import().
+const commonJs: Options = {
+  ...both,
+  format: "cjs",
+  noExternal: ["jose", "openid-client", "quick-lru"],
+  esbuildPlugins: [{ name: "licenses", setup: writeLicenses }],
+}
+
+const types: Options = { ...both, format: ["esm", "cjs"], dts: { only: true } }
 
 /** `npx keycloak-gate`: a program in one file, which nobody imports. */
-const program = defineConfig({
-  entry: { cli: "src/cli/main.ts" },
-  format: ["esm"],
-  dts: false,
-  splitting: false,
-  target: "node22",
-  minify: false,
+const program: Options = { ...both, entry: { cli: "src/cli/main.ts" }, format: "esm", splitting: false }
+
+export default defineConfig(({ clean, dts }) => {
+  // The builds run side by side, so none of them may clean.
+  if (clean !== false) rmSync("dist", { recursive: true, force: true })
+  return [modules, commonJs, program, ...(dts === false ? [] : [types])]
 })
 
-export default [library, program]
+type Plugin = NonNullable<Options["esbuildPlugins"]>[number]
+
+/** The licences of the packages that the build holds, beside it. */
+function writeLicenses(build: Parameters<Plugin["setup"]>[0]): void {
+  build.initialOptions.metafile = true
+  build.onEnd(({ metafile }) => {
+    const inputs = Object.keys(metafile?.inputs ?? {})
+    const folders = new Set(inputs.flatMap(input => input.match(/.*node_modules\/(?:@[^/]+\/)?[^/]+/) ?? []))
+    const texts = [...folders].sort().map(folder => {
+      const [file] = globSync(`${folder}/{LICENSE,license}*`)
+      if (file === undefined) throw new Error(`${folder} has no licence`)
+      return `${folder.replace(/.*node_modules\//, "")}\n\n${readFileSync(file, "utf8").trim()}\n`
+    })
+    writeFileSync("dist/licenses.txt", texts.join("\n---\n\n"))
+  })
+}

@@ -1,4 +1,5 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from "express"
+import express4 from "express4"
 import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import {
   authenticate,
@@ -17,7 +18,13 @@ import { adapterContract, createClient, type Route, type Setup } from "../contra
 import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
-adapterContract("Express", async setup => listen(createApplication(setup)), { middlewareAboutHandlers: false })
+describe.each([
+  ["Express 5", express],
+  ["Express 4", express4],
+])("%s", (name, framework) => {
+  const start = async (setup: Setup) => listen(createApplication(framework, setup))
+  adapterContract(name, start, { middlewareAboutHandlers: false })
+})
 
 describe("Express alone", () => {
   let realm: TestRealm
@@ -144,19 +151,12 @@ describe("Express alone", () => {
   })
 })
 
-function createApplication({
-  gate,
-  onError,
-  routes,
-  replacePrincipal,
-  strayRoutes,
-  handlers,
-  onApplicationError,
-}: Setup): Express {
-  const app = express()
+function createApplication(framework: typeof express, setup: Setup): Express {
+  const { gate, onError, routes, replacePrincipal, strayRoutes, handlers, onApplicationError } = setup
+  const app = framework()
   // Keeps Express's own handler from printing stacks.
   app.set("env", "test")
-  app.use(express.json({ strict: false }), express.urlencoded())
+  app.use(framework.json({ strict: false }), framework.urlencoded({ extended: false }))
   addRoutes(app, strayRoutes)
   if (handlers) app.post("/stray/password", changePasswordHandler(gate, { onError }))
   app.use(authenticate(gate, { onError }))

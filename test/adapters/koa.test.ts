@@ -1,6 +1,7 @@
 import { bodyParser } from "@koa/bodyparser"
 import Router from "@koa/router"
 import Koa from "koa"
+import Koa2 from "koa2"
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest"
 import {
   authenticate,
@@ -20,7 +21,13 @@ import { adapterContract, createClient, type Route, type Setup } from "../contra
 import { openShop } from "../support/shop.ts"
 import { listen } from "./listen.js"
 
-adapterContract("Koa", async setup => listen(createApplication(setup).callback()), { middlewareAboutHandlers: true })
+describe.each([
+  ["Koa 3", Koa],
+  ["Koa 2", Koa2],
+])("%s", (name, Framework) => {
+  const start = async (setup: Setup) => listen(createApplication(Framework, setup).callback())
+  adapterContract(name, start, { middlewareAboutHandlers: true })
+})
 
 describe("Koa alone", () => {
   let realm: TestRealm
@@ -139,16 +146,9 @@ describe("Koa alone", () => {
   })
 })
 
-function createApplication({
-  gate,
-  onError,
-  routes,
-  replacePrincipal,
-  strayRoutes,
-  handlers,
-  onApplicationError,
-}: Setup): Koa {
-  const app = new Koa()
+function createApplication(Framework: typeof Koa, setup: Setup): Koa {
+  const { gate, onError, routes, replacePrincipal, strayRoutes, handlers, onApplicationError } = setup
+  const app = new Framework()
   app.silent = true
   if (onApplicationError !== null) {
     app.use(async (ctx, next) => {
