@@ -21,7 +21,8 @@ const slow = [
 // They listen to nothing and leave nothing behind, so that one worker can take them all, which `npm run test:fast` uses.
 const pure = [
   "test/*.test.ts",
-  "test/{accounts,options,users,watch}/**/*.test.ts",
+  "test/accounts/{create-account,registration-rules,session-ending,turns,unfinished}.test.ts",
+  "test/{options,users,watch}/**/*.test.ts",
   "test/verify/*.test.ts",
   "test/verify/token/{key-set,key-set-states,signature,token-verifier}.test.ts",
   "test/verify/session/{asked-once,recheck}.test.ts",
@@ -68,8 +69,8 @@ export default defineConfig(({ mode }) => ({
           name: "live",
           include: ["test/live/**/*.test.ts", "test/faults/live/**/*.test.ts"],
           globalSetup: "test/global-setup.ts",
-          testTimeout: 60_000,
-          hookTimeout: 180_000,
+          testTimeout: 120_000,
+          hookTimeout: 400_000,
         },
       },
     ],

@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest"
+import { setTimeout as delay } from "node:timers/promises"
+import { describe, expect, it, vi } from "vitest"
 import { createGate, memoryUserStore, type SyncUsersOptions, syncUsers, type UserStore } from "../src/index.js"
 
 const connection = { serverUrl: "http://127.0.0.1:9", realm: "shop", clientId: "shop-api", clientSecret: "s" }
@@ -73,8 +74,13 @@ describe("syncUsers", () => {
     await expect(Promise.race([run])).rejects.toBe(error)
   })
 
-  it("asks nothing of anybody before it is iterated or awaited", () => {
-    gate.close()
-    syncUsers(gate)
+  it("asks nothing of anybody before it is iterated or awaited", async () => {
+    const fetched = vi.spyOn(globalThis, "fetch")
+    const run = syncUsers(gate)
+    await delay(20)
+    expect(fetched).not.toHaveBeenCalled()
+    await expect(run).rejects.toMatchObject({ code: "keycloak_unavailable" })
+    expect(fetched).toHaveBeenCalled()
+    fetched.mockRestore()
   })
 })

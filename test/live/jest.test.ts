@@ -14,6 +14,6 @@ it("the example for Jest passes, the store contract with it", { timeout: 500_000
     "--runTestsByPath",
     join(folder, "our-store.test.js"),
   ]
-  const { code, output } = await runCommand(process.execPath, args, 120)
+  const { code, output } = await runCommand(process.execPath, args, 300)
   expect([code, output]).toEqual([0, expect.stringMatching(/^Tests: +\d\d passed, \d\d total$/m)])
 })

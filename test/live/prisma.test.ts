@@ -34,10 +34,10 @@ describe("the Prisma store, on the real PostgreSQL", () => {
     expect(ids).toEqual(Array(50).fill(rows[0]?.id))
   })
 
-  it("compiles", { timeout: 120_000 }, async () => {
+  it("compiles", { timeout: 310_000 }, async () => {
     const compilerOptions = { isolatedDeclarations: false, declaration: false }
     const config = { extends: "../../tsconfig.json", compilerOptions, include: ["*.ts"], exclude: [] }
     writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config))
-    expect(await runCommand("npx", ["tsc", "-p", folder], 110)).toMatchObject({ code: 0 })
+    expect(await runCommand("npx", ["tsc", "-p", folder], 300)).toMatchObject({ code: 0 })
   })
 })

@@ -37,7 +37,7 @@ afterAll(async () => {
 
 describe("the README", () => {
   it("starts with a program of at most 20 lines that does what the lines below it show", {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     const [first = ""] = programs
     expect(first.trimEnd().split("\n").length).toBeLessThanOrEqual(20)
@@ -71,7 +71,7 @@ describe("the README", () => {
             () => true,
             () => output,
           ),
-        { timeout: 15_000 },
+        { timeout: 60_000 },
       )
       .toBe(true)
     const [lines = ""] = blocksOf("console")

@@ -15,7 +15,7 @@ export interface Server extends AdminAccess {
 
 type OwnSource = Exclude<Source, { kind: "running" }>
 
-const readyWithinSeconds = 120
+const readyWithinSeconds = 300
 
 /** Starts a server of our own and returns when it answers. */
 export async function launchServer(
