@@ -43,9 +43,11 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: availableParallelism() + (mode === "fast" ? 1 : 2),
     // Threads begin sooner than processes.
     ...(mode === "fast" ? { pool: "threads" } : { sequence: { sequencer: LongestFirst } }),
+    // What runs at once within a file mostly waits for the end of a time limit.
+    maxConcurrency: 10,
     // Limits for what never comes. What a busy machine makes slow must not fail.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
     projects: [
       {
@@ -69,7 +71,6 @@ export default defineConfig(({ mode }) => ({
           name: "live",
           include: ["test/live/**/*.test.ts", "test/faults/live/**/*.test.ts"],
           globalSetup: "test/global-setup.ts",
-          testTimeout: 120_000,
           hookTimeout: 400_000,
         },
       },

@@ -50,7 +50,7 @@ describe("the programs of the documentation", () => {
     }
   })
 
-  it.each(named)("$place runs, to its end or until it listens", { timeout: 30_000 }, async ({ name, code }) => {
+  it.each(named)("$place runs, to its end or until it listens", async ({ name, code }) => {
     if (!code.includes("registerUser(")) realm.addUser({ username: "ada", password: "Ada-2026!" })
     const child = spawn(process.execPath, [join(folder, `${name}.ts`)], { cwd: root, env: environment() })
     let output = ""

@@ -120,7 +120,7 @@ describe.each([
   })
 
   // what a parser, a router or a listener of ours could stumble over; the Host field and the body are sent as they are
-  it("survives every request line, header and body, and serves the next one", { timeout: 60_000 }, async () => {
+  it("survives every request line, header and body, and serves the next one", async () => {
     const child = startServer(framework, { KEYCLOAK_URL: await closedPort() })
     let errors = ""
     child.stderr?.on("data", chunk => {
@@ -158,7 +158,7 @@ describe.each([
       return { child, url, answers, letGo, ended }
     }
 
-    it("answers all twelve requests under way, takes no new caller, and ends with 0", { timeout: 30_000 }, async () => {
+    it("answers all twelve requests under way, takes no new caller, and ends with 0", async () => {
       const { child, url, answers, letGo, ended } = await startBusy()
       child.kill("SIGTERM")
       await expect.poll(() => isListening(url)).toBe(false)
@@ -168,7 +168,7 @@ describe.each([
       expect(await ended).toEqual([0, null])
     })
 
-    it("ends at once when it is asked a second time", { timeout: 30_000 }, async () => {
+    it("ends at once when it is asked a second time", async () => {
       const { child, url, answers, ended } = await startBusy()
       child.kill("SIGTERM")
       await expect.poll(() => isListening(url)).toBe(false)

@@ -31,7 +31,7 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
   return error
 }
 
-describe("the pools of the examples", { timeout: 60_000 }, () => {
+describe("the pools of the examples", () => {
   it("end a statement that waits for a lock of somebody else: PostgreSQL", async () => {
     const { pool, url, drop } = await createTestSchema()
     const other = await pool.connect()

@@ -7,7 +7,7 @@ import { userStoreContract } from "../../src/testing/index.js"
 const root = join(import.meta.dirname, "../..")
 const cases = userStoreContract(memoryUserStore)
 
-it("the example for Node's own test runner passes, the store contract with it", { timeout: 60_000 }, async () => {
+it("the example for Node's own test runner passes, the store contract with it", async () => {
   const output = await new Promise<string>(resolve => {
     // Vitest's own workers are told by NODE_TEST_CONTEXT's like; the child must not take itself for one.
     const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_OPTIONS: undefined }

@@ -70,7 +70,7 @@ describe("deleteAccount", () => {
     store = slow(store)
   })
 
-  it("leaves no row in its process, whatever goes on beside it, 20 times of 20", { timeout: 60_000 }, async () => {
+  it("leaves no row in its process, whatever goes on beside it, 20 times of 20", async () => {
     const gate = newProcess()
     for (let round = 0; round < 20; round++) {
       const { username, subject, row } = newPerson()

@@ -226,7 +226,7 @@ async function meet(verb: Verb, timeoutMs: number, breakAt: (server: FaultyServe
   }
 }
 
-describe.each(Object.keys(verbs))("%s, whichever of its requests meets the fault", { timeout: 60_000 }, name => {
+describe.each(Object.keys(verbs))("%s, whichever of its requests meets the fault", name => {
   const verb = verbs[name] as Verb
 
   it.each(Object.keys(faults))("is done, or is done by calling again, when %s", async fault => {

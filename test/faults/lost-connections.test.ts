@@ -17,7 +17,7 @@ const gates: Gate<MemoryUser>[] = []
 // Loaded with the first registration, whose time limit would pay for that.
 beforeAll(async () => {
   await import("@keycloak/keycloak-admin-client")
-}, 60_000)
+})
 beforeEach(async () => {
   realm = await startFaultyRealm()
   const port = Number(new URL(realm.url).port)

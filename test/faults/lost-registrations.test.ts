@@ -43,7 +43,7 @@ beforeAll(async () => {
     serverUrl: connections.url,
     userStore: store,
     registration: { realmRoles: [role] },
-    timeoutMs: 4000,
+    timeoutMs: 10_000,
     maxConcurrentRequests: count,
     onEvent: event => events.push(event),
   })
@@ -66,8 +66,8 @@ beforeAll(async () => {
   await letGo()
   await realm.heal()
   const begun = performance.now()
-  while (settled().length < count && performance.now() - begun < 150_000) await delay(50)
-}, 240_000)
+  while (settled().length < count && performance.now() - begun < 400_000) await delay(50)
+}, 600_000)
 afterAll(async () => {
   await gate.close()
   await connections.close()
@@ -97,5 +97,5 @@ describe(`${count} registrations whose answers were lost`, () => {
       expect((await gate.verifyBearer(`Bearer ${accessToken}`, {})).realmRoles).toContain(role)
     }
     expect(rows.size).toBe(count)
-  }, 60_000)
+  })
 })

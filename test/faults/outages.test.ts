@@ -7,7 +7,7 @@ import { inOwnTime } from "../support/own-clock.ts"
 import { paths } from "../support/paths.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
 
-const timeoutMs = 1500
+const timeoutMs = 3000
 /** Time for two requests one after the other, and for a machine with other things to do. */
 const withinMs = timeoutMs * 6
 

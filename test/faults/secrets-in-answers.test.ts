@@ -120,7 +120,7 @@ async function refuseAll(): Promise<readonly unknown[]> {
 const isError = (one: unknown) => one instanceof Error || (typeof one === "object" && one !== null && "error" in one)
 
 describe("no error of any verb, and no event, shows a secret", () => {
-  it.each(faults)("when Keycloak %s", { timeout: 30_000 }, async (_, fault) => {
+  it.each(faults)("when Keycloak %s", async (_, fault) => {
     if (fault === null) await realm.goDown()
     else realm.breakWith(fault)
     const told = await refuseAll()
@@ -128,7 +128,7 @@ describe("no error of any verb, and no event, shows a secret", () => {
     for (const one of told) expect(secretsIn(one)).toEqual([])
   })
 
-  it.each(faults.slice(1))("when Keycloak logs us in, and its Admin API %s", { timeout: 30_000 }, async (_, fault) => {
+  it.each(faults.slice(1))("when Keycloak logs us in, and its Admin API %s", async (_, fault) => {
     if (fault !== null) realm.breakWith(fault, { at: /^[A-Z]+ \/admin\// })
     for (const one of await refuseAll()) if (isError(one)) expect(secretsIn(one)).toEqual([])
   })

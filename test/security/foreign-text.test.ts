@@ -182,7 +182,7 @@ describe("foreign text in an error is on one line, escaped and cut, when it come
     "an account": { active: true, sub: said, id: said, username: said, email: said, iss: said, aud: said, typ: said },
     "a list of them": [{ id: said, username: said, name: said, path: said, createdTimestamp: said }],
   }
-  it.each(Object.keys(bodies))("in an answer of Keycloak with %s", { timeout: 60_000 }, async kind => {
+  it.each(Object.keys(bodies))("in an answer of Keycloak with %s", async kind => {
     const access = `Bearer ${await realm.mint()}`
     const refresh = await realm.mint({ typ: "Refresh" })
     for (const status of [200, 400, 401, 403, 404, 409]) {

@@ -55,12 +55,12 @@ describe("the store contract names the mistake of a store that", () => {
     })
     afterAll(() => schema?.drop())
 
-    it("would otherwise be right", { timeout: 60_000 }, async () => {
+    it("would otherwise be right", async () => {
       const store = await createStoreOnPostgres(schema.pool)
       expect(await failuresOf(() => store)).toEqual([])
     })
 
-    it.each(mistakesOnPostgres)("$mistake", { timeout: 60_000 }, async ({ createStore, says }) => {
+    it.each(mistakesOnPostgres)("$mistake", async ({ createStore, says }) => {
       const store = await createStore(schema.pool)
       expect(await failuresOf(() => store, says)).toContainEqual(expect.stringMatching(says))
     })
@@ -78,12 +78,12 @@ describe("the store contract names the mistake of a store that", () => {
       await database?.drop()
     })
 
-    it("would otherwise be right", { timeout: 60_000 }, async () => {
+    it("would otherwise be right", async () => {
       const store = await createStoreOnMariaDb(pool)
       expect(await failuresOf(() => store)).toEqual([])
     })
 
-    it.each(mistakesOnMariaDb)("$mistake", { timeout: 60_000 }, async ({ createStore, says }) => {
+    it.each(mistakesOnMariaDb)("$mistake", async ({ createStore, says }) => {
       const store = await createStore(pool)
       expect(await failuresOf(() => store, says)).toContainEqual(expect.stringMatching(says))
     })

@@ -113,7 +113,7 @@ describe("the packed package", () => {
     folder = await mkdtemp(join(tmpdir(), "keycloak-gate-consumers-"))
     await packInto(join(folder, "node_modules/keycloak-gate"), join(folder, "stage"))
     await linkModules(folder)
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await rm(folder, { recursive: true })
   })
@@ -153,14 +153,14 @@ describe("the packed package", () => {
 
   it.for(["module", "commonjs"] as const)(
     "compiles in an application of type %s that declares its row",
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async type => {
       const imports = type === "module" ? esmImports : commonJsImports
       expect(await compile(type, type, { "main.ts": imports + register + store + routes + rest })).toBe("")
     },
   )
 
-  it("compiles where a CommonJS file declares the row and ES modules use it", { timeout: 60_000 }, async () => {
+  it("compiles where a CommonJS file declares the row and ES modules use it", { timeout: 240_000 }, async () => {
     const files = {
       "row.cts": `import type {} from "keycloak-gate/express"\n${register}`,
       "gate.cts": `${commonJsImports} import type { Row } from "./row.cjs"\n${store} ${rest}`,
@@ -188,7 +188,7 @@ describe("the packed package", () => {
     expect(stdout.trim()).toBe("false true true false")
   })
 
-  it("refuses a gate of another row type wherever it is mounted", { timeout: 60_000 }, async () => {
+  it("refuses a gate of another row type wherever it is mounted", { timeout: 240_000 }, async () => {
     const main = `
       ${esmImports}
       ${register}
@@ -211,7 +211,7 @@ describe("the packed package", () => {
     expect(await compile("wrong-row", "module", { "main.ts": main }, true)).toBe("")
   })
 
-  it("has the row unknown where no application declares it", { timeout: 60_000 }, async () => {
+  it("has the row unknown where no application declares it", { timeout: 240_000 }, async () => {
     const main = `
       ${esmImports}
       const gate = createGate({ ...optionsFromEnv({}), userStore: memoryUserStore() })

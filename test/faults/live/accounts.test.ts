@@ -8,7 +8,7 @@ import { type Mailbox, startMailbox } from "../../support/mailbox.ts"
 import { startProxy } from "../../support/proxy.ts"
 import { refusalOf } from "../../support/refusal-of.ts"
 
-const timeoutMs = 4000
+const timeoutMs = 6000
 let people: People
 let mailbox: Mailbox
 beforeAll(async () => {
