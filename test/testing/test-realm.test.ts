@@ -71,7 +71,8 @@ describe("startTestRealm", () => {
       { clients: [{ clientId: "a", protocolMappers: [{ protocolMapper: "oidc-script-mapper" }] }] },
       /oidc-script-mapper/,
     ],
-    [{ keycloakVersion: "11.0.3" }, /11\.0\.3/],
+    [{ keycloakVersion: "3.4.3.Final" }, /3\.4\.3\.Final/],
+    [{ keycloakVersion: "nightly" }, /nightly/],
     [{ clients: [{ clientId: "a", authenticationFlowBindingOverrides: { direct_grant: "own" } }] }, /clients\.a/],
     [{ clientPolicies: { policies: [{ name: "strict", enabled: true }] } }, /strict/],
     [

@@ -52,7 +52,11 @@ function scopeNames(
   const own = { defaultScopes: defaultClientScopes ?? [], optionalScopes: optionalClientScopes ?? [] }
   const names = isOwn ? own : byDefault
   const isMigrated = protocol === "openid-connect" && bearerOnly !== true
-  return isMigrated ? { ...names, defaultScopes: [...names.defaultScopes, ...migrations.scopesForAll] } : names
+  if (!isMigrated) return names
+  return {
+    defaultScopes: [...names.defaultScopes, ...migrations.scopesForAll],
+    optionalScopes: [...names.optionalScopes, ...migrations.optionalForAll],
+  }
 }
 
 function migrated(client: ClientFile, { lightensConsoles }: Migrations): ClientFile {

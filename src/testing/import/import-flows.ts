@@ -54,6 +54,8 @@ function passwordFlow(flow: FlowFile | undefined | null, flows: readonly FlowFil
   if (username !== "direct-grant-validate-username REQUIRED") return null
   if (password !== "direct-grant-validate-password REQUIRED") return null
   if (rest.length === 0) return { asksForOneTimeCode: false }
+  // Before Keycloak 8 a step could be optional; the import makes the condition of it that it is since.
+  if (rest.join(", ") === "direct-grant-validate-otp OPTIONAL") return asBuiltIn
   const [, alias = ""] = /^(.+) CONDITIONAL$/.exec(rest[0] ?? "") ?? []
   const conditional = named(flows, alias)
   const ofCode = conditional === undefined ? [] : steps(conditional, flows)

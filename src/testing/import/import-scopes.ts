@@ -18,7 +18,9 @@ export function importScopes(
   migrations: Migrations,
   problems: Problems,
 ): ImportedScopes {
-  const added = new Set([...migrations.scopesForAll, ...migrations.scopes])
+  const given = new Set(file.clientScopes?.map(({ name }) => name))
+  const { scopesForAll, optionalForAll } = migrations
+  const added = new Set([...scopesForAll, ...optionalForAll, ...migrations.scopes].filter(name => !given.has(name)))
   const files: readonly ClientScopeFile[] =
     file.clientScopes === undefined
       ? builtInClientScopes

@@ -5,6 +5,8 @@ import type { KnownRealmFile } from "./realm-file.js"
 export interface Migrations {
   /** Built-in client scopes that every client gets. */
   readonly scopesForAll: readonly string[]
+  /** Built-in client scopes that every client can ask for. */
+  readonly optionalForAll: readonly string[]
   /** Built-in client scopes that the realm gets. */
   readonly scopes: readonly string[]
   readonly requiredActions: readonly string[]
@@ -16,7 +18,7 @@ export interface Migrations {
   readonly movesRequiredActions: boolean
 }
 
-const oldest = "12"
+const oldest = "4.6"
 
 /** A file without a version is taken as it is. */
 export function migrationsOf(file: KnownRealmFile, problems: Problems): Migrations {
@@ -34,8 +36,13 @@ export function migrationsOf(file: KnownRealmFile, problems: Problems): Migratio
       ...(since("18") && lacks("acr") ? ["acr"] : []),
       ...(since("25") && lacks("basic") ? ["basic"] : []),
     ],
+    optionalForAll: since("6") ? ["microprofile-jwt"] : [],
     scopes: since("26.1") && lacks("service_account") ? ["service_account"] : [],
-    requiredActions: [...(since("24.0.3") ? ["delete_credential"] : []), ...(since("26.3") ? ["idp_link"] : [])],
+    requiredActions: [
+      ...(since("9") ? ["update_user_locale"] : []),
+      ...(since("24.0.3") ? ["delete_credential"] : []),
+      ...(since("26.3") ? ["idp_link"] : []),
+    ],
     keepsUnmanagedAttributes: since("24") && attributes.userProfileEnabled !== "true",
     lightensConsoles: since("26"),
     movesRequiredActions: since("26.7"),

@@ -112,6 +112,12 @@ const migrated = {
   },
 }
 
+const withOptionalCode = [
+  { authenticator: "direct-grant-validate-username", requirement: "REQUIRED", priority: 10 },
+  { authenticator: "direct-grant-validate-password", requirement: "REQUIRED", priority: 20 },
+  { authenticator: "direct-grant-validate-otp", requirement: "OPTIONAL", priority: 30 },
+]
+
 export const realmFileCases: readonly RealmFileCase[] = [
   {
     name: "an export of Keycloak 20",
@@ -140,6 +146,22 @@ export const realmFileCases: readonly RealmFileCase[] = [
         expect((await at.enter({ ...api, user: "nameless" })).body.error_description).toBe(
           "Account is not fully set up",
         )
+      },
+    },
+  },
+  {
+    name: "an export of Keycloak 4.8",
+    file: asBefore(fromFile("export-of-20")),
+    logins: [api, { ...web, scope: "openid microprofile-jwt" }, { client: "admin-cli" }],
+    manager,
+    shows: {
+      ...migrated,
+      "lets every client ask for the scope that was added": async at => {
+        const login = { ...web, scope: "microprofile-jwt" }
+        expect(await at.claims(login)).toMatchObject({
+          upn: "edith",
+          scope: expect.stringContaining("microprofile-jwt"),
+        })
       },
     },
   },
@@ -599,6 +621,27 @@ export const realmFileCases: readonly RealmFileCase[] = [
     },
   },
 ]
+
+/** What an export of Keycloak 4.8 has otherwise. */
+function asBefore(file: Realm): Realm {
+  const { defaultRole: _none, ...rest } = file
+  const later = ["acr", "microprofile-jwt"]
+  const without = (names: unknown) => (names as string[]).filter(name => !later.includes(name))
+  const flows = file.authenticationFlows as { alias: string; authenticationExecutions: object[] }[]
+  return {
+    ...rest,
+    ...{ realm: "files-export-of-4", keycloakVersion: "4.8.3.Final", defaultRoles: ["offline_access", "app-user"] },
+    clientScopes: (file.clientScopes as { name: string }[]).filter(({ name }) => !later.includes(name)),
+    clients: file.clients.map(one => ({
+      ...one,
+      defaultClientScopes: without(one.defaultClientScopes),
+      optionalClientScopes: without(one.optionalClientScopes),
+    })),
+    authenticationFlows: flows
+      .filter(({ alias }) => alias !== "Direct Grant - Conditional OTP")
+      .map(flow => (flow.alias === "direct grant" ? { ...flow, authenticationExecutions: withOptionalCode } : flow)),
+  }
+}
 
 /** As Keycloak writes it since version 25. */
 function hashed() {
