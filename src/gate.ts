@@ -31,6 +31,7 @@ export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SetUpVerbs {
   readonly realm: string
 }
 
+/** How it stands with Keycloak, as far as the gate knows. */
 export interface Health {
   /** Whether Keycloak answered of late; `"unknown"` before anything was asked. */
   readonly keycloak: "up" | "down" | "unknown"

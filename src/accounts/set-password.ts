@@ -3,6 +3,7 @@ import { readSubject, unknownSubject } from "../users/subject.js"
 import type { AccountVerb } from "./account-context.js"
 import { givePassword } from "./give-password.js"
 
+/** How a password is set. */
 export interface SetPasswordOptions {
   /** Keycloak asks for another password before the next login, and `loginWithPassword` refuses this one; default false. */
   readonly temporary?: boolean | undefined

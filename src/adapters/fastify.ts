@@ -47,8 +47,11 @@ declare module "fastify" {
 
 /** What this adapter asks of a reply; any `FastifyReply` has it. */
 export interface Reply {
+  /** Sets the status. */
   code(status: number): unknown
+  /** Adds headers. */
   headers(values: Record<string, string>): unknown
+  /** Ends the answer. */
   send(payload?: unknown): unknown
 }
 

@@ -47,11 +47,17 @@ const nameFields = ["username", "email", "firstName", "lastName", "password"]
 
 /** The six handlers of a framework: an adapter says how a handler is made, and what travels with a request. */
 export interface Handlers<Request, Handler> {
+  /** Registers whoever sends the fields of a registration: 201. */
   readonly registerHandler: (gate: Gate<unknown>, options?: RegisterHandlerOptions<Request>) => Handler
+  /** Logs in with username and password: 200 and OAuth's names. */
   readonly loginHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+  /** New tokens for a refresh token: 200. */
   readonly refreshHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+  /** Ends the session of a refresh token: 204. */
   readonly logoutHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+  /** Sends the mail to set a new password, whether or not there is such an account. */
   readonly passwordResetHandler: (gate: Gate<unknown>, options?: PasswordResetHandlerOptions) => Handler
+  /** Changes the password of whoever proves the current one. */
   readonly changePasswordHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
 }
 

@@ -9,6 +9,7 @@ import { keys, server } from "./server.js"
 import { tokens } from "./tokens.js"
 import { type SetUpParts, type Walk, walk } from "./walk.js"
 
+/** What `diagnose` looks at beyond what it can see as the client itself. */
 export interface DiagnoseOptions {
   /** What to look at; default: everything that the gate can do. */
   readonly uses?: readonly Use[] | undefined

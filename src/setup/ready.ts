@@ -4,6 +4,7 @@ import { allUses, type Found, findAll, readUses } from "./diagnose.js"
 import type { Use } from "./finding.js"
 import type { SetUpParts } from "./walk.js"
 
+/** What `ready` looks at. */
 export interface ReadyOptions {
   /**
    * What to look at; default: all three with a client secret, `verifyBearer` alone without. `loginWithPassword` sends one

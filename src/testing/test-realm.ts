@@ -13,6 +13,7 @@ import { startRealmServer } from "./realm-server.js"
 import { type RecordedRequest, recordInto } from "./recorded-requests.js"
 import { type AddedTestUser, addTestUser, type NewTestUser, type TestUser, testUser } from "./test-users.js"
 
+/** What a test realm is like; without any, one client does everything. */
 export interface TestRealmOptions {
   /**
    * The realm file that your Keycloak imports, or only a name (default `"shop"`) for a realm with one client that logs
@@ -71,14 +72,17 @@ export interface TestRealm {
   readonly rotateKeys: (options?: { readonly removeOld?: boolean }) => Promise<void>
   /** Refuses connections until `comeBack()`, at the same address. */
   readonly goDown: () => Promise<void>
+  /** Answers again after `goDown`. */
   readonly comeBack: () => Promise<void>
   /** Holds every later answer back by so many milliseconds; 0 ends it. */
   readonly slow: (milliseconds: number) => void
   /** What was asked of this realm, oldest first, the last 10,000. */
   readonly requests: readonly RecordedRequest[]
+  /** Empties `requests`. */
   readonly forgetRequests: () => void
   /** Mails that Keycloak would have sent; a realm whose file has no `smtpServer` refuses to send, as Keycloak does. */
   readonly mails: readonly SentMail[]
+  /** Ends the server and closes its connections. */
   readonly stop: () => Promise<void>
 }
 

@@ -9,6 +9,7 @@ import { assertAllowed, parseRequirements, type Requirements } from "./requireme
 /** The values of an `Authorization` header, as frameworks hand them over. */
 export type Authorization = string | readonly string[] | null | undefined
 
+/** Who sent a request, for everybody or for a guard. */
 export interface VerifyBearer<User> {
   /**
    * Who sent this `Authorization` header, or `null` when it holds no Bearer credentials, so that another authenticator
@@ -34,6 +35,7 @@ export interface VerifyBearer<User> {
   (authorization: Authorization, requirements: Requirements): Promise<Principal<User>>
 }
 
+/** Who a bare token belongs to, for sockets and queues. */
 export interface VerifyBareToken<User> {
   /**
    * Who this access token belongs to, where it comes in no header: in a socket's first message, or out of a queue. A

@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: what verification costs, side by side with what else there is, printed and written into docs/performance.md.
+ * `npm run bench`: what verification costs, side by side with what else there is, printed and written into docs/performance.md,
+ * with the targets in TARGETS.md beside this file.
  * Takes less than ten minutes, and a minute more the first time, when it mints its tokens.
  *
  *     npm run bench -- --check             ends with 1 when a target is missed
@@ -15,7 +16,7 @@ import { parseArgs } from "node:util"
 import { installNode, installPeers } from "./install.ts"
 import { type Measurements, measureAll } from "./measure-all.ts"
 import { writePageSection } from "./page-section.ts"
-import { report } from "./report.ts"
+import { report, targetsReport } from "./report.ts"
 import { targetsOf } from "./targets.ts"
 
 const { values: wanted } = parseArgs({
@@ -49,9 +50,13 @@ async function measureAndReport(): Promise<void> {
   const runs = majors.map(major => measureOn(major === ownMajor ? process.execPath : installNode(major), major))
   const shown = runs.find(({ node }) => node === process.versions.node) ?? runs[0]
   if (shown === undefined) throw new Error("--nodes names no Node version")
-  const text = report(shown, runs, `npm run bench${wanted.nodes === undefined ? "" : ` -- --nodes ${wanted.nodes}`}`)
-  console.log(`\n${text}`)
-  if (!wanted["no-write"] && !wanted.brief) writePageSection(text)
+  const command = `npm run bench${wanted.nodes === undefined ? "" : ` -- --nodes ${wanted.nodes}`}`
+  const [text, targets] = [report(shown, command), targetsReport(runs, command)]
+  console.log(`\n${text}\n${targets}`)
+  if (!wanted["no-write"] && !wanted.brief) {
+    writePageSection(text)
+    writeFileSync(join(import.meta.dirname, "TARGETS.md"), `${targets.trim()}\n`)
+  }
   if (wanted.check && !runs.flatMap(targetsOf).every(({ met }) => met)) process.exitCode = 1
 }
 

@@ -7,23 +7,36 @@ import { formatTable } from "./table.ts"
 import { targetsOf } from "./targets.ts"
 import { raw } from "./verification.ts"
 
-/** In Markdown: the tables of one run, and how the targets fared in all of them. */
-export function report(run: Measurements, runs: readonly Measurements[], command: string): string {
-  return `Measured on ${run.date} by \`${command}\`: Node ${run.node}, ${run.machine}, everything on one machine. Microseconds are processor time of the main thread, which decides how many requests one Node process serves: medians of rounds in which everybody takes turns, each in a process of its own; the lowest and the highest round in brackets. Tokens have Keycloak's shape (1.3 kB with RS256), and each comes as a new string, as from a request. Who is measured holds the keys, and checks signature, algorithm, issuer, audience and expiry: that it refuses tokens in which one of them is wrong is tried first. The base, ${raw}, has everything about the token prepared.
+/** In Markdown: the tables of one run. */
+export function report(run: Measurements, command: string): string {
+  return `Measured on ${run.date} by \`${command}\`: Node ${run.node}, ${run.machine}, everything on one machine.
 
-**A token that nobody remembers.** Node's thread pool checks our signatures: that takes work off the main thread when several requests are under way. What that alone takes is in the second row, and nobody who uses it can take less. An RSA signature that comes alone is cheaper to check at once, and we do so, but for one in 64.
+- Microseconds are processor time of the main thread. That decides how many requests one Node process serves.
+- They are medians of rounds. Everybody takes turns, each in a process of its own. The lowest and the highest round stand in brackets.
+- Tokens have Keycloak's shape (1.3 kB with RS256). Each comes as a new string, as from a request.
+- Who is measured holds the keys, and checks signature, algorithm, issuer, audience and expiry.
+- Before that, each has to refuse tokens in which one of them is wrong.
+- The base is ${raw}, with everything about the token prepared.
+
+**A token that nobody remembers.** Node's thread pool checks our signatures. That takes work off the main thread when several requests are under way. The second row is what that alone takes, and nobody who uses it can take less. An RSA signature that comes alone is cheaper to check at once. We do so, but for one in 64.
 
 ${columnsTable(run.cold, run.cold[0])}
 **A token that was verified before:**
 
 ${columnsTable(run.hits)}
-**A guard over HTTP,** what it adds to a request: RS256, tokens that were seen before, eight requests at once on each of eight connections; in brackets, between what half of the rounds were.
+**A guard over HTTP,** what it adds to a request: RS256, tokens that were seen before, eight requests at once on each of eight connections. Half of the rounds were between the figures in brackets.
 
 ${guardTable(run)}
-**And the rest.** A key id that the realm does not publish makes a verifier look at the keys again. In a flood of such tokens it must not do so for each, and yet honour the key that the realm rotates to in the middle of it: after how long, the last column says.
+**And the rest.** A key id that the realm does not publish makes a verifier look at the keys again. In a flood of such tokens it must not do so for each. Yet it must honour the key that the realm rotates to in the middle of it. The last column says after how long it does.
 
-${otherTable(run)}
-**Targets:**
+${otherTable(run)}`
+}
+
+/** In Markdown: how the targets fared on each Node. */
+export function targetsReport(runs: readonly Measurements[], command: string): string {
+  return `# Targets
+
+What this library wants to be true of its speed, and what the last run of \`${command}\` says. That run was on ${runs[0]?.date}, on ${runs[0]?.machine}.
 
 ${targetTable(runs)}`
 }

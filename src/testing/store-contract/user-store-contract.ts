@@ -10,6 +10,7 @@ export interface UserStoreCase {
   readonly run: () => Promise<void>
 }
 
+/** How the contract's cases are run. */
 export interface UserStoreContractOptions<User> {
   /** Sign-up data as your application hands it to `registerUser`; default `{ plan: "pro" }`, null where it has none. */
   readonly extra?: Readonly<Record<string, unknown>> | null | undefined

@@ -15,6 +15,7 @@ import {
   writeCursor,
 } from "./sync-cursor.js"
 
+/** Which accounts and rows a run of `syncUsers` takes, and how. */
 export interface SyncUsersOptions {
   /** Only accounts that were created since then; default all. Keycloak can't tell which ones have changed. */
   readonly since?: Date | undefined
@@ -55,6 +56,7 @@ export interface SyncProgress {
   readonly cursor: string | null
 }
 
+/** A part of a run, after it was done. */
 export interface SyncedPage<User> {
   readonly phase: SyncProgress["phase"]
   /** The rows that were saved. */
