@@ -56,17 +56,20 @@ export function openedFile(address: RealmAddress, manager?: Client): FileRealm {
 
 /** Each file on one kind of server, with what it must show there. */
 export function describeRealmFiles(name: string, host: RealmHost): void {
-  describe.each(realmFileCases)(`${name} takes $name, which`, ({ file, manager, shows }) => {
-    let realm: FileRealm
-    let close: () => Promise<void>
-    beforeAll(async () => {
-      const opened = await host.open(structuredClone(file))
-      close = opened.close
-      realm = openedFile(opened, manager)
-    })
-    afterAll(() => close?.())
-    it.each(Object.entries(shows))("%s", (_fact, show) => show(realm))
-  })
+  describe.each(realmFileCases)(
+    `${name} (keycloak-facts.md, Realm files) takes $name, which`,
+    ({ file, manager, shows }) => {
+      let realm: FileRealm
+      let close: () => Promise<void>
+      beforeAll(async () => {
+        const opened = await host.open(structuredClone(file))
+        close = opened.close
+        realm = openedFile(opened, manager)
+      })
+      afterAll(() => close?.())
+      it.each(Object.entries(shows))("%s", (_fact, show) => show(realm))
+    },
+  )
 }
 
 function fromFile(name: string): Realm {
