@@ -151,6 +151,6 @@ function wrongSecret(client: KeycloakClient): Omit<Fault, "mend"> {
     what: `Keycloak knows the client "${client.clientId}" but not this secret.`,
     why: hasEdges(client)
       ? "It has blanks or line breaks at its edges, and Keycloak counts them."
-      : "It may be that of another client, or an older one.",
+      : "It may be that of another client, or an older one. Keycloak 26.4 says the same of a bearer-only client.",
   }
 }

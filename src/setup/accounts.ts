@@ -17,7 +17,9 @@ export const accounts: readonly Finding[] = [
     what: seen => `The realm's user profile requires ${named(requiredBeside(seen))}.`,
     why: "An account without it can't log in, so a registration without it is refused.",
     mend: seen =>
-      `Send it with each registration, or give it in \`registration.attributes\`. Or switch off Realm settings → User profile → ${printable(requiredBeside(seen)[0] ?? "")} → Required field.`,
+      `If each registration sends it, tell \`ready\` and \`diagnose\`: \`attributes: ["${printable(requiredBeside(seen)[0] ?? "")}"]\`. ` +
+      "If all accounts have the same, give it in `registration.attributes`. Or switch off Realm settings → User profile → " +
+      `${printable(requiredBeside(seen)[0] ?? "")} → Required field.`,
   },
   {
     id: "attribute-unknown",
@@ -25,7 +27,7 @@ export const accounts: readonly Finding[] = [
     rights: "manage-users",
     concerns: registering,
     look: seen => dropped(seen).length > 0,
-    what: seen => `Keycloak would drop the attribute ${named(dropped(seen))} of \`registration.attributes\`.`,
+    what: seen => `Keycloak would drop the attribute ${named(dropped(seen))}, which each registration gives.`,
     why: "The realm's user profile does not know it, and unmanaged attributes are off.",
     mend: "Realm settings → User profile → Create attribute. Or allow unmanaged attributes on the page General.",
   },
@@ -133,8 +135,12 @@ function isRequired(required: unknown): boolean {
   return !Array.isArray(scopes) || scopes.length === 0
 }
 
+function requiredBeside(seen: Seen): readonly string[] {
+  return requiredAttributes(seen).filter(name => !seen.expected.sentAttributes.includes(name))
+}
+
 /** Attributes that each account needs, and that the application does not give to all by itself. */
-export function requiredBeside(seen: Seen): readonly string[] {
+export function requiredAttributes(seen: Seen): readonly string[] {
   const given = [...ownFields, ...Object.keys(seen.expected.registration.attributes)]
   const required = profile(seen)?.attributes.filter(({ isRequired }) => isRequired) ?? []
   return required.map(({ name }) => name).filter(name => !given.includes(name))
@@ -145,7 +151,8 @@ function dropped(seen: Seen): readonly string[] {
   if (known === null || known.keepsOthers) return []
   const names = known.attributes.map(({ name }) => name)
   // Keycloak adds this one by itself where a realm has several languages.
-  return Object.keys(seen.expected.registration.attributes).filter(name => name !== "locale" && !names.includes(name))
+  const sent = [...Object.keys(seen.expected.registration.attributes), ...seen.expected.sentAttributes]
+  return sent.filter(name => name !== "locale" && !names.includes(name))
 }
 
 function lacking(seen: Seen): readonly string[] {

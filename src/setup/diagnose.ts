@@ -13,6 +13,8 @@ import { type SetUpParts, type Walk, walk } from "./walk.js"
 export interface DiagnoseOptions {
   /** What to look at; default: everything that the gate can do. */
   readonly uses?: readonly Use[] | undefined
+  /** Attributes that the application sends with each registration, should the realm require some. */
+  readonly attributes?: readonly string[] | undefined
   /**
    * Registers a throw-away person (`keycloak-gate-probe-…`), logs in as them and removes the account: only a person's
    * token shows some faults. Default false.
@@ -78,6 +80,7 @@ export function readUses(given: OptionReader, byDefault: readonly Use[]): readon
 
 function readWalk(given: OptionReader): Walk {
   const uses = readUses(given, allUses)
+  const attributes = given.texts("attributes")
   const probe = given.boolean("probe", false)
   const login = given.object("administrator")
   // What is given for it may be a secret, and is not shown.
@@ -92,5 +95,5 @@ function readWalk(given: OptionReader): Walk {
     password: text("password", ""),
     realm: text("realm", "master"),
   }
-  return { uses, probe, administrator: given.has("administrator") ? administrator : null }
+  return { uses, attributes, probe, administrator: given.has("administrator") ? administrator : null }
 }

@@ -11,13 +11,18 @@ export interface ReadyOptions {
    * login with an empty name, which leaves one LOGIN_ERROR event in Keycloak.
    */
   readonly uses?: readonly Use[] | undefined
+  /** Attributes that the application sends with each registration, should the realm require some. */
+  readonly attributes?: readonly string[] | undefined
 }
 
 export function createReady(parts: SetUpParts): (options?: ReadyOptions) => Promise<void> {
   const byDefault: readonly Use[] = parts.connection.clientSecret === null ? ["verifyBearer"] : allUses
   return async (options = {}) => {
-    const uses = readOptions("ready", options, given => readUses(given, byDefault))
-    const found = await findAll(parts, { uses, probe: false, administrator: null })
+    const { uses, attributes } = readOptions("ready", options, given => ({
+      uses: readUses(given, byDefault),
+      attributes: given.texts("attributes"),
+    }))
+    const found = await findAll(parts, { uses, attributes, probe: false, administrator: null })
     const broken = found.filter(({ told }) => told.severity === "broken")
     if (broken.length > 0) throw notReady(broken.map(errorOf))
     // So that the first request need not wait for them.

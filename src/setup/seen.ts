@@ -19,6 +19,8 @@ export interface Expected {
   readonly clockToleranceSeconds: number
   readonly maxTokenBytes: number
   readonly registration: RegistrationSettings
+  /** Attributes that the application sends with each registration. */
+  readonly sentAttributes: readonly string[]
 }
 
 /** What the walk has seen; a member that is absent was not asked for. */

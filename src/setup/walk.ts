@@ -3,7 +3,7 @@ import { clientForm } from "../keycloak/client-authentication.js"
 import type { KeycloakClient } from "../keycloak/client-faults.js"
 import type { Connection } from "../keycloak/connection.js"
 import type { VerificationSettings } from "../verify/verification.js"
-import { requiredBeside } from "./accounts.js"
+import { requiredAttributes } from "./accounts.js"
 import { type Administrator, lookAsAdministrator } from "./administrators-view.js"
 import { type Ask, type AskAdmin, createAsk, type Reply } from "./ask.js"
 import type { Use } from "./finding.js"
@@ -22,6 +22,8 @@ export interface SetUpParts {
 /** How far a walk goes. */
 export interface Walk {
   readonly uses: readonly Use[]
+  /** What the application sends with each registration. */
+  readonly attributes: readonly string[]
   readonly probe: boolean
   readonly administrator: Administrator | null
 }
@@ -31,13 +33,16 @@ export interface Walk {
  *
  * Nothing is asked behind what nobody answers. There is more than one view where another service account registers.
  */
-export async function walk(parts: SetUpParts, { uses, probe, administrator }: Walk): Promise<readonly Seen[]> {
+export async function walk(
+  parts: SetUpParts,
+  { uses, attributes, probe, administrator }: Walk,
+): Promise<readonly Seen[]> {
   const { realm, transport, elapsed, timeoutMs, clientAt, manager } = parts.connection
   const client = clientAt(realm.tokenUrl)
   const ask = createAsk(transport, elapsed)
   const accept = { headers: { accept: "application/json" } }
   const beginning: Seen = {
-    expected: expectedBy(parts),
+    expected: { ...expectedBy(parts), sentAttributes: attributes },
     client,
     discovery: await ask("discovery", realm.discoveryUrl, accept),
   }
@@ -72,7 +77,11 @@ export async function walk(parts: SetUpParts, { uses, probe, administrator }: Wa
   return viewsOf({ ...seen, ...probed }, manager.client)
 }
 
-function expectedBy({ connection: { realm, timeoutMs }, verification, registration }: SetUpParts): Expected {
+function expectedBy({
+  connection: { realm, timeoutMs },
+  verification,
+  registration,
+}: SetUpParts): Omit<Expected, "sentAttributes"> {
   const { name, issuer, baseUrl } = realm
   const serverUrl = issuer.slice(0, issuer.lastIndexOf("/realms/"))
   return { ...verification, registration, realm: name, timeoutMs, issuer, baseUrl, serverUrl }
@@ -156,7 +165,7 @@ async function askProbe(
   logIn: (username: string, password: string) => Promise<Reply>,
 ): Promise<Pick<Seen, "probe">> {
   if (seen.emptyAccount?.status !== 400) return {}
-  const needed = requiredBeside(seen).map(name => [name, ["probe"]])
+  const needed = requiredAttributes(seen).map(name => [name, ["probe"]])
   const attributes = { ...parts.registration.attributes, ...Object.fromEntries(needed) }
   const { connection } = parts
   const asAdmin = adminRequest(connection, ask, seen)

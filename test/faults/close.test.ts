@@ -44,6 +44,7 @@ const calls: readonly { readonly verb: string; readonly call: () => Promise<unkn
   { verb: "enableAccount", call: () => gate.enableAccount("s-1") },
   { verb: "deleteAccount", call: () => gate.deleteAccount("s-1") },
   { verb: "ready", call: () => gate.ready() },
+  { verb: "diagnose", call: () => gate.diagnose({ probe: true }) },
 ]
 
 describe("close()", () => {

@@ -289,7 +289,11 @@ const clients: readonly Case[] = [
     when: "X.509",
     breaks: authenticator("client-x509"),
   },
-  { id: "client-bearer-only", severity: "broken", breaks: client({ bearerOnly: true }, { bearerOnly: false }) },
+  {
+    id: "client-bearer-only",
+    severity: "broken",
+    breaks: to => client({ bearerOnly: true }, { bearerOnly: false, secret: to.connection.clientSecret })(to),
+  },
   { id: "dpop-required", severity: "broken", breaks: attribute("dpop.bound.access.tokens", "true") },
   { id: "mtls-bound", severity: "broken", breaks: attribute("tls.client.certificate.bound.access.tokens", "true") },
   {

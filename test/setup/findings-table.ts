@@ -34,7 +34,7 @@ function shortened(request: string): string {
 /** What differs from run to run, and what would end a cell. */
 function cell(text: string): string {
   return text
-    .replace(/(127\.0\.0\.1):\d+/g, "$1:8080")
+    .replace(/(127\.0\.0\.1|0\.0\.0\.0):\d+/g, "$1:8080")
     .replace(/keycloak-gate-probe-[\da-f]+/g, "keycloak-gate-probe-…")
     .replace(/\b(59|60)\d s\b/g, "600 s")
     .replace(/\b1\d{4} bytes/g, "14700 bytes")
