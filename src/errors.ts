@@ -70,7 +70,9 @@ const brand = Symbol.for("keycloak-gate.error")
  */
 export class GateError extends Error {
   // Also of the class, which the build gives a shorter name.
-  static override readonly name: string = "GateError"
+  static override get name(): string {
+    return "GateError"
+  }
   override readonly name = "GateError"
   readonly code: GateErrorCode
   readonly status: number

@@ -85,7 +85,9 @@ interface Source {
  */
 class VerifiedPrincipal {
   /** What `inspect` calls it, also after the build has given it a shorter name. */
-  static readonly name: string = "Principal"
+  static get name(): string {
+    return "Principal"
+  }
   declare readonly kind: Members["kind"]
   declare readonly user: unknown
   declare readonly issuer: string

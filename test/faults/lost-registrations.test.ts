@@ -43,7 +43,7 @@ beforeAll(async () => {
     serverUrl: connections.url,
     userStore: store,
     registration: { realmRoles: [role] },
-    timeoutMs: 10_000,
+    timeoutMs: 4000,
     maxConcurrentRequests: count,
     onEvent: event => events.push(event),
   })
