@@ -25,13 +25,20 @@ const commonJs: Options = {
   ...both,
   format: "cjs",
   noExternal: ["jose", "openid-client", "quick-lru"],
-  esbuildPlugins: [{ name: "licenses", setup: writeLicenses }],
+  esbuildPlugins: [licensesIn("dist/licenses.txt")],
 }
 
 const types: Options = { ...both, format: ["esm", "cjs"], dts: { only: true } }
 
 /** `npx keycloak-gate`: a program in one file, which nobody imports. */
-const program: Options = { ...both, entry: { cli: "src/cli/main.ts" }, format: "esm", splitting: false }
+const program: Options = {
+  ...both,
+  entry: { cli: "src/cli/main.ts" },
+  format: "esm",
+  splitting: false,
+  // It holds the questions of `init`, so that nobody has to install them.
+  esbuildPlugins: [licensesIn("dist/cli-licenses.txt")],
+}
 
 export default defineConfig(({ clean, dts }) => {
   // The builds run side by side, so none of them may clean.
@@ -41,17 +48,22 @@ export default defineConfig(({ clean, dts }) => {
 
 type Plugin = NonNullable<Options["esbuildPlugins"]>[number]
 
-/** The licences of the packages that the build holds, beside it. */
-function writeLicenses(build: Parameters<Plugin["setup"]>[0]): void {
-  build.initialOptions.metafile = true
-  build.onEnd(({ metafile }) => {
-    const inputs = Object.keys(metafile?.inputs ?? {})
-    const folders = new Set(inputs.flatMap(input => input.match(/.*node_modules\/(?:@[^/]+\/)?[^/]+/) ?? []))
-    const texts = [...folders].sort().map(folder => {
-      const [file] = globSync(`${folder}/{LICENSE,license}*`)
-      if (file === undefined) throw new Error(`${folder} has no licence`)
-      return `${folder.replace(/.*node_modules\//, "")}\n\n${readFileSync(file, "utf8").trim()}\n`
-    })
-    writeFileSync("dist/licenses.txt", texts.join("\n---\n\n"))
-  })
+/** Writes the licences of the packages that a build holds. */
+function licensesIn(target: string): Plugin {
+  return {
+    name: "licenses",
+    setup(build) {
+      build.initialOptions.metafile = true
+      build.onEnd(({ metafile }) => {
+        const inputs = Object.keys(metafile?.inputs ?? {})
+        const folders = new Set(inputs.flatMap(input => input.match(/.*node_modules\/(?:@[^/]+\/)?[^/]+/) ?? []))
+        const texts = [...folders].sort().map(folder => {
+          const [file] = globSync(`${folder}/{LICENSE,license}*`)
+          if (file === undefined) throw new Error(`${folder} has no licence`)
+          return `${folder.replace(/.*node_modules\//, "")}\n\n${readFileSync(file, "utf8").trim()}\n`
+        })
+        writeFileSync(target, texts.join("\n---\n\n"))
+      })
+    },
+  }
 }

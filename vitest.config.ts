@@ -7,6 +7,7 @@ const source = join(import.meta.dirname, "src")
 
 // They need a database, the built package or many seconds, or wait for time-outs; `npm run test:fast` goes without them.
 const slow = [
+  "test/cli/store.test.ts",
   "test/docs/programs.test.ts",
   "test/examples/**",
   "test/faults/{clocks,crashes,half-done-verbs,key-flood,lost-registrations,never-closed,outages,passwords,skewed-clock,verb-limits}.test.ts",

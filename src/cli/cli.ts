@@ -1,9 +1,13 @@
 import { doctor } from "./doctor.js"
+import { init } from "./init.js"
+import { store } from "./store.js"
 import type { Command, Terminal } from "./terminal.js"
 
 /** The first argument names one of these. */
 const commands: Readonly<Record<string, Command>> = {
+  init,
   doctor,
+  store,
 }
 
 /** Runs one command and gives its exit code. */

@@ -41,7 +41,7 @@ function readArguments(args: readonly string[]): { readonly json: boolean; reado
   }
 }
 
-async function diagnose(env: Env, probe: boolean): Promise<Diagnosis> {
+export async function diagnose(env: Env, probe: boolean): Promise<Diagnosis> {
   let gate: ReturnType<typeof createGate>
   try {
     // What an application says in its own code can't be seen from here: plain http becomes a note.
@@ -74,14 +74,14 @@ function unusable(message: string): Diagnosis {
   return { ok: false, findings: [finding] }
 }
 
-function exitCodeOf({ ok, findings }: Diagnosis): number {
+export function exitCodeOf({ ok, findings }: Diagnosis): number {
   if (!ok) return 2
   return findings.some(({ severity }) => severity === "warning") ? 1 : 0
 }
 
 const styles: Readonly<Record<Severity, Style>> = { broken: "red", warning: "yellow", note: "cyan" }
 
-function report({ findings }: Diagnosis, probe: boolean, terminal: Terminal): string {
+export function report({ findings }: Diagnosis, probe: boolean, terminal: Terminal): string {
   const { paint, env } = terminal
   const told = findings.map(({ id, severity, what, why, mend }) =>
     [

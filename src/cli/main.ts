@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { styleText } from "node:util"
 import { runCommand } from "./cli.js"
+import { prompts } from "./prompts.js"
 
 process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
@@ -8,4 +9,5 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   printError: text => void process.stderr.write(`${text}\n`),
   // Plain where the output is no terminal, or NO_COLOR asks for it.
   paint: (style, text) => styleText(style, text, { stream: process.stdout }),
+  ...(process.stdin.isTTY && process.stderr.isTTY && { prompts }),
 })

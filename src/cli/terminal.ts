@@ -5,6 +5,21 @@ export interface Terminal {
   readonly printError: (text: string) => void
   /** The same text where nobody sees colours. */
   readonly paint: (style: Style, text: string) => string
+  /** Absent: nobody is there to answer. */
+  readonly prompts?: Prompts
+}
+
+/** Questions to whoever sits there; null is who gave up. */
+export interface Prompts {
+  /** `problemOf` says what is wrong with an answer. */
+  readonly text: (
+    question: string,
+    suggestion: string,
+    problemOf: (answer: string) => string | undefined,
+  ) => Promise<string | null>
+  /** Shows nothing of what is typed. */
+  readonly secret: (question: string) => Promise<string | null>
+  readonly confirm: (question: string) => Promise<boolean | null>
 }
 
 export type Style = "red" | "yellow" | "cyan" | "green" | "bold" | "dim"
