@@ -1,6 +1,5 @@
 // What `npx keycloak-gate init` prints, and the README begins with.
-.env` file. */
-export const program = `import express from "express"
+import express from "express"
 import { createGate, memoryUserStore, optionsFromEnv } from "keycloak-gate"
 import { authenticate, loginHandler, principalOf, registerHandler, requireUser } from "keycloak-gate/express"
 
