@@ -19,11 +19,13 @@ const both: Options = {
 
 const modules: Options = { ...both, format: "esm", treeshake: true }
 
-// Jest can neither require ES modules nor import() anything without a flag, so this build holds none of both.
-// Its dependencies that are ES modules alone are bundled. Rollup, which `treeshake` means, would keep import().
+// Jest can neither require ES modules nor import() anything without a flag, so this build has none of both:
+// the dependencies that are ES modules alone are bundled, and what is loaded late is required late.
 const commonJs: Options = {
   ...both,
   format: "cjs",
+  treeshake: true,
+  plugins: [{ name: "late-require", renderChunk: code => ({ code: requiringLate(code) }) }],
   noExternal: ["jose", "openid-client", "quick-lru"],
   esbuildPlugins: [licensesIn("dist/licenses.txt")],
 }
@@ -45,6 +47,10 @@ export default defineConfig(({ clean, dts }) => {
   if (clean !== false) rmSync("dist", { recursive: true, force: true })
   return [modules, commonJs, program, ...(dts === false ? [] : [types])]
 })
+
+function requiringLate(code: string): string {
+  return code.replace(/\bimport\(("[^"]+")\)/g, "Promise.resolve().then(() => require($1))")
+}
 
 type Plugin = NonNullable<Options["esbuildPlugins"]>[number]
 

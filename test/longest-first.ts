@@ -5,6 +5,7 @@ const longest: readonly string[] = [
   "test/live/realm-contract.test.ts",
   "test/faults/live/restart.test.ts",
   "test/types/consumers.test.ts",
+  "test/runtimes/run-times.test.ts",
   "test/live/prisma.test.ts",
   "test/faults/live/fault-matrix.test.ts",
   "test/live/demo.test.ts",

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process"
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { installPacked } from "../runtimes/packed.ts"
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, "../..")
@@ -111,8 +112,7 @@ describe("the packed package", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "keycloak-gate-consumers-"))
-    await packInto(join(folder, "node_modules/keycloak-gate"), join(folder, "stage"))
-    await linkModules(folder)
+    await installPacked(folder)
   }, 240_000)
   afterAll(async () => {
     await rm(folder, { recursive: true })
@@ -123,7 +123,7 @@ describe("the packed package", () => {
     name: string,
     type: "module" | "commonjs",
     files: Record<string, string>,
-    skipLibCheck = false,
+    changes: Readonly<Record<string, unknown>> = {},
   ): Promise<string> {
     const program = join(folder, name)
     const compilerOptions = {
@@ -131,9 +131,10 @@ describe("the packed package", () => {
       target: "es2023",
       strict: true,
       exactOptionalPropertyTypes: true,
-      skipLibCheck,
+      skipLibCheck: false,
       noEmit: true,
       types: ["node"],
+      ...changes,
     }
     const all = {
       "package.json": JSON.stringify({ private: true, type }),
@@ -159,6 +160,20 @@ describe("the packed package", () => {
       expect(await compile(type, type, { "main.ts": imports + register + store + routes + rest })).toBe("")
     },
   )
+
+  it("compiles with `module: commonjs` and the resolution of old, which reads no `exports`", {
+    timeout: 240_000,
+  }, async () => {
+    const oldest = {
+      module: "commonjs",
+      moduleResolution: "node10",
+      ignoreDeprecations: "6.0",
+      esModuleInterop: true,
+      skipLibCheck: true,
+    }
+    const main = esmImports.replace("{ Router }", "Router") + register + store + routes + rest
+    expect(await compile("node10", "commonjs", { "main.ts": main }, oldest)).toBe("")
+  })
 
   it("compiles where a CommonJS file declares the row and ES modules use it", { timeout: 240_000 }, async () => {
     const files = {
@@ -208,7 +223,7 @@ describe("the packed package", () => {
       // @ts-expect-error
       onKoa.authenticate(otherRow)
     `
-    expect(await compile("wrong-row", "module", { "main.ts": main }, true)).toBe("")
+    expect(await compile("wrong-row", "module", { "main.ts": main }, { skipLibCheck: true })).toBe("")
   })
 
   it("has the row unknown where no application declares it", { timeout: 240_000 }, async () => {
@@ -220,24 +235,6 @@ describe("the packed package", () => {
         response.json(row)
       })
     `
-    expect(await compile("unregistered", "module", { "main.ts": main }, true)).toBe("")
+    expect(await compile("unregistered", "module", { "main.ts": main }, { skipLibCheck: true })).toBe("")
   })
 })
-
-/** The tarball as npm makes it, unpacked; of the build that the other tests run too. */
-async function packInto(target: string, stage: string): Promise<void> {
-  await mkdir(stage, { recursive: true })
-  await cp(join(root, "package.json"), join(stage, "package.json"))
-  await cp(join(root, "dist"), join(stage, "dist"), { recursive: true })
-  const packed = await run("npm", ["pack", "--ignore-scripts", "--json"], { cwd: stage })
-  await mkdir(target, { recursive: true })
-  const tarball = (await readdir(stage)).find(file => file.endsWith(".tgz"))
-  if (tarball === undefined) throw new Error(`npm pack made no tarball: ${packed.stdout}`)
-  await run("tar", ["-xzf", join(stage, tarball), "-C", target, "--strip-components=1"])
-}
-
-/** Third-party packages are the repository's own; scopes are folders, and only their members are packages. */
-async function linkModules(folder: string): Promise<void> {
-  const names = (await readdir(modules)).filter(name => !name.startsWith("."))
-  for (const name of names) await symlink(join(modules, name), join(folder, "node_modules", name))
-}

@@ -63,6 +63,16 @@ describe("createGate", () => {
   })
 })
 
+describe("algorithms", () => {
+  it("are those of the realm's public keys: a shared secret and none are not among them", () => {
+    createGate({ ...options, algorithms: ["RS256", "ES512", "EdDSA"] })
+    // @ts-expect-error: whoever verifies it could sign it
+    createGate({ ...options, algorithms: ["HS256"] })
+    // @ts-expect-error: no signature
+    createGate({ ...options, algorithms: ["none"] })
+  })
+})
+
 describe("Requirements", () => {
   it("take read-only lists and undefined", () => {
     expectTypeOf<{ readonly realmRoles: readonly ["a"]; readonly scopes: undefined }>().toExtend<Requirements>()
