@@ -47,7 +47,7 @@ export async function diagnose(env: Env, probe: boolean): Promise<Diagnosis> {
     // What an application says in its own code can't be seen from here: plain http becomes a note.
     gate = createGate({ ...optionsFromEnv(env), allowInsecureHttp: true, onEvent: () => undefined })
   } catch (error) {
-    if (isGateError(error) && error.code === "config_invalid") return unusable(error.message)
+    if (isGateError(error) && error.code === "config_invalid") return unusable(error.message, env)
     throw error
   }
   try {
@@ -63,15 +63,20 @@ function administratorIn(env: Env): { username: string; password: string; realm?
 }
 
 /** In the form of the others, for whoever reads JSON. */
-function unusable(message: string): Diagnosis {
-  const finding: ToldFinding = {
-    id: "environment-unusable",
-    severity: "broken",
-    what: "The environment does not say which Keycloak.",
-    why: message,
-    mend: "Set the variables, or read them from a file: node --env-file=.env node_modules/.bin/keycloak-gate doctor",
-  }
-  return { ok: false, findings: [finding] }
+function unusable(why: string, { KEYCLOAK_URL = "" }: Env): Diagnosis {
+  const isTooLong = /\/realms(\/|$)/.test(KEYCLOAK_URL)
+  const sentences = isTooLong
+    ? {
+        id: "server-path",
+        what: "KEYCLOAK_URL goes on into a realm.",
+        mend: "Set it to the part before `/realms/`, and KEYCLOAK_REALM to the realm's name.",
+      }
+    : {
+        id: "environment-unusable",
+        what: "The environment does not say which Keycloak.",
+        mend: "Set the variables, or read them from a file: node --env-file=.env node_modules/.bin/keycloak-gate doctor",
+      }
+  return { ok: false, findings: [{ severity: "broken", why, ...sentences }] }
 }
 
 export function exitCodeOf({ ok, findings }: Diagnosis): number {

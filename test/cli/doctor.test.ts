@@ -112,6 +112,12 @@ describe("keycloak-gate doctor", () => {
     expect(printed).not.toContain(secret)
   })
 
+  it("knows an address that goes on into a realm", async () => {
+    const { code, printed } = await run(["doctor", "--json"], { ...env, KEYCLOAK_URL: realm.issuer })
+    expect(code).toBe(2)
+    expect(JSON.parse(printed).findings).toMatchObject([{ id: "server-path", severity: "broken" }])
+  })
+
   it("notes plain http to another machine, which the application has to allow in its own code", async () => {
     const outside = { ...env, KEYCLOAK_INTERNAL_URL: env.KEYCLOAK_URL?.replace("127.0.0.1", "0.0.0.0") }
     const { printed } = await run(["doctor", "--json"], outside)
