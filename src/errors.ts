@@ -4,6 +4,7 @@ import { inQuotes } from "./foreign-text.js"
 /** Why a token was refused; for logs, never sent to the caller. */
 export type InvalidTokenReason =
   | "malformed"
+  | "too_large"
   | "signature"
   | "key"
   | "algorithm"
@@ -135,10 +136,10 @@ export function invalidToken(reason: InvalidTokenReason, message: string, cause?
 /** What may be printed about a refused token. */
 export interface TokenWarning {
   /**
-   * `"proven"`: what the error says of the token is what the realm has signed, or Keycloak's own answer. `"inactive"`,
-   * `"another issuer"`: the text says nothing of the token, which may be anybody's.
+   * `"proven"`: what the error says of the token is what the realm has signed, or Keycloak's own answer. The others: the
+   * text says nothing of the token, which may be anybody's.
    */
-  readonly topic: "proven" | "inactive" | "another issuer"
+  readonly topic: "proven" | "inactive" | "another issuer" | "too large"
   /** Default: the error's message. */
   readonly text?: string
 }
@@ -154,4 +155,16 @@ export function warnable<Thrown>(error: Thrown, warning: TokenWarning = { topic:
 
 export function tokenWarningOf(error: GateError): TokenWarning | null {
   return tokenWarnings.get(error) ?? null
+}
+
+const setUpFaults = new WeakSet<object>()
+
+/** Marks a refusal whose reason is a caller's fault as a rule, and this time one of the set-up. */
+export function ofSetUp(error: GateError): GateError {
+  setUpFaults.add(error)
+  return error
+}
+
+export function isOfSetUp(error: GateError): boolean {
+  return setUpFaults.has(error)
 }

@@ -38,7 +38,8 @@ export interface PasswordChange {
  * control characters; nothing is sent then
  * @throws {GateError} `invalid_credentials` when Keycloak refuses the current password
  * @throws {GateError} `account_disabled`, `account_setup_required` for a right password, only with `revealAccountState`
- * @throws {GateError} `account_rejected` (with `fields`) when the password policy refuses the new password
+ * @throws {GateError} `account_rejected` (with `fields`) when the password policy refuses the new password, or the account is
+ * `read_only`
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `setPassword`
  * @example
  * await gate.changePassword({ username: "ada", currentPassword, newPassword })

@@ -16,6 +16,7 @@ import { tryAgain } from "./try-again.js"
  * any valid token with `"local"` verification: calling this again removes it, and `syncUsers` finds it.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text
+ * @throws {GateError} `account_rejected` (with `fields`) when it is `read_only`
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`
  * @throws {GateError} `store_unavailable` when the user store does not settle in time
  * @throws what the user store throws, untouched

@@ -12,7 +12,8 @@ import { setEnabled } from "./set-enabled.js"
  * does not has to be mended first; its sessions are ended all the same.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text or unknown
- * @throws {GateError} `account_rejected` (with `fields`) when what the account holds breaks the realm's rules
+ * @throws {GateError} `account_rejected` (with `fields`) when what the account holds breaks the realm's rules, or it is
+ * `read_only`
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`
  */
 export type DisableAccount = (subject: string) => Promise<void>

@@ -24,7 +24,8 @@ export interface SetPasswordOptions {
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text or unknown, the password is
  * missing, empty, longer than 256 characters or holds control characters, or an option is no boolean
- * @throws {GateError} `account_rejected` (with `fields`) when Keycloak's password policy refuses it
+ * @throws {GateError} `account_rejected` (with `fields`) when Keycloak's password policy refuses it, or the account is
+ * `read_only`
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `config_invalid`, `closed` as for `updateAccount`
  */
 export type SetPassword = (subject: string, password: string, options?: SetPasswordOptions) => Promise<void>

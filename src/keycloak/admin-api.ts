@@ -102,6 +102,7 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
         return unavailable(url, "it answered that it could not create the account, and not why")
       case "rules_broken":
       case "password_refused":
+      case "read_only":
       case "username_missing":
         return rejected(error.fields)
       case "role_missing":

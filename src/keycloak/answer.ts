@@ -50,7 +50,14 @@ export interface Problem {
 export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Problem | null {
   const { status, headers, body } = answer
   if (status === 429 || status >= 500) {
-    const error = unavailable(url, `it answered ${status}${notImplemented(answer)}`, retryAfter(headers), { status })
+    const why = `it answered ${status}${wordsOf(answer)}`
+    const error = unavailable(
+      url,
+      why,
+      retryAfter(headers),
+      { status },
+      "Read its log, and that of the proxy before it.",
+    )
     return { error, isThrown: true, tells: whatTells(endpoint, status, body.toString()) }
   }
   if (status >= 300 && status < 400) {
@@ -62,10 +69,11 @@ export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Prob
   return { error, isThrown: false, tells: "bad" }
 }
 
-/** Keycloak has no 501: a stand-in for it says so what it does not know. */
-function notImplemented({ status, body }: Answer): string {
-  const words = status === 501 ? readKeycloakError(status, jsonOrText(body.toString())).description : ""
-  return words === "" ? "" : ` (${quoted(words)})`
+/** What Keycloak says of it, or a stand-in for it. */
+function wordsOf({ status, body }: Answer): string {
+  const { error, description } = readKeycloakError(status, jsonOrText(body.toString()))
+  const words = [error, description].filter(text => text !== "").map(text => quoted(text))
+  return words.length === 0 ? "" : ` (${words.join(": ")})`
 }
 
 function whatTells(endpoint: Endpoint, status: number, text: string): Problem["tells"] {

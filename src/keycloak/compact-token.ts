@@ -109,3 +109,11 @@ function notJson() {
 function notCanonical() {
   return invalidToken("malformed", "Refused a token that is not canonical base64url.")
 }
+
+/**
+ * Whether Keycloak calls a token a lightweight one, which says next to nothing. The beginning of `jti` tells: session, token
+ * and grant in two letters each, as in `onltro:…` (26.7.4).
+ */
+export function isLightweight({ jti }: Readonly<Record<string, unknown>>): boolean {
+  return typeof jti === "string" && /^..lt..:/.test(jti)
+}

@@ -45,6 +45,7 @@ export type KeycloakErrorKind =
   | "openid_missing"
   | "password_refused"
   | "path_absent"
+  | "read_only"
   | "realm_absent"
   | "realm_disabled"
   | "redirect_refused"
@@ -163,6 +164,9 @@ export const sayings: Readonly<Record<Refusing, readonly Saying[]>> = {
     { kind: "create_undecided", status: 400, words: "Could not create user" },
     { kind: "username_missing", status: 400, words: "User name is missing" },
     { kind: "password_refused", status: 400, words: /^invalidPassword/ },
+    // Of an account in a directory (LDAP) that Keycloak only reads.
+    { kind: "read_only", status: 400, words: "Can't reset password as account is read only" },
+    { kind: "read_only", status: 400, words: /^The user is read-only\./ },
     { kind: "account_disabled", status: 400, words: "User is disabled" },
     { kind: "email_missing", status: 400, words: "User email missing" },
     { kind: "redirect_refused", status: 400, words: "Invalid redirect uri." },
@@ -182,7 +186,7 @@ export function readKeycloakError(status: number, body: unknown): KeycloakError 
   if (broken.length > 0) return { kind: "rules_broken", status, error, description, fields: broken }
   const said = [error, description].filter(Boolean).join(": ")
   const kind = all.find(one => one.status === status && fits(said, one.words))?.kind ?? "unknown"
-  return { kind, status, error, description, fields: fieldsOf(kind, error) }
+  return { kind, status, error, description, fields: fieldsOf(kind, error, description) }
 }
 
 /** Reads the refusal of an endpoint that says why in `WWW-Authenticate` alone. */
@@ -213,20 +217,28 @@ function fits(words: string, wanted: string | RegExp | undefined): boolean {
   return typeof wanted === "string" ? words === wanted : wanted.test(words)
 }
 
+// Of a directory's account, and of usernames that the realm does not let anybody edit.
+const readOnlyField = "error-user-attribute-read-only"
+
 /** The rules of the realm's user profile: one with its field, or a list of them. */
 function brokenRules({ field, errorMessage, params, errors }: Readonly<Record<string, unknown>>): FieldProblem[] {
   const listed = Array.isArray(errors) ? errors : typeof field === "string" ? [{ field, errorMessage, params }] : []
   return listed.map(one => ({
     field: quotedName(String(one?.field)),
-    rule: quotedName(String(one?.errorMessage)),
+    rule: one?.errorMessage === readOnlyField ? "read_only" : quotedName(String(one?.errorMessage)),
     // Keycloak sends the field's name and, for some rules, what the person typed. Numbers are the rule's own.
     params: Array.isArray(one?.params) ? one.params.filter((param: unknown) => typeof param === "number") : [],
   }))
 }
 
 /** Refusals of one field that name it in no member. The password policy names the first rule that was broken. */
-function fieldsOf(kind: KeycloakErrorKind, error: string): readonly FieldProblem[] {
+function fieldsOf(kind: KeycloakErrorKind, error: string, description: string): readonly FieldProblem[] {
   if (kind === "password_refused") return [{ field: "password", rule: quotedName(error), params: [] }]
+  if (kind === "read_only") {
+    // Behind the field the sentence names the person.
+    const field = /^The user is read-only\. Not possible to write '(\w{1,64})'/.exec(description)?.[1] ?? "password"
+    return [{ field, rule: "read_only", params: [] }]
+  }
   if (kind === "username_missing") return [{ field: "username", rule: "required", params: [] }]
   return []
 }

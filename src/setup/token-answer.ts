@@ -1,4 +1,4 @@
-import { splitToken } from "../keycloak/compact-token.js"
+import { isLightweight, splitToken } from "../keycloak/compact-token.js"
 import type { Reply } from "./ask.js"
 
 /** An access token as it looks from outside. */
@@ -16,9 +16,7 @@ export function tokenOf(reply: Reply | undefined): ShownToken | null {
   try {
     const { payload, encodedHeader } = splitToken(token)
     const { alg } = JSON.parse(Buffer.from(encodedHeader, "base64url").toString()) as { alg?: unknown }
-    // Session type, token type, grant: a lightweight token of a service account is a `trltcc:…` (26.7.4).
-    const isLightweight = /^..lt/.test(String(payload.jti))
-    return { algorithm: String(alg), payload, length: token.length, isLightweight }
+    return { algorithm: String(alg), payload, length: token.length, isLightweight: isLightweight(payload) }
   } catch {
     // No token: what that means, the other answers tell.
     return null

@@ -1,5 +1,6 @@
-import { invalidToken, warnable } from "../errors.js"
+import { type GateError, invalidToken, ofSetUp, warnable } from "../errors.js"
 import { printable } from "../foreign-text.js"
+import { isLightweight } from "../keycloak/compact-token.js"
 
 /** Any JSON value, frozen all the way down. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [name: string]: JsonValue }
@@ -41,7 +42,7 @@ export interface Expectations {
  */
 export function parseClaims(payload: Readonly<Record<string, unknown>>, expected: Expectations): Claims {
   try {
-    checkAccessToken(payload, expected)
+    checkAccessToken(payload, expected, true)
     checkAudience(payload, expected.audience)
     checkSubject(payload)
   } catch (error) {
@@ -51,9 +52,13 @@ export function parseClaims(payload: Readonly<Record<string, unknown>>, expected
 }
 
 /** What every access token of the realm says, a lightweight one included; exported for the look before introspection. */
-export function checkAccessToken(payload: Readonly<Record<string, unknown>>, expected: Expectations): void {
+export function checkAccessToken(
+  payload: Readonly<Record<string, unknown>>,
+  expected: Expectations,
+  isProven = false,
+): void {
   checkType(payload)
-  checkIssuer(payload.iss, expected.issuer)
+  checkIssuer(payload.iss, expected.issuer, isProven)
   checkTimes(payload, expected)
 }
 
@@ -67,6 +72,7 @@ function checkType(payload: Readonly<Record<string, unknown>>): void {
   if (payload.cnf !== undefined || payload.typ === "DPoP") {
     throw invalidToken("bound", "Refused a token that is bound to a key (`cnf`): it was sent as a plain bearer token.")
   }
+  if (payload.typ === "bearer") throw ofSetUp(lowerCaseBearer(payload))
   if (payload.typ !== "Bearer") {
     throw invalidToken("type", `Refused a token of type ${shown(payload.typ)}: only "Bearer" is an access token.`)
   }
@@ -76,20 +82,40 @@ function checkType(payload: Readonly<Record<string, unknown>>): void {
   }
 }
 
-/** Exact comparison; exported because local verification compares before it looks for a key. */
-export function checkIssuer(issuer: unknown, expected: string): void {
-  if (issuer === expected) return
-  throw invalidToken(
-    "issuer",
-    `Refused a token: its issuer is ${shown(issuer)}, expected ${shown(expected)}${whatDiffers(issuer, expected)}`,
+/** A switch of a client, for which Keycloak writes `typ` as it writes `token_type` of its answers (26.7.4). */
+function lowerCaseBearer({ azp }: Readonly<Record<string, unknown>>): GateError {
+  const asker = askerOf(azp)
+  return invalidToken(
+    "type",
+    `Refused a token of type "bearer": Keycloak calls its access tokens "Bearer". Clients → ${asker} → Advanced → Open ID Connect ` +
+      "Compatibility Modes: switch off Use lower-case bearer type in token responses.",
   )
 }
 
-function whatDiffers(issuer: unknown, expected: string): string {
+/** Exact comparison; exported because local verification compares before it looks for a key. */
+export function checkIssuer(issuer: unknown, expected: string, isProven = false): void {
+  if (issuer === expected) return
+  throw invalidToken(
+    "issuer",
+    `Refused a token: its issuer is ${shown(issuer)}, expected ${shown(expected)}${whatDiffers(issuer, expected, isProven)}`,
+  )
+}
+
+function whatDiffers(issuer: unknown, expected: string, isProven: boolean): string {
   if (typeof issuer !== "string" || !URL.canParse(issuer)) return "."
   const [theirs, ours] = [new URL(issuer), new URL(expected)]
-  if (theirs.origin === ours.origin) return ". It comes from another realm of the same server."
-  if (theirs.pathname !== ours.pathname) return ". It comes from another server."
+  const [ourServer, theirServer] = [serverOf(expected), serverOf(issuer)]
+  if (theirServer === null || !isSameRealm(theirs, ours)) {
+    return theirs.origin === ours.origin
+      ? ". It comes from another realm of the same server."
+      : ". It comes from another server."
+  }
+  if (theirs.pathname !== ours.pathname) {
+    const address = printable(theirServer, 200)
+    // Whoever signed nothing of the realm's must not tell anybody where to send passwords.
+    const told = isProven ? `Keycloak's public address is ${address}` : `If ${address} is Keycloak's public address`
+    return `. ${told}: set \`serverUrl\` to it and \`internalUrl\` to ${ourServer}.`
+  }
   return (
     `; only the ${theirs.host === ours.host ? "scheme" : "host"} differs. Without a fixed hostname Keycloak puts the caller's host ` +
     "into every token. Use one address everywhere as `serverUrl`, give this process another one with `internalUrl`, and in " +
@@ -130,10 +156,17 @@ function checkTimes(payload: Readonly<Record<string, unknown>>, { clockTolerance
 
 function checkAudience(payload: Readonly<Record<string, unknown>>, audience: string | null): void {
   if (audience === null) return
-  const { aud, azp } = payload
+  const { aud } = payload
   const audiences = Array.isArray(aud) ? aud : [aud]
   if (audiences.every(one => typeof one === "string") && audiences.includes(audience)) return
-  const asker = typeof azp === "string" ? printable(azp) : "the client that asks for tokens"
+  const asker = askerOf(payload.azp)
+  if (aud === undefined && isLightweight(payload)) {
+    throw invalidToken(
+      "audience",
+      `Refused a lightweight access token of the client "${asker}": it names no audience, expected "${audience}". ` +
+        `${fuller(asker)} On the Audience mapper for ${audience} switch on Add to lightweight access token.`,
+    )
+  }
   throw invalidToken(
     "audience",
     `Refused an access token: its audience is ${shown(aud)}, expected "${audience}" (issued to client "${asker}"). Keycloak ` +
@@ -143,15 +176,41 @@ function checkAudience(payload: Readonly<Record<string, unknown>>, audience: str
   )
 }
 
-function checkSubject({ sub, azp }: Readonly<Record<string, unknown>>): void {
-  if (typeof sub === "string" && sub !== "") return
-  const asker = typeof azp === "string" ? printable(azp) : "the client that asks for tokens"
+function checkSubject(payload: Readonly<Record<string, unknown>>): void {
+  const { sub, azp } = payload
+  if (typeof sub === "string" && sub.trim() !== "") return
+  const asker = askerOf(azp)
+  const without = "without `sub`, so there is no key for the user row."
   throw invalidToken(
     "claims",
-    "Refused an access token without `sub`, so there is no key for the user row. " +
-      `Client "${asker}" lacks the client scope \`basic\`, or it issues lightweight tokens. ` +
-      `Clients → ${asker} → Client scopes → Add client scope → basic (Default).`,
+    isLightweight(payload)
+      ? `Refused a lightweight access token of the client "${asker}" ${without} ${fuller(asker)} On the mapper of \`sub\` in ` +
+          "the client scope `basic` switch on Add to lightweight access token."
+      : `Refused an access token ${without} Client "${asker}" lacks the client scope \`basic\`. ` +
+          `Clients → ${asker} → Client scopes → Add client scope → basic (Default).`,
   )
+}
+
+/** How a token of this client says what it means. The rest of the sentence is about one claim. */
+function fuller(asker: string): string {
+  return (
+    `Switch off Clients → ${asker} → Advanced → Always use lightweight access token, or verify by asking Keycloak ` +
+    '(`verification: "introspection"`). To keep such tokens:'
+  )
+}
+
+/** The client that a token was issued to. */
+function askerOf(azp: unknown): string {
+  return typeof azp === "string" ? printable(azp) : "the client that asks for tokens"
+}
+
+/** What stands before `/realms/`; null for no issuer of Keycloak's. */
+function serverOf(issuer: string): string | null {
+  return /^(.+)\/realms\/[^/]+$/.exec(issuer)?.[1] ?? null
+}
+
+function isSameRealm(one: URL, other: URL): boolean {
+  return one.pathname.split("/").pop() === other.pathname.split("/").pop()
 }
 
 /** A claim for the log: on one line and not long, so that a token can't write log lines. */

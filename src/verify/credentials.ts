@@ -1,4 +1,4 @@
-import { GateError, invalidToken } from "../errors.js"
+import { GateError, invalidToken, warnable } from "../errors.js"
 
 // RFC 9110 §11.4 auth-scheme is a token; RFC 6750 §2.1 allows exactly one blank and a b64token after it.
 const scheme = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/
@@ -37,7 +37,7 @@ export function onlyHeader(authorization: unknown): string | null {
 /**
  * The bearer token in an `Authorization` header, or `null` when another scheme or nothing was presented.
  *
- * @throws {GateError} `invalid_request` when the header is malformed; `invalid_token` (reason `malformed`) when the token
+ * @throws {GateError} `invalid_request` when the header is malformed; `invalid_token` (reason `too_large`) when the token
  * is longer than `maxTokenBytes`
  * @see RFC 6750 §2.1, RFC 9110 §11.4
  */
@@ -67,7 +67,17 @@ export const byItself: Credentials = {
 
 function bounded(text: string, start: number, maxTokenBytes: number): string {
   if (text.length - start <= maxTokenBytes) return text.slice(start)
-  throw invalidToken("malformed", `Refused a token of more than ${maxTokenBytes} bytes (\`maxTokenBytes\`).`)
+  throw warnable(tooLarge(maxTokenBytes), { topic: "too large" })
+}
+
+/** Says nothing of the token, which nobody has looked at. */
+function tooLarge(maxTokenBytes: number): GateError {
+  return invalidToken(
+    "too_large",
+    `Refused a token of more than ${maxTokenBytes} bytes (\`maxTokenBytes\`). If it is one of Keycloak's, roles and groups ` +
+      "make it long: switch off Clients → (client) → Client scopes → (client)-dedicated → Scope → Full scope allowed. Or raise " +
+      "`maxTokenBytes`; Node itself refuses headers of more than 16 kB unless --max-http-header-size says more.",
+  )
 }
 
 /**

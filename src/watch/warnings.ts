@@ -1,4 +1,4 @@
-import { type GateError, tokenWarningOf } from "../errors.js"
+import { type GateError, isGateError, isOfSetUp, tokenWarningOf } from "../errors.js"
 import type { GateEvent } from "../events.js"
 
 /** What is printed about an event. */
@@ -13,6 +13,8 @@ interface Warning {
 
 const once = Number.POSITIVE_INFINITY
 const atMostOnceAMinute = 60_000
+// Of what anybody can cause: whoever did so first must not have used it up for ever.
+const atMostOnceAnHour = 3_600_000
 const always = 0
 
 // Of the whole process: an application may have a gate per request scope, and one log. By kind and realm, when it was
@@ -78,16 +80,25 @@ function ofError(type: string, error: GateError): Warning | null {
   if (code === "keycloak_unavailable") return { ...warning, everyMs: atMostOnceAMinute }
   if (code === "invalid_token") {
     const may = tokenWarningOf(error)
-    if (may === null || !isOfSetUp(reason)) return null
-    return { ...warning, kind: `${warning.kind} ${may.topic}`, text: may.text ?? text, everyMs: once }
+    if (may === null || !(isSetUpReason(reason) || isOfSetUp(error))) return null
+    const everyMs = may.topic === "too large" ? atMostOnceAnHour : once
+    return { ...warning, kind: `${warning.kind} ${may.topic}`, text: may.text ?? text, everyMs }
   }
+  if (code === "account_setup_required") return { ...warning, everyMs: atMostOnceAnHour }
+  if (code === "invalid_credentials") return isGateError(error.cause) ? ofError(type, error.cause) : null
   if (code !== "keycloak_refused_us" && code !== "config_invalid") return null
   return { ...warning, kind: `${warning.kind} ${faultOf(text)}`, everyMs: once }
 }
 
 /** What is wrong with a set-up, rather than with one caller. */
-function isOfSetUp(reason: GateError["reason"]): boolean {
-  return reason === "audience" || reason === "issuer" || reason === "claims" || reason === "not_yet_valid"
+function isSetUpReason(reason: GateError["reason"]): boolean {
+  return (
+    reason === "too_large" ||
+    reason === "audience" ||
+    reason === "issuer" ||
+    reason === "claims" ||
+    reason === "not_yet_valid"
+  )
 }
 
 const distinctFaults = new Set<string>()

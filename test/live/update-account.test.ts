@@ -196,7 +196,7 @@ describe("updateAccount in a realm with other rules", () => {
     const { subject, username } = await fixed.newPerson()
     expect(await refusalOf(fixed.gate.updateAccount(subject, { username: "other-name" }))).toMatchObject({
       code: "account_rejected",
-      fields: [{ field: "username", rule: "error-user-attribute-read-only" }],
+      fields: [{ field: "username", rule: "read_only" }],
     })
     await fixed.gate.updateAccount(subject, { username: username.toUpperCase(), firstName: "Augusta" })
     await fixed.close()

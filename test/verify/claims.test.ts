@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { type GateError, tokenWarningOf } from "../../src/errors.js"
-import { checkAccessToken, freezeDeep, parseClaims } from "../../src/verify/claims.js"
+import { checkAccessToken, checkIssuer, freezeDeep, parseClaims } from "../../src/verify/claims.js"
 
 const issuer = "https://sso.example.test/realms/shop"
 const now = 1_800_000_000
@@ -119,6 +119,15 @@ describe("parseClaims", () => {
   })
 })
 
+describe("checkIssuer", () => {
+  it("takes no address for Keycloak's that nobody has proven", () => {
+    const stranger = "https://evil.example.test/kc/realms/shop"
+    expect(() => checkIssuer(stranger, issuer)).toThrow(
+      /If https:\/\/evil\.example\.test\/kc is Keycloak's public address: set/,
+    )
+  })
+})
+
 describe("the message of a refusal", () => {
   const messageOf = (changes: Record<string, unknown>, expectations = {}) => {
     try {
@@ -188,9 +197,40 @@ describe("the message of a refusal", () => {
     ],
     ["nobody where azp is no text", { aud: null, azp: 5 }, /\(issued to client "the client that asks for tokens"\)/],
     [
+      "the switch that makes a type of small letters",
+      { typ: "bearer" },
+      /^Refused a token of type "bearer": .*Clients → shop-web → Advanced → .* switch off Use lower-case bearer type in token responses\.$/,
+    ],
+    [
+      "the public address of the same realm under another path",
+      { iss: "https://sso.example.test/auth/realms/shop" },
+      /"\. Keycloak's public address is https:\/\/sso\.example\.test\/auth: set `serverUrl` to it and `internalUrl` to https:\/\/sso\.example\.test\.$/,
+    ],
+    [
+      "the public address of the same realm on another server under another path",
+      { iss: "https://id.example.test/kc/realms/shop" },
+      /Keycloak's public address is https:\/\/id\.example\.test\/kc: set `serverUrl` to it/,
+    ],
+    [
+      "that a token without audience is a lightweight one",
+      { aud: undefined, jti: "onltro:1" },
+      /^Refused a lightweight access token of the client "shop-web": .*expected "shop-api".*"introspection".* switch on Add to lightweight access token\.$/,
+    ],
+    [
+      "no lightweight token where a mapper names another audience in it",
+      { aud: "other", jti: "onltro:1" },
+      /^Refused an access token: its audience is "other"/,
+    ],
+    [
+      "that a token without sub is a lightweight one",
+      { sub: undefined, jti: "onltro:1" },
+      /^Refused a lightweight access token of the client "shop-web" without `sub`, .*"introspection".*mapper of `sub`.* Add to lightweight access token\.$/,
+    ],
+    ["that a sub of blanks is none", { sub: " " }, /^Refused an access token without `sub`/],
+    [
       "which client lacks the scope that brings sub",
-      { sub: undefined },
-      /^Refused an access token without `sub`, .* Client "shop-web" lacks the client scope `basic`, .* Clients → shop-web → Client scopes → Add client scope → basic \(Default\)\.$/,
+      { sub: undefined, jti: "onrtro:1" },
+      /^Refused an access token without `sub`, .* Client "shop-web" lacks the client scope `basic`\. Clients → shop-web → Client scopes → Add client scope → basic \(Default\)\.$/,
     ],
     ["no client where azp is no text", { sub: 5, azp: ["x"] }, /Client "the client that asks for tokens" lacks/],
     ["of a nested list no more than that", { aud: [["x"]] }, /its audience is of another shape,/],

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from "vitest"
 import type { GateErrorCode } from "../../src/error-codes.js"
-import { GateError, invalidToken, warnable } from "../../src/errors.js"
+import { GateError, invalidToken, ofSetUp, warnable } from "../../src/errors.js"
 import type { GateEvent } from "../../src/events.js"
+import { readBearer } from "../../src/verify/credentials.js"
 import { warn } from "../../src/watch/warnings.js"
 
 const minute = 60_000
@@ -113,6 +114,43 @@ describe("a warning", () => {
       expect(codes()).toEqual([])
     },
   )
+
+  it("of a token that is too large comes once an hour, in words that no token has a hand in", () => {
+    const tooLarge = (token: string): GateEvent => {
+      try {
+        readBearer(`Bearer ${token}`, 300)
+      } catch (error) {
+        return { type: "refusal", error: error as GateError }
+      }
+      return expect.unreachable("it was taken")
+    }
+    for (const atMs of [0, 1, 60 * minute, 60 * minute + 1]) warn(tooLarge("secret".repeat(100 + atMs)), issuer, atMs)
+    expect(codes()).toEqual(["invalid_token:too_large", "invalid_token:too_large"])
+    expect(printed.mock.calls[0]?.[0]).toMatch(/more than 300 bytes/)
+    expect(JSON.stringify(printed.mock.calls)).not.toContain("secret")
+  })
+
+  it("of a switch that makes every token bad comes once, and never of a token that nobody has proven", () => {
+    warn({ type: "refusal", error: ofSetUp(invalidToken("type", "says a stranger")) }, issuer, 0)
+    for (const atMs of [0, minute])
+      warn({ type: "refusal", error: warnable(ofSetUp(invalidToken("type", "bearer"))) }, issuer, atMs)
+    expect(printed.mock.calls.map(([text]) => text)).toEqual(["bearer"])
+  })
+
+  it("of an account that is unfinished comes once an hour, also where the caller hears of a wrong password", () => {
+    const unfinished = new GateError("account_setup_required", "the account is unfinished")
+    const concealed = new GateError("invalid_credentials", "unfinished, concealed", { cause: unfinished })
+    for (const error of [unfinished, concealed, concealed]) warn({ type: "refusal", error }, issuer, 0)
+    warn({ type: "refusal", error: concealed }, issuer, 60 * minute)
+    expect(printed.mock.calls.map(([text]) => text)).toEqual(["the account is unfinished", "the account is unfinished"])
+  })
+
+  it("never comes of an account that somebody has disabled", () => {
+    const cause = new GateError("account_disabled", "disabled")
+    warn({ type: "refusal", error: new GateError("invalid_credentials", "x", { cause }) }, issuer, 0)
+    warn({ type: "refusal", error: cause }, issuer, 0)
+    expect(codes()).toEqual([])
+  })
 
   // Last, since it fills the memory of this process.
   it("comes a bounded number of times, should a caller have a hand in its sentence", () => {
