@@ -70,6 +70,7 @@ export const memories: readonly Memory[] = [
     bound: "calls",
     isWatched: false,
   },
+  { file: "keycloak/network-error.ts", name: "failures", holds: "codes of errors", bound: 100 },
   { file: "keycloak/network-error.ts", name: "lost", holds: "codes of errors", bound: 10 },
   { file: "keycloak/network-error.ts", name: "unlucky", holds: "codes of errors", bound: 10 },
   { file: "users/user-rows.ts", name: "known", holds: "people seen", bound: rememberedSubjects },
@@ -98,6 +99,13 @@ export const memories: readonly Memory[] = [
   {
     file: "errors.ts",
     name: "tokenWarnings",
+    holds: "errors while somebody has them",
+    bound: "calls",
+    isWatched: false,
+  },
+  {
+    file: "errors.ts",
+    name: "setUpFaults",
     holds: "errors while somebody has them",
     bound: "calls",
     isWatched: false,
