@@ -1,4 +1,4 @@
-import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { defineConfig, type Options } from "tsup"
 
 const both: Options = {
@@ -68,6 +68,7 @@ function licensesIn(target: string): Plugin {
           if (file === undefined) throw new Error(`${folder} has no licence`)
           return `${folder.replace(/.*node_modules\//, "")}\n\n${readFileSync(file, "utf8").trim()}\n`
         })
+        mkdirSync("dist", { recursive: true }) // tsup writes later
         writeFileSync(target, texts.join("\n---\n\n"))
       })
     },

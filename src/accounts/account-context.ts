@@ -54,7 +54,7 @@ export type AccountVerb<Verb> = Verb extends (...given: infer Given) => infer Re
   ? (context: AccountContext<unknown>, ...given: Given) => Result
   : never
 
-export interface AccountCall {
+interface AccountCall {
   readonly deadline: Deadline
   readonly channel: Channel
   readonly sessions: SessionEnding

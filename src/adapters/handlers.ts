@@ -99,7 +99,7 @@ export function loginAnswer(gate: Gate<unknown>, options: AdapterOptions): Answe
   })
 }
 
-export function refreshAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
+function refreshAnswer(gate: Gate<unknown>, options: AdapterOptions): AnswerBody {
   return answering(createMount(gate, options), "refreshHandler", async body => {
     return sessionAnswer(await gate.refreshSession(refreshTokenIn(body)))
   })
@@ -113,7 +113,7 @@ export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): Answ
 }
 
 /** One answer for every e-mail: whether there is such an account is nobody's business. */
-export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetHandlerOptions): AnswerBody {
+function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetHandlerOptions): AnswerBody {
   const mount = createMount(gate, options, ["onError", "redirectUri", "lifespanSeconds"])
   const { redirectUri, lifespanSeconds } = options
   if (redirectUri !== undefined && !isRedirectUri(redirectUri)) throw wrong("`redirectUri` is a URL")
@@ -126,7 +126,7 @@ export function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetH
   })
 }
 
-export function changePasswordAnswer<Request>(
+function changePasswordAnswer<Request>(
   gate: Gate<unknown>,
   options: AdapterOptions,
   carrier: Carrier<Request>,

@@ -4,13 +4,13 @@ import { refusalOf } from "../support/refusal-of.ts"
 
 type Attribute = Readonly<Record<string, unknown>> & { readonly name: string }
 
-export interface RealmRules {
+interface RealmRules {
   readonly profile: { readonly attributes: readonly Attribute[] }
   readonly settings?: Readonly<Record<string, unknown>>
 }
 
 /** A realm with these rules and no others. */
-export interface RuledRealm {
+interface RuledRealm {
   readonly options: Omit<GateOptions<MemoryUser>, "userStore">
   readonly accountOf: (subject: string) => Promise<Readonly<Record<string, unknown>>>
 }

@@ -28,7 +28,7 @@ const patient = "--testTimeout=60000"
 const vitest = script("vitest/vitest.mjs")
 
 /** A Node of any version; this process's is the first of them. */
-export function onNode(command: string, name = "Node"): readonly RunTime[] {
+function onNode(command: string, name = "Node"): readonly RunTime[] {
   const version = [command, "--version"] as const
   return [
     { name, modules: "ES modules", version, run: printing(esmProgram, "story.mjs", [command]) },
@@ -195,7 +195,7 @@ async function writeAll(folder: string, files: Readonly<Record<string, string>>)
 }
 
 /** What a program printed, of both kinds: a warning is nothing that may be overlooked. */
-export async function run(
+async function run(
   folder: string,
   [command = "", ...args]: readonly string[],
   env: Readonly<Record<string, string>>,
