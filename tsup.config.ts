@@ -45,6 +45,8 @@ const program: Options = {
 export default defineConfig(({ clean, dts }) => {
   // The builds run side by side, so none of them may clean.
   if (clean !== false) rmSync("dist", { recursive: true, force: true })
+  // A build that is done first writes its licences there.
+  mkdirSync("dist", { recursive: true })
   return [modules, commonJs, program, ...(dts === false ? [] : [types])]
 })
 
