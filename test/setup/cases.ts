@@ -459,7 +459,7 @@ const tokens: readonly Case[] = [
   {
     id: "access-token-long",
     severity: "warning",
-    breaks: realm({ accessTokenLifespan: 86_400 }, { accessTokenLifespan: 300 }),
+    breaks: realm({ accessTokenLifespan: 7200 }, { accessTokenLifespan: 300 }),
   },
   {
     id: "access-token-short",

@@ -37,6 +37,7 @@ function cell(text: string): string {
     .replace(/(127\.0\.0\.1|0\.0\.0\.0):\d+/g, "$1:8080")
     .replace(/keycloak-gate-probe-[\da-f]+/g, "keycloak-gate-probe-…")
     .replace(/\b(59|60)\d s\b/g, "600 s")
+    .replace(/\b59 s\b/g, "60 s")
     .replace(/\b1\d{4} bytes/g, "14700 bytes")
     .replace("within 300 ms", "within 5000 ms")
     .replace("UND_ERR_SOCKET", "ECONNRESET")
