@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { styleText } from "node:util"
 import { runCommand } from "./cli.js"
-import { prompts } from "./prompts.js"
+import { createPrompts } from "./prompts.js"
 
 process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
@@ -9,5 +9,9 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   printError: text => void process.stderr.write(`${text}\n`),
   // Plain where the output is no terminal, or NO_COLOR asks for it.
   paint: (style, text) => styleText(style, text, { stream: process.stdout }),
-  ...(process.stdin.isTTY && process.stderr.isTTY && { prompts }),
+  ...(process.stdin.isTTY &&
+    process.stderr.isTTY && {
+      // What a command prints may go into a file, so the questions go elsewhere.
+      prompts: createPrompts({ input: process.stdin, output: process.stderr }),
+    }),
 })

@@ -17,7 +17,7 @@ export interface Prompts {
     suggestion: string,
     problemOf: (answer: string) => string | undefined,
   ) => Promise<string | null>
-  /** Shows nothing of what is typed. */
+  /** Shows no letter of what is typed. */
   readonly secret: (question: string) => Promise<string | null>
   readonly confirm: (question: string) => Promise<boolean | null>
 }

@@ -1,9 +1,11 @@
-import { parseEnv } from "node:util"
+import { PassThrough } from "node:stream"
+import { parseEnv, stripVTControlCharacters } from "node:util"
 import dotenv from "dotenv"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { runCommand } from "../../src/cli/cli.js"
 import { envLines } from "../../src/cli/init/env-lines.js"
+import { createPrompts } from "../../src/cli/prompts.js"
 import type { Prompts, Terminal } from "../../src/cli/terminal.js"
 import { checkName } from "../../src/options/server-address.js"
 
@@ -53,6 +55,10 @@ describe("the lines for .env", () => {
     expect([parseEnv(lines), dotenv.parse(lines)]).toEqual([expected, expected])
   })
 
+  it("say of a value with line breaks that no line can hold it", () => {
+    expect(parseEnv(envLines({ FIRST: "a\nKEYCLOAK_URL=b", SECOND: "second" }))).toEqual({ SECOND: "second" })
+  })
+
   it("do so for every name that Keycloak takes, or say that no line can hold it", () => {
     const names = fc.oneof(
       fc.string({ unit: fc.constantFrom("'", '"', "`", "\\", "#", "n", " ", "$", "ä", "=", "a"), maxLength: 8 }),
@@ -81,6 +87,50 @@ const env = {
   KEYCLOAK_ADMIN: "admin",
   KEYCLOAK_ADMIN_PASSWORD: password,
 }
+
+describe("the questions", () => {
+  function terminal(): { prompts: Prompts; type: (keys: string) => void; shown: () => string } {
+    const [input, output] = [new PassThrough(), Object.assign(new PassThrough(), { columns: 80, rows: 24 })]
+    let shown = ""
+    output.on("data", chunk => {
+      shown += chunk
+    })
+    return {
+      prompts: createPrompts({ input, output }),
+      type: keys => void input.write(keys),
+      shown: () => stripVTControlCharacters(shown),
+    }
+  }
+
+  it("suggest an answer, and say what is wrong with another", async () => {
+    const { prompts, type, shown } = terminal()
+    const problemOf = (found: string) => (found === "shop" ? undefined : "no such realm")
+    const answer = prompts.text("Which realm?", "shop", problemOf)
+    type("s\r")
+    await expect.poll(shown).toContain("no such realm")
+    type("\x7f\r")
+    expect(await answer).toBe("shop")
+  })
+
+  it("show no letter of a password", async () => {
+    const { prompts, type, shown } = terminal()
+    const answer = prompts.secret("The secret word")
+    type("KQXZ1739\r")
+    expect(await answer).toBe("KQXZ1739")
+    expect(shown()).toContain("The secret word")
+    expect(shown()).not.toMatch(/[KQXZ1739]/)
+  })
+
+  it("take Ctrl-C for giving up, and no for no", async () => {
+    const { prompts, type } = terminal()
+    const cancelled = prompts.confirm("Make these changes?")
+    type("\x03")
+    expect(await cancelled).toBe(null)
+    const refused = prompts.confirm("Make these changes?")
+    type("n")
+    expect(await refused).toBe(false)
+  })
+})
 
 describe("keycloak-gate init", () => {
   it("names every variable that is missing or can't be used, where nobody is there to ask", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
 import { runCommand } from "../../src/cli/cli.js"
 import { createGate, memoryUserStore, optionsFromEnv } from "../../src/index.js"
+import { startProxy } from "../support/proxy.ts"
 import { createAdmin } from "./keycloak/admin.ts"
 
 const root = join(import.meta.dirname, "../..")
@@ -270,6 +271,29 @@ describe("init on a realm that is there", { timeout: 300_000 }, () => {
     expect(child.signalCode, said).toBe("SIGKILL")
     const { told } = await init(env(old, "killed"), "--yes")
     expect(told.error).toBeUndefined()
+    await use(told.env)
+  })
+
+  it("stops midway when Keycloak goes, says so, and goes on in the next run", async () => {
+    const proxy = await startProxy(server.url)
+    let [printed, errors] = ["", ""]
+    const code = await runCommand(["init", "--yes"], {
+      env: env(old, "midway", { KEYCLOAK_INTERNAL_URL: proxy.url }),
+      print: text => {
+        printed += text
+      },
+      printError: text => {
+        errors += `${text}\n`
+        if (text.includes("done: client midway")) proxy.goDown()
+      },
+      paint: (_, text) => text,
+    })
+    await proxy.close()
+    expect([code, printed]).toEqual([3, ""])
+    expect(errors).toMatch(/done: client midway\n[\s\S]*ERROR {2}server-unreachable\n[\s\S]*Stopped midway/)
+    expect(errors).not.toContain(server.adminPassword)
+    const { told } = await init(env(old, "midway"), "--yes")
+    expect(told.changes.map(({ what }) => what)).toEqual(["client midway: role of its service account"])
     await use(told.env)
   })
 

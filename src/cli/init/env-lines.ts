@@ -10,8 +10,10 @@ const plain = /^[\w.:/@+=~-]+$/
 
 function lineOf(name: string, value: string): string {
   if (plain.test(value)) return `${name}=${value}`
+  // A secret that somebody typed into Keycloak may hold anything.
+  if (/\p{Cc}/u.test(value)) return `# ${name} has line breaks or control characters in it, and stands in no line.`
   const quote = ["'", '"', "`"].find(one => !value.includes(one) && !(one === '"' && value.includes("\\")))
   // Neither reader knows a way to write a quote inside of the same quotes.
-  if (quote === undefined) return `# ${name} has every kind of quotes in it, and no line of this file can hold it.`
+  if (quote === undefined) return `# ${name} has every kind of quotes in it, and stands in no line.`
   return `${name}=${quote}${value}${quote}`
 }

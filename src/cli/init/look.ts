@@ -1,3 +1,4 @@
+import { quotedName } from "../../keycloak/quoted.js"
 import type { Administrator } from "./administrator.js"
 
 /** What is to be there in the end. */
@@ -72,10 +73,10 @@ async function lookAtClient(admin: Administrator, base: string, clientId: string
   const hasServiceAccount = found.serviceAccountsEnabled === true
   return {
     clientId,
-    protocol: String(found.protocol ?? "openid-connect"),
+    protocol: quotedName(String(found.protocol ?? "openid-connect")),
     isPublic: found.publicClient === true,
     isBearerOnly: found.bearerOnly === true,
-    authenticator: String(found.clientAuthenticatorType ?? "client-secret"),
+    authenticator: quotedName(String(found.clientAuthenticatorType ?? "client-secret")),
     hasDirectGrants: found.directAccessGrantsEnabled === true,
     hasServiceAccount,
     hasFullScope: found.fullScopeAllowed !== false,
