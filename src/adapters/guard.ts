@@ -1,7 +1,7 @@
 import { GateError, isGateError } from "../errors.js"
-import { printable } from "../foreign-text.js"
 import type { Gate } from "../gate.js"
 import { gateInternals, recallBy } from "../gate-internals.js"
+import { type OptionReader, readOptions } from "../option-reader.js"
 import { type Refusal, refusalFor, withChallenge } from "../refusal.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal, ServicePrincipal, UserPrincipal } from "../verify/principal.js"
@@ -80,22 +80,21 @@ export function onProperties<Request>(holderOf: (request: Request) => object): C
 }
 
 /**
- * A gate with its options, checked where it is mounted.
+ * A gate with its options, checked where it is mounted; `readMore` reads those beyond what every mount takes.
  *
  * @throws {GateError} `config_invalid` when `gate` is no gate or an option is unknown or wrong
  */
 export function createMount<User>(
   gate: Gate<User>,
   options: AdapterOptions,
-  known: readonly string[] = ["onError"],
+  readMore: (given: OptionReader) => void = () => undefined,
 ): Mount<User> {
   if (typeof gate?.verifyBearer !== "function") throw wrong("expected what createGate returns as the first argument")
-  const unknownName = Object.keys(options ?? {}).find(name => !known.includes(name))
-  if (unknownName !== undefined)
-    throw wrong(`there is no option \`${printable(unknownName)}\`; known are ${known.join(", ")}`)
-  const onError = options?.onError
-  if (onError !== undefined && onError !== "pass") throw wrong('`onError` is "pass" or left out')
-  return { gate, onError }
+  return readOptions("An adapter", options ?? undefined, given => {
+    const onError = given.one<"pass" | undefined>("onError", undefined, '"pass"', one => one === "pass")
+    readMore(given)
+    return { gate, onError }
+  })
 }
 
 export function wrong(why: string): GateError {

@@ -8,7 +8,7 @@ import type { Gate } from "../gate.js"
 import { gateInternals } from "../gate-internals.js"
 import type { PasswordCredentials, Session } from "../login/login-with-password.js"
 import { jsonNotStored } from "../refusal.js"
-import { type AdapterOptions, answerAt, type Carrier, createMount, type Mount, readOwnSubject, wrong } from "./guard.js"
+import { type AdapterOptions, answerAt, type Carrier, createMount, type Mount, readOwnSubject } from "./guard.js"
 
 /** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
 export interface RegisterHandlerOptions<Request = never> extends AdapterOptions {
@@ -79,10 +79,17 @@ export function registerAnswer<Request>(
   gate: Gate<unknown>,
   options: RegisterHandlerOptions<Request>,
 ): AnswerRequest<Request> {
-  const mount = createMount(gate, options, ["onError", "attributes", "extra"])
-  const attributeNames = parseAttributes(options?.attributes ?? [])
-  const readExtra = options?.extra
-  if (readExtra !== undefined && typeof readExtra !== "function") throw wrong("`extra` is a function of the request")
+  const mount = createMount(gate, options, given => {
+    given.function("extra")
+    given.one(
+      "attributes",
+      null,
+      "a list of attribute names, none of them a field of every registration",
+      names => names === null || areExtraAttributes(names),
+    )
+  })
+  const attributeNames = [...(options.attributes ?? [])]
+  const readExtra = options.extra
   return answering(mount, "registerHandler", async (body, request: Request) => {
     const attributes = pick(body, attributeNames)
     // Not yet a registration: registerUser checks every field, as it does for any caller.
@@ -114,12 +121,11 @@ export function logoutAnswer(gate: Gate<unknown>, options: AdapterOptions): Answ
 
 /** One answer for every e-mail: whether there is such an account is nobody's business. */
 function passwordResetAnswer(gate: Gate<unknown>, options: PasswordResetHandlerOptions): AnswerBody {
-  const mount = createMount(gate, options, ["onError", "redirectUri", "lifespanSeconds"])
+  const mount = createMount(gate, options, given => {
+    given.one("redirectUri", null, "a URL", isRedirectUri)
+    given.one("lifespanSeconds", 0, "a whole number of seconds", one => Number.isSafeInteger(one) && Number(one) > 0)
+  })
   const { redirectUri, lifespanSeconds } = options
-  if (redirectUri !== undefined && !isRedirectUri(redirectUri)) throw wrong("`redirectUri` is a URL")
-  if (lifespanSeconds !== undefined && !(Number.isSafeInteger(lifespanSeconds) && lifespanSeconds > 0)) {
-    throw wrong("`lifespanSeconds` is a whole number of seconds")
-  }
   return answering(mount, "passwordResetHandler", async body => {
     await gate.sendPasswordReset(pick(body, ["email"]).email as string, { redirectUri, lifespanSeconds })
     return { status: 202, headers: jsonNotStored, body: { accepted: true } }
@@ -192,13 +198,10 @@ function sessionAnswer(session: Session): Answer {
   return { status: 200, headers: jsonNotStored, body }
 }
 
-// A name of the registration itself would let a request fill the field twice.
-function parseAttributes(names: readonly string[]): readonly string[] {
-  const isUsable = (name: unknown) => typeof name === "string" && isAttributeName(name) && !nameFields.includes(name)
-  if (!Array.isArray(names) || !names.every(isUsable)) {
-    throw wrong("`attributes` is a list of attribute names, none of them a field of every registration")
-  }
-  return [...names]
+/** Not a name of the registration itself, which would let a request fill the field twice. */
+function areExtraAttributes(names: unknown): boolean {
+  const isExtra = (name: unknown) => typeof name === "string" && isAttributeName(name) && !nameFields.includes(name)
+  return Array.isArray(names) && names.every(isExtra)
 }
 
 function refreshTokenIn(body: unknown): string {
