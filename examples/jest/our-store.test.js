@@ -1,6 +1,6 @@
-// The store contract with Jest. Keycloak's own client and others are ES modules only, hence --experimental-vm-modules.
-import { createGate, memoryUserStore } from "keycloak-gate"
-import { startTestRealm, userStoreContract } from "keycloak-gate/testing"
+// The store contract with Jest. Tests that are ES modules need --experimental-vm-modules, these need no flag.
+const { createGate, memoryUserStore } = require("keycloak-gate")
+const { startTestRealm, userStoreContract } = require("keycloak-gate/testing")
 
 describe("our user store", () => {
   for (const { name, run } of userStoreContract(() => memoryUserStore())) it(name, run)

@@ -28,7 +28,7 @@ const patient = "--testTimeout=60000"
 const vitest = script("vitest/vitest.mjs")
 
 /** A Node of any version; this process's is the first of them. */
-function onNode(command: string, name = "Node"): readonly RunTime[] {
+export function onNode(command: string, name = "Node"): readonly RunTime[] {
   const version = [command, "--version"] as const
   return [
     { name, modules: "ES modules", version, run: printing(esmProgram, "story.mjs", [command]) },
@@ -195,7 +195,7 @@ async function writeAll(folder: string, files: Readonly<Record<string, string>>)
 }
 
 /** What a program printed, of both kinds: a warning is nothing that may be overlooked. */
-async function run(
+export async function run(
   folder: string,
   [command = "", ...args]: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -205,6 +205,10 @@ async function run(
   const [code] = await once(child, "close")
   if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code ?? "a signal"}: ${output()}`)
   return output()
+}
+
+export async function versionOf(command: RunTime["version"]): Promise<string> {
+  return /\d+[.-]\d+[.-]\d+/.exec(await run(modules, command, {}))?.[0] ?? "unknown"
 }
 
 /** Vitest's own workers are told by variables that the children must not take for theirs. */

@@ -7,13 +7,42 @@ export interface Certificate {
 }
 
 export interface Authority extends Certificate {
+  /** An authority below this one, which vouches for it. */
+  readonly authority: (name: string) => Authority
   readonly issue: (to: { readonly names: readonly string[]; readonly days?: readonly [number, number] }) => Certificate
 }
 
 /** An authority of a test's own; what it issues is good from and to these days, counted from today. */
 export function createAuthority(name: string): Authority {
-  const own = newKeys()
-  const make = (subject: string, keys: Keys, names: readonly string[], [from, to]: readonly [number, number]) => {
+  const keys = newKeys()
+  return authorityOf(name, keys, signedBy(name, keys)(name, keys, [], [-1, 30]))
+}
+
+/** What a server shows that has no authority. */
+export function selfSigned(name: string): Certificate {
+  const keys = newKeys()
+  return signedBy(name, keys)(name, keys, [name], [-1, 30])
+}
+
+function authorityOf(name: string, keys: Keys, certificate: Certificate): Authority {
+  const make = signedBy(name, keys)
+  return {
+    ...certificate,
+    issue: ({ names, days = [-1, 30] }) => make(names[0] ?? "nobody", newKeys(), names, days),
+    authority(below) {
+      const ofBelow = newKeys()
+      return authorityOf(below, ofBelow, make(below, ofBelow, [], [-1, 30]))
+    },
+  }
+}
+
+function signedBy(name: string, own: Keys) {
+  return (
+    subject: string,
+    keys: Keys,
+    names: readonly string[],
+    [from, to]: readonly [number, number],
+  ): Certificate => {
     const algorithm = sequence(objectId(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02)) // ecdsa-with-SHA256
     const body = sequence(
       der(0xa0, integer(Buffer.of(2))),
@@ -28,10 +57,6 @@ export function createAuthority(name: string): Authority {
     const signature = sign("sha256", body, own.privateKey)
     const whole = sequence(body, algorithm, der(0x03, Buffer.of(0), signature))
     return { cert: pem(whole), key: keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString() }
-  }
-  return {
-    ...make(name, own, [], [-1, 30]),
-    issue: ({ names, days = [-1, 30] }) => make(names[0] ?? "nobody", newKeys(), names, days),
   }
 }
 

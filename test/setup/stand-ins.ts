@@ -32,11 +32,15 @@ export const hangingUp = (): Promise<StandIn> => startRawServer(socket => socket
 export const answering = (reply: Reply): Promise<StandIn> => startFaultyServer(() => reply)
 
 /** Answers over TLS, as the server behind it does or as there is no realm. */
-export async function overTls(certificate: Certificate, upstream?: string): Promise<StandIn> {
+export async function overTls(
+  certificate: Certificate,
+  upstream?: string,
+  pathBehind: (path: string) => string = path => path,
+): Promise<StandIn> {
   const server = createHttpsServer({ cert: certificate.cert, key: certificate.key }, async (request, response) => {
     const body = Buffer.concat(await request.toArray())
-    const { method = "GET", url: path = "/", headers } = request
-    const call = { method, path, headers, body }
+    const { method = "GET", url = "/", headers } = request
+    const call = { method, path: pathBehind(url), headers, body }
     const reply = upstream === undefined ? { status: 404, body: "" } : await forward(upstream, call)
     response.writeHead(reply.status, reply.headers as never).end(reply.body)
   })
