@@ -1,9 +1,9 @@
 import ldap from "ldapjs"
+import { adminFetch } from "./realms.ts"
 
 /** A directory in this process, of the kind that firms keep their people in. It can be read, and proves passwords. */
 export interface LdapDirectory {
   readonly url: string
-  readonly peopleDn: string
   /** From then on nobody answers there. */
   readonly close: () => Promise<void>
 }
@@ -14,7 +14,7 @@ interface Person {
 }
 
 /** Whoever looks people up. */
-export const reader = { dn: "cn=reader,dc=example,dc=test", password: "reader" }
+const reader = { dn: "cn=reader,dc=example,dc=test", password: "reader" }
 const peopleDn = "ou=people,dc=example,dc=test"
 
 export async function startLdapDirectory(people: readonly Person[]): Promise<LdapDirectory> {
@@ -41,9 +41,43 @@ export async function startLdapDirectory(people: readonly Person[]): Promise<Lda
   await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve))
   return {
     url: `ldap://127.0.0.1:${server.port}`,
-    peopleDn,
     close: () => new Promise(resolve => server.close(() => resolve())),
   }
+}
+
+/** How Keycloak treats the people of a directory. `isImported`: it keeps a copy of whoever came by. */
+export interface Federation {
+  readonly editMode: "READ_ONLY" | "UNSYNCED"
+  readonly isImported: boolean
+}
+
+/** Gives a realm the people of a directory, beside its own. */
+export async function federate(realm: string, { url }: LdapDirectory, federation: Federation): Promise<void> {
+  const { id } = (await (await adminFetch("GET", `/realms/${realm}`)).json()) as { id: string }
+  const settings = {
+    editMode: federation.editMode,
+    importEnabled: String(federation.isImported),
+    vendor: "other",
+    connectionUrl: url,
+    authType: "simple",
+    bindDn: reader.dn,
+    bindCredential: reader.password,
+    usersDn: peopleDn,
+    usernameLDAPAttribute: "uid",
+    rdnLDAPAttribute: "uid",
+    uuidLDAPAttribute: "entryUUID",
+    userObjectClasses: "inetOrgPerson, organizationalPerson",
+    connectionTimeout: "2000",
+    readTimeout: "2000",
+  }
+  const answer = await adminFetch("POST", `/realms/${realm}/components`, {
+    name: `directory at ${url}`,
+    providerId: "ldap",
+    providerType: "org.keycloak.storage.UserStorageProvider",
+    parentId: id,
+    config: Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, [value]])),
+  })
+  if (answer.status !== 201) throw new Error(`the directory: ${answer.status} ${await answer.text()}`)
 }
 
 function entryOf({ username, password }: Person) {

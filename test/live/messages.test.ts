@@ -1,7 +1,9 @@
 import { createServer, type Server } from "node:net"
-import { afterEach, describe, expect, inject, it, vi } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest"
 import { createGate, type GateError, type GateEvent, type GateOptions } from "../../src/index.js"
-import { changedShop, gateTest } from "./realms.ts"
+import { keycloakVersion } from "./keycloak/distribution.ts"
+import { federate, type LdapDirectory, startLdapDirectory } from "./ldap-directory.ts"
+import { adminFetch, changedShop, gateTest, type TestClient } from "./realms.ts"
 
 const password = "Passw0rd!"
 const edith = { username: "edith", password: "Edith-2026!" }
@@ -174,12 +176,62 @@ describe("the log message of a refusal", () => {
     )
   })
 
-  it("says what a token without sub lacks", async () => {
-    const light = { ...gateTest(), clientId: "gate-light", audience: null }
-    const refusal = await refusalOf(light, await tokenOf(light, { username: "alice", password }))
-    expect(refusal).toMatchObject({
+  it("names the public address where the issuer differs in its path, and that address works", async () => {
+    const { url } = inject("keycloak")
+    const options = await changedShop("shop-path", realm => {
+      realm.attributes = { ...realm.attributes, frontendUrl: `${url}/sso` }
+    })
+    const token = await tokenOf(options, edith)
+    // A first token has the keys loaded: without them nothing proves whose address it is.
+    const heard: GateEvent[] = []
+    const gate = createGate({ ...options, onEvent: event => heard.push(event) })
+    await gate.ready().catch(() => undefined)
+    await expect(gate.verifyBearer(`Bearer ${token}`)).rejects.toMatchObject({ reason: "issuer" })
+    expect((heard.at(-1) as { error: GateError }).error.message).toMatch(
+      new RegExp(`public address.*: set \`serverUrl\` to it and \`internalUrl\` to ${url}\\.$`),
+    )
+    const mended = createGate({ ...options, serverUrl: `${url}/sso`, internalUrl: url })
+    await expect(mended.verifyBearer(`Bearer ${token}`)).resolves.toMatchObject({ username: "edith" })
+  })
+
+  it("says what a lightweight token lacks, and introspection takes it", async () => {
+    const light = { ...gateTest(), clientId: "gate-light" }
+    const token = await tokenOf({ ...light, audience: null }, { username: "alice", password })
+    expect(await refusalOf({ ...light, audience: null }, token)).toMatchObject({
       reason: "claims",
-      message: expect.stringMatching(/without `sub`.*`basic`.*lightweight/),
+      message: expect.stringMatching(/^Refused a lightweight.*without `sub`.*"introspection".*Add to lightweight/),
+    })
+    expect(await refusalOf(gateTest(), token)).toMatchObject({
+      reason: "audience",
+      message: expect.stringMatching(/^Refused a lightweight.*no audience.*Audience mapper.*Add to lightweight/),
+    })
+  })
+
+  it("names the switch that makes the type of every token small letters", async () => {
+    const { id } = (
+      (await (await adminFetch("GET", "/realms/gate-test/clients?clientId=gate-nodag")).json()) as [{ id: string }]
+    )[0]
+    const switched = (on: boolean) =>
+      adminFetch("PUT", `/realms/gate-test/clients/${id}`, {
+        directAccessGrantsEnabled: on,
+        attributes: { "token.response.type.bearer.lower-case": String(on) },
+      })
+    await switched(true)
+    const options = { ...gateTest(), clientId: "gate-nodag", audience: null }
+    const token = await tokenOf(options, { username: "alice", password }).finally(() => switched(false))
+    expect(await refusalOf(options, token)).toMatchObject({
+      reason: "type",
+      message: expect.stringMatching(
+        /Clients → gate-nodag → Advanced → .*Use lower-case bearer type in token responses/,
+      ),
+    })
+  })
+
+  it("says that a token is too large, not that it is malformed", async () => {
+    const token = await tokenOf(gateTest(), { username: "alice", password })
+    expect(await refusalOf({ ...gateTest(), maxTokenBytes: 500 }, token)).toMatchObject({
+      reason: "too_large",
+      message: expect.stringMatching(/more than 500 bytes.*Full scope allowed/),
     })
   })
 
@@ -201,11 +253,106 @@ describe("the log message of a refusal", () => {
     })
   })
 
+  it("says of an unfinished account that it is, although its owner hears of a wrong password", async () => {
+    const heard: GateEvent[] = []
+    const gate = createGate({ ...gateTest(), onEvent: event => heard.push(event) })
+    const login = gate.loginWithPassword({ username: "heidi-noprofile", password })
+    await expect(login).rejects.toMatchObject({ code: "invalid_credentials", status: 401 })
+    const message = expect.stringMatching(/Right password, but the account is unfinished.*`revealAccountState` is off/)
+    expect(heard).toMatchObject([{ type: "refusal", error: { code: "invalid_credentials", message } }])
+  })
+
   it("says what may be unfinished about an account with the right password", async () => {
     const gate = createGate({ ...gateTest(), revealAccountState: true })
     await expect(gate.loginWithPassword({ username: "heidi-noprofile", password })).rejects.toMatchObject({
       code: "account_setup_required",
       message: expect.stringMatching(/not fully set up.*first name, last name or e-mail/),
+    })
+  })
+})
+
+describe("an account of a directory (LDAP)", () => {
+  const [lena, leo, uma] = ["lena", "leo", "uma"].map(username => ({ username, password })) as [
+    typeof edith,
+    typeof edith,
+    typeof edith,
+  ]
+  let shop: TestClient
+  let directories: LdapDirectory[]
+  beforeAll(async () => {
+    shop = await changedShop("shop-directory", () => undefined)
+    directories = await Promise.all([lena, leo, uma].map(person => startLdapDirectory([person])))
+    const [ofLena, ofLeo, ofUma] = directories as [LdapDirectory, LdapDirectory, LdapDirectory]
+    await federate(shop.realm, ofLena, { editMode: "READ_ONLY", isImported: false })
+    await federate(shop.realm, ofLeo, { editMode: "READ_ONLY", isImported: true })
+    await federate(shop.realm, ofUma, { editMode: "UNSYNCED", isImported: true })
+  })
+  afterAll(async () => {
+    await Promise.all(directories.map(directory => directory.close()))
+    await adminFetch("DELETE", `/realms/${shop.realm}`)
+  })
+
+  const newPassword = "Another-2026!"
+  const subjectOf = async (person: typeof edith) => {
+    const gate = createGate(shop)
+    const { accessToken } = await gate.loginWithPassword(person)
+    return (await gate.verifyToken(accessToken)).subject
+  }
+  const readOnly = (field: string) => ({
+    code: "account_rejected",
+    status: 422,
+    fields: [{ field, rule: "read_only", params: [] }],
+  })
+
+  it("that Keycloak only reads is refused every change as read only", async () => {
+    const gate = createGate(shop)
+    const subject = await subjectOf(lena)
+    const change = { username: "lena", currentPassword: password, newPassword }
+    await expect(gate.setPassword(subject, newPassword)).rejects.toMatchObject(readOnly("password"))
+    await expect(gate.changePassword(change)).rejects.toMatchObject(readOnly("newPassword"))
+    await expect(gate.disableAccount(subject)).rejects.toMatchObject(readOnly("enabled"))
+    await expect(gate.deleteAccount(subject)).rejects.toMatchObject(readOnly("enabled"))
+    await expect(gate.updateAccount(subject, { firstName: "Helena" })).rejects.toMatchObject(readOnly("firstName"))
+    await expect(gate.updateAccount(subject, { emailVerified: true })).rejects.toMatchObject(readOnly("emailVerified"))
+    await expect(subjectOf(lena)).resolves.toBe(subject)
+  })
+
+  it("whose copy Keycloak keeps can be disabled, and has its password and names in the directory alone", async () => {
+    const gate = createGate(shop)
+    const subject = await subjectOf(leo)
+    await expect(gate.setPassword(subject, newPassword)).rejects.toMatchObject(readOnly("password"))
+    await expect(gate.updateAccount(subject, { lastName: "Lion" })).rejects.toMatchObject(readOnly("lastName"))
+    await gate.disableAccount(subject)
+    await expect(gate.loginWithPassword(leo)).rejects.toMatchObject({ code: "invalid_credentials" })
+    await gate.enableAccount(subject)
+    await expect(subjectOf(leo)).resolves.toBe(subject)
+  })
+
+  it("that Keycloak may overlay (UNSYNCED) takes a new password and names", async () => {
+    const gate = createGate(shop)
+    const subject = await subjectOf(uma)
+    await gate.setPassword(subject, newPassword)
+    await expect(gate.updateAccount(subject, { firstName: "Uma" })).resolves.toMatchObject({ firstName: "Uma" })
+    await expect(gate.loginWithPassword({ ...uma, password: newPassword })).resolves.toBeTruthy()
+  })
+
+  it("whose directory is out of reach is an outage where Keycloak says so, and others log in", async () => {
+    await Promise.all(directories.map(directory => directory.close()))
+    const gate = createGate(shop)
+    await expect(gate.loginWithPassword(leo)).rejects.toMatchObject({
+      code: "keycloak_unavailable",
+      message: expect.stringMatching(/it answered 500 \(unknown_error: .*consult the server log.*Read its log/),
+    })
+    await expect(gate.loginWithPassword(edith)).resolves.toBeTruthy()
+    const zoe = { username: "zoe", email: "zoe@example.test", firstName: "Zoe", lastName: "Z", password: "Passw0rd!12" }
+    // The older version wants to see in the directory whether the name is taken, and calls it no outage.
+    const registering = expect(gate.registerUser(zoe))
+    if (keycloakVersion === "26.4.7") await registering.rejects.toMatchObject({ code: "keycloak_unavailable" })
+    else await registering.resolves.toMatchObject({ username: "zoe" })
+    // Of whom it has seen nothing yet, Keycloak says what it says of a wrong password.
+    await expect(gate.loginWithPassword({ username: "nobody", password })).rejects.toMatchObject({
+      code: "invalid_credentials",
+      message: expect.stringMatching(/directory \(LDAP\) that it can't reach/),
     })
   })
 })

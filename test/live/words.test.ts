@@ -8,6 +8,7 @@ import {
   sayings,
 } from "../../src/keycloak/words.js"
 import { keycloakVersion } from "./keycloak/distribution.ts"
+import { federate, type LdapDirectory, startLdapDirectory } from "./ldap-directory.ts"
 import { adminFetch, changedShop, type TestClient } from "./realms.ts"
 
 const realm = "words"
@@ -23,6 +24,7 @@ interface Answer {
 }
 
 let shop: TestClient
+let directory: LdapDirectory
 let serviceToken = ""
 let count = 0
 
@@ -54,10 +56,15 @@ beforeAll(async () => {
   })
   await changedShop("words-off", realm => Object.assign(realm, { enabled: false }))
   await changedShop("words-https", realm => Object.assign(realm, { sslRequired: "all" }))
+  await changedShop("words-directory", () => undefined)
+  directory = await startLdapDirectory([{ username: "lena", password }])
+  await federate("words-directory", directory, { editMode: "READ_ONLY", isImported: false })
   serviceToken = tokenIn(await grant({ grant_type: "client_credentials" }))
 })
 afterAll(async () => {
-  for (const name of [realm, "words-off", "words-https"]) await adminFetch("DELETE", `/realms/${name}`)
+  await directory.close()
+  for (const name of [realm, "words-off", "words-https", "words-directory"])
+    await adminFetch("DELETE", `/realms/${name}`)
 })
 
 async function answerOf(response: Response): Promise<Answer> {
@@ -130,6 +137,13 @@ async function race(words: string): Promise<Answer> {
   throw new Error(`nobody heard "${words}"`)
 }
 
+/** A change of an account that is in a directory. */
+async function changeLena(path: string, change: unknown): Promise<Answer> {
+  const users = "/realms/words-directory/users"
+  const [lena] = (await (await adminFetch("GET", `${users}?username=lena`)).json()) as { id: string }[]
+  return answerOf(await adminFetch("PUT", `${users}/${lena?.id}${path}`, change))
+}
+
 /** What makes Keycloak say each of its sentences, by endpoint and kind, in the order of `sayings`. */
 const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>> = {
   "token realm_absent": [() => grant({ grant_type: "client_credentials" }, own(), "no-such-realm")],
@@ -192,6 +206,10 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
   "admin create_undecided": [() => race("Could not create user")],
   "admin username_missing": [() => account({ username: "" })],
   "admin password_refused": [() => account({ credentials: [{ type: "password", value: "short" }] })],
+  "admin read_only": [
+    () => changeLena("/reset-password", { type: "password", value: "Passw0rd!2" }),
+    () => changeLena("", { enabled: false }),
+  ],
   "admin account_disabled": [
     async () => manage("PUT", `/users/${(await newPerson({ enabled: false })).id}/send-verify-email`),
   ],
@@ -253,6 +271,14 @@ describe(`Keycloak ${keycloakVersion}, in a German realm,`, () => {
     const [one, two] = [read(await account({ username: wrong.username })), read(await account(wrong))]
     expect(one).toMatchObject({ kind: "rules_broken", fields: [username] })
     expect(two).toMatchObject({ kind: "rules_broken", fields: expect.arrayContaining([username, email]) })
+  })
+
+  it("says what of a directory's account it can't write: a field, or one of its rules", async () => {
+    const disabled = read(await changeLena("", { enabled: false }))
+    expect(disabled).toMatchObject({ kind: "read_only", fields: [{ field: "enabled", rule: "read_only", params: [] }] })
+    const renamed = read(await changeLena("", { firstName: "Helena" }))
+    const firstName = { field: "firstName", rule: "read_only", params: [] }
+    expect(renamed).toMatchObject({ kind: "rules_broken", fields: [firstName] })
   })
 
   it("says of a password that it was used before, and speaks German to people", async () => {
