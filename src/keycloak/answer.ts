@@ -1,8 +1,7 @@
 import { type GateError, isGateError } from "../errors.js"
 import type { Endpoint } from "../events.js"
 import { noAnswer, unavailable, unreachable } from "./network-error.js"
-import { quoted } from "./quoted.js"
-import { readKeycloakError } from "./words.js"
+import { readKeycloakError, wordsOf } from "./words.js"
 
 /** An answer whose body has been read. */
 export interface Answer {
@@ -50,7 +49,7 @@ export interface Problem {
 export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Problem | null {
   const { status, headers, body } = answer
   if (status === 429 || status >= 500) {
-    const why = `it answered ${status}${wordsOf(answer)}`
+    const why = `it answered ${status}${inWords(answer)}`
     const error = unavailable(
       url,
       why,
@@ -70,10 +69,9 @@ export function problemOf(url: string, endpoint: Endpoint, answer: Answer): Prob
 }
 
 /** What Keycloak says of it, or a stand-in for it. */
-function wordsOf({ status, body }: Answer): string {
-  const { error, description } = readKeycloakError(status, jsonOrText(body.toString()))
-  const words = [error, description].filter(text => text !== "").map(text => quoted(text))
-  return words.length === 0 ? "" : ` (${words.join(": ")})`
+function inWords({ status, body }: Answer): string {
+  const words = wordsOf(readKeycloakError(status, jsonOrText(body.toString())))
+  return words === "" ? "" : ` (${words})`
 }
 
 function whatTells(endpoint: Endpoint, status: number, text: string): Problem["tells"] {

@@ -1,8 +1,7 @@
 import { GateError } from "../errors.js"
 import { clientFault, type Fault, type KeycloakClient, manageUsersMissing } from "./client-faults.js"
 import { unavailable } from "./network-error.js"
-import { quoted } from "./quoted.js"
-import type { KeycloakError } from "./words.js"
+import { type KeycloakError, wordsOf } from "./words.js"
 
 /**
  * The operator's error behind an answer: `keycloak_refused_us` that names the setting, or `keycloak_unavailable` where
@@ -42,9 +41,8 @@ export function refused(what: string, error?: KeycloakError, secret: string | nu
   return new GateError("keycloak_refused_us", `${what}.${error === undefined ? "" : saidBy(error, secret)}`)
 }
 
-function saidBy({ status, error, description }: KeycloakError, secret: string | null): string {
-  const words = [error, description].filter(text => text !== "").map(text => quoted(text, secret))
-  return ` (Keycloak answered ${status} ${words.join(": ")})`
+function saidBy(error: KeycloakError, secret: string | null): string {
+  return ` (Keycloak answered ${`${error.status} ${wordsOf(error, secret)}`.trimEnd()})`
 }
 
 export function lacksManageUsers(clientId: string): GateError {

@@ -1,6 +1,6 @@
 import type { FieldProblem } from "../errors.js"
 import type { Endpoint } from "../events.js"
-import { quotedName } from "./quoted.js"
+import { quoted, quotedName } from "./quoted.js"
 
 /** An answer of Keycloak that refuses something. */
 export interface KeycloakError {
@@ -65,8 +65,8 @@ export type KeycloakErrorKind =
 export interface Saying {
   readonly kind: KeycloakErrorKind
   readonly status: number
-  /** `error` and then, after a colon, `error_description` or `errorMessage`. Left out: whatever it says. */
-  readonly words?: string | RegExp
+  /** `error` and then, after a colon, `error_description` or `errorMessage`. */
+  readonly words: string | RegExp
   /** Left out: in both versions that the tests run on, 26.4.7 and 26.7.4. */
   readonly onlyIn?: "26.4.7" | "26.7.4"
 }
@@ -159,7 +159,7 @@ export const sayings: Readonly<Record<Refusing, readonly Saying[]>> = {
     { kind: "username_taken", status: 409, words: "User exists with same username" },
     { kind: "email_taken", status: 409, words: "User exists with same email" },
     // One of the two, as the loser of a race hears.
-    { kind: "name_taken", status: 409 },
+    { kind: "name_taken", status: 409, words: /^User exists\b/ },
     // What others of them hear. Only a second create learns more.
     { kind: "create_undecided", status: 400, words: "Could not create user" },
     { kind: "username_missing", status: 400, words: "User name is missing" },
@@ -195,6 +195,14 @@ export function readChallenge(status: number, challenge: string): KeycloakError 
   return readKeycloakError(status, { error: parameter("error"), error_description: parameter("error_description") })
 }
 
+/** What was said, for a message of ours; empty where nothing was. */
+export function wordsOf({ error, description }: KeycloakError, secret: string | null = null): string {
+  return [error, description]
+    .filter(text => text !== "")
+    .map(text => quoted(text, secret))
+    .join(": ")
+}
+
 /** Whether a broken rule is that of a realm which takes each password once. */
 export function isPasswordHistory(rule: string): boolean {
   return rule === "invalidPasswordHistoryMessage"
@@ -212,8 +220,7 @@ function text(value: unknown): string {
   return typeof value === "string" ? value : ""
 }
 
-function fits(words: string, wanted: string | RegExp | undefined): boolean {
-  if (wanted === undefined) return true
+function fits(words: string, wanted: string | RegExp): boolean {
   return typeof wanted === "string" ? words === wanted : wanted.test(words)
 }
 

@@ -65,7 +65,7 @@ async function heardOf(verb: Verb, options: object = {}): Promise<string> {
 
 function expectWords(heard: string, status: number): void {
   const line = heard.split("\n").find(one => one.includes(words)) ?? expect.unreachable(`no words in: ${heard}`)
-  expect(line).toMatch(new RegExp(`${status} flux_error: ${words}\\b`))
+  expect(line).toMatch(new RegExp(`${status} flux_error:? ${words}\\b`))
   expect(line.length).toBeLessThan(1000)
   expect(line).not.toMatch(/\p{Cc}/u)
 }

@@ -242,7 +242,7 @@ const cases = Object.entries(sayings).flatMap(([endpoint, ofEndpoint]) =>
   ofEndpoint.map((saying, index) => {
     const name = `${endpoint} ${saying.kind}`
     const nth = ofEndpoint.slice(0, index).filter(({ kind }) => kind === saying.kind).length
-    return { name, words: String(saying.words ?? "any words"), saying, provoke: provocations[name]?.[nth] }
+    return { name, words: String(saying.words), saying, provoke: provocations[name]?.[nth] }
   }),
 )
 const isSaidBy = ({ onlyIn }: Saying) => onlyIn === undefined || onlyIn === keycloakVersion
@@ -253,7 +253,7 @@ describe(`Keycloak ${keycloakVersion}, in a German realm,`, () => {
     expect({ kind, status }).toEqual({ kind: saying.kind, status: saying.status })
     const said = [error, description].filter(Boolean).join(": ")
     if (typeof saying.words === "string") expect(said).toBe(saying.words)
-    else expect(said).toMatch(saying.words ?? /./)
+    else expect(said).toMatch(saying.words)
   })
 
   it.each(cases.filter(({ saying }) => !isSaidBy(saying)))(

@@ -1,10 +1,10 @@
 import { invalidToken } from "../../errors.js"
-import { readJson } from "../../keycloak/answer.js"
+import { jsonOrText, readJson } from "../../keycloak/answer.js"
 import type { KeycloakClient } from "../../keycloak/client-faults.js"
 import { unavailable } from "../../keycloak/network-error.js"
 import { refused } from "../../keycloak/set-up-errors.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
-import { readChallenge } from "../../keycloak/words.js"
+import { readChallenge, readKeycloakError, wordsOf } from "../../keycloak/words.js"
 import type { VerifyToken } from "../token/token-verifier.js"
 import { createAskedOnce } from "./asked-once.js"
 
@@ -56,7 +56,8 @@ export async function subjectOf(token: string, client: KeycloakClient, transport
     throw unavailable(client.url, "its userinfo answer has no `sub`")
   }
   // Userinfo answers with an empty body: the reason is in the challenge alone.
-  const { kind } = readChallenge(response.status, response.headers.get("www-authenticate") ?? "")
+  const challenged = readChallenge(response.status, response.headers.get("www-authenticate") ?? "")
+  const { kind } = challenged
   if (kind === "token_refused" || kind === "token_lightweight") {
     const detail =
       kind === "token_lightweight"
@@ -71,7 +72,14 @@ export async function subjectOf(token: string, client: KeycloakClient, transport
         "itself; other clients have to ask for it too.",
     )
   }
+  const inBody = readKeycloakError(response.status, jsonOrText(await response.text()))
   if (response.status === 404)
-    throw refused(`There is no userinfo endpoint at ${client.url}; check \`serverUrl\` and \`realm\` with ready()`)
-  throw unavailable(client.url, `its userinfo answered ${response.status}`)
+    throw refused(
+      `There is no userinfo endpoint at ${client.url}; check \`serverUrl\` and \`realm\` with ready()`,
+      inBody,
+    )
+  throw unavailable(
+    client.url,
+    `its userinfo answered ${response.status} ${wordsOf(challenged) || wordsOf(inBody)}`.trimEnd(),
+  )
 }
