@@ -55,6 +55,8 @@ interface Outcome {
   readonly env: Readonly<Record<string, string>>
   readonly diagnosis: Diagnosis | null
   readonly error: InitError | null
+  /** One more may have been made: its answer got lost. */
+  readonly isUnclear?: boolean
 }
 
 /** Null for anything else, which is not shown: it may be a secret. */
@@ -84,6 +86,7 @@ function silent({ env, print, paint }: Terminal): Terminal {
 
 async function setUp(given: Given, terminal: Terminal): Promise<Outcome> {
   const made: Change[] = []
+  let isChanging = false
   const nothing = { env: {}, diagnosis: null }
   try {
     const settings = await readSettings(terminal, given.issuingClient)
@@ -94,14 +97,17 @@ async function setUp(given: Given, terminal: Terminal): Promise<Outcome> {
     if (given.dryRun) return { ...nothing, changes, error: null }
     if (changes.length > 0 && !given.yes) await confirm(terminal)
     for (const change of changes) {
-      await change.apply(await enter())
+      const admin = await enter()
+      isChanging = true
+      await change.apply(admin)
+      isChanging = false
       made.push(change)
       terminal.printError(`  done: ${change.what}`)
     }
     return { changes: made, error: null, ...(await finish(settings, enter, given, terminal)) }
   } catch (error) {
-    if (error instanceof InitError) return { ...nothing, changes: made, error }
-    throw error
+    if (!(error instanceof InitError)) throw error
+    return { ...nothing, changes: made, error, isUnclear: isChanging && error.id.startsWith("server-") }
   }
 }
 
@@ -157,8 +163,8 @@ async function finish(
   return { env, diagnosis: await diagnose({ ...terminal.env, ...env, ...administrator }, false) }
 }
 
-function exitCode({ changes, diagnosis, error }: Outcome, { dryRun }: Given): number {
-  if (error !== null) return changes.length > 0 ? 3 : 2
+function exitCode({ changes, diagnosis, error, isUnclear }: Outcome, { dryRun }: Given): number {
+  if (error !== null) return changes.length > 0 || isUnclear ? 3 : 2
   return dryRun || diagnosis === null || exitCodeOf(diagnosis) === 0 ? 0 : 1
 }
 
@@ -172,10 +178,12 @@ function toldAsJson({ changes, env, diagnosis, error }: Outcome): unknown {
 }
 
 /** What somebody reads goes beside what may be written to a file. */
-function tell({ changes, env, diagnosis, error }: Outcome, terminal: Terminal): void {
+function tell({ changes, env, diagnosis, error, isUnclear }: Outcome, terminal: Terminal): void {
   const { print, printError } = terminal
   if (error !== null) {
-    const stopped = changes.length > 0 ? ["Stopped midway. What is marked as done stays done."] : []
+    const unclear = isUnclear ? " The one after it may be made as well." : ""
+    const stopped =
+      changes.length > 0 || isUnclear ? [`Stopped midway. What is marked as done stays done.${unclear}`] : []
     const lines = [error.message, ...stopped, `Mend: ${error.mend}`].map(line => wrapped(line, "  "))
     printError(["", `ERROR  ${error.id}`, ...lines].join("\n"))
   }

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
 import { runCommand } from "../../src/cli/cli.js"
 import { createGate, memoryUserStore, optionsFromEnv } from "../../src/index.js"
+import { cutAnswer, performThen } from "../support/faults.ts"
 import { startProxy } from "../support/proxy.ts"
 import { createAdmin } from "./keycloak/admin.ts"
 
@@ -295,6 +296,19 @@ describe("init on a realm that is there", { timeout: 300_000 }, () => {
     const { told } = await init(env(old, "midway"), "--yes")
     expect(told.changes.map(({ what }) => what)).toEqual(["client midway: role of its service account"])
     await use(told.env)
+  })
+
+  it.each([
+    ["gets lost", "lost", cutAnswer, "server-unreachable"],
+    ["is a proxy's 504", "late", performThen({ status: 504, body: "<html>" }), "server-failing"],
+  ])("never says that nothing was changed where an answer %s", async (_, clientId, fault, id) => {
+    const proxy = await startProxy(server.url)
+    proxy.breakWith(fault, { at: /^POST .*\/clients$/, times: 1 })
+    const { code, told } = await init(env(old, clientId, { KEYCLOAK_INTERNAL_URL: proxy.url }), "--yes")
+    await proxy.close()
+    expect([code, told.changes, told.error?.id]).toEqual([3, [], id])
+    const { changes } = (await init(env(old, clientId), "--yes")).told
+    expect(changes.map(({ what }) => what)).toEqual([`client ${clientId}: role of its service account`])
   })
 
   it("is as good as an administrator of this realm alone", async () => {

@@ -167,7 +167,8 @@ function refused(
 function unexpected(what: string, { status, error, description }: KeycloakError, secret: string): InitError {
   const words = [error, description].filter(Boolean).map(text => quoted(text, secret))
   return new InitError(
-    "keycloak-refused",
+    // A proxy says 504 of a realm that is made meanwhile.
+    status < 500 ? "keycloak-refused" : "server-failing",
     `Keycloak ${what}: ${[status, ...words].join(" ")}.`,
     "Read Keycloak's log, and run init again: it goes on where it stopped.",
   )

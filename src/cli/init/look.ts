@@ -1,5 +1,6 @@
 import { quotedName } from "../../keycloak/quoted.js"
 import type { Administrator } from "./administrator.js"
+import { InitError } from "./init-error.js"
 
 /** What is to be there in the end. */
 export interface Wanted {
@@ -136,5 +137,9 @@ export function members(list: unknown): readonly Members[] {
 /** An id of an answer: a step in the path would lead elsewhere. */
 export function segment(id: unknown): string {
   if (typeof id === "string" && /^[\w-]{1,64}$/.test(id)) return id
-  throw new Error("What answers as Keycloak's Admin API sent an id that is none")
+  throw new InitError(
+    "server-not-keycloak",
+    "What answers as Keycloak's Admin API sent no id where Keycloak sends one.",
+    "Check the address, and what stands between here and Keycloak. Then run init again.",
+  )
 }
