@@ -201,8 +201,8 @@ function url(given: OptionReader, name: string, allowInsecureHttp: boolean): str
 
 function secret(given: OptionReader, name: string): string {
   const found = given.value(name)
-  if (typeof found === "string" && found !== "") return found
-  const got = found === "" ? "an empty string" : kindOf(found)
+  if (typeof found === "string" && found.trim() !== "") return found
+  const got = typeof found !== "string" ? kindOf(found) : found === "" ? "an empty string" : "blanks alone"
   given.note(name, `expected the secret from Clients → Credentials, got ${got}`)
   return ""
 }

@@ -61,6 +61,7 @@ describe("createGate", () => {
     ["clientId", { clientId: 5 }],
     ["clientId", { clientId: " shop-api" }],
     ["clientSecret", { clientSecret: "" }],
+    ["clientSecret", { clientSecret: " \n" }],
     ["clientSecret", { clientSecret: 5 }],
     ["audience", { audience: "account" }],
     ["audience", { audience: "" }],
