@@ -105,7 +105,9 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
         sessions: createSessionEnding({
           deadline,
           endSessions: subject => endSessions(channel, subject),
-          endSessionsUntil: (subject, until) => endSessionsUntil(beside, subject, until),
+          // Nobody's call is under way by then.
+          endSessionsUntil: (subject, until) =>
+            login.endingSessions(subject, () => endSessionsUntil(beside, subject, until)),
           queue,
           now: clock.atLatest,
           report,

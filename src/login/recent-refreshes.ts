@@ -2,12 +2,10 @@ import { createHash } from "node:crypto"
 import { splitToken } from "../keycloak/compact-token.js"
 import type { Session } from "../keycloak/session.js"
 
-/** Answers of a moment ago, for whoever comes a little later with the same refresh token. */
+/** Answers on their way and of a moment ago, for whoever else comes with the same refresh token. */
 export interface RecentRefreshes {
-  /** The session that this token was renewed to, with the time that is left; null: Keycloak has to be asked. */
-  readonly find: (refreshToken: string) => Session | null
-  /** Asks, and remembers the answer unless its session is ended meanwhile. */
-  readonly remember: (refreshToken: string, ask: () => Promise<Session>) => Promise<Session>
+  /** The session that this token is or was renewed to, with the time that is left; asks unless there is one. */
+  readonly renewed: (refreshToken: string, ask: () => Promise<Session>) => Promise<Session>
   /** Forgets all sessions of a person. */
   readonly forgetSubject: (subject: string) => void
   /** Forgets the session of this token. */
@@ -24,7 +22,13 @@ interface Recent extends SessionOwner {
 
 interface SessionOwner {
   readonly subject: string
-  readonly sessionId: string | null
+  readonly sessionId: string
+}
+
+interface UnderWay {
+  readonly answer: Promise<Session>
+  /** What was ended meanwhile. */
+  readonly ended: IsEnded[]
 }
 
 type IsEnded = (owner: SessionOwner) => boolean
@@ -35,8 +39,8 @@ const maxRecent = 10_000
 export function createRecentRefreshes(graceSeconds: number, elapsed: () => number): RecentRefreshes {
   // Under the hash of the token, in the order of their end.
   const recent = new Map<string, Recent>()
-  // What was ended while an answer was on its way.
-  const underWay = new Set<IsEnded[]>()
+  // Under the token.
+  const underWay = new Map<string, UnderWay>()
 
   function makeRoom(): void {
     for (const [hash, { until }] of recent) {
@@ -57,32 +61,42 @@ export function createRecentRefreshes(graceSeconds: number, elapsed: () => numbe
   }
 
   function forget(isEnded: IsEnded): void {
-    for (const ended of underWay) ended.push(isEnded)
+    for (const [refreshToken, { ended }] of underWay) {
+      ended.push(isEnded)
+      const owner = ownerOf(refreshToken)
+      // Whoever comes from now on asks anew.
+      if (owner !== null && isEnded(owner)) underWay.delete(refreshToken)
+    }
     for (const [hash, one] of recent) if (isEnded(one)) recent.delete(hash)
   }
 
+  function find(refreshToken: string): Session | null {
+    const found = recent.get(hashOf(refreshToken))
+    // A time before it was received: a test's clock has begun anew.
+    if (found === undefined || found.until <= elapsed() || found.receivedAt > elapsed()) return null
+    return lessTime(found.session, Math.ceil((elapsed() - found.receivedAt) / 1000))
+  }
+
   return {
-    find(refreshToken) {
-      const found = recent.get(hashOf(refreshToken))
-      // A time before it was received: a test's clock has begun anew.
-      if (found === undefined || found.until <= elapsed() || found.receivedAt > elapsed()) return null
-      return lessTime(found.session, Math.ceil((elapsed() - found.receivedAt) / 1000))
-    },
-    async remember(refreshToken, ask) {
+    async renewed(refreshToken, ask) {
+      const known = find(refreshToken) ?? underWay.get(refreshToken)?.answer
+      if (known !== undefined) return known
       const ended: IsEnded[] = []
-      underWay.add(ended)
-      try {
-        const session = await ask()
-        add(refreshToken, session, ended)
-        return session
-      } finally {
-        underWay.delete(ended)
-      }
+      const answer = ask()
+        .then(session => {
+          add(refreshToken, session, ended)
+          return session
+        })
+        .finally(() => {
+          if (underWay.get(refreshToken)?.ended === ended) underWay.delete(refreshToken)
+        })
+      underWay.set(refreshToken, { answer, ended })
+      return answer
     },
     forgetSubject: subject => forget(owner => owner.subject === subject),
     forgetSession(refreshToken) {
-      const sessionId = ownerOf(refreshToken)?.sessionId ?? null
-      if (sessionId !== null) forget(owner => owner.sessionId === sessionId)
+      const sessionId = ownerOf(refreshToken)?.sessionId
+      if (sessionId !== undefined) forget(owner => owner.sessionId === sessionId)
     },
     clear: () => recent.clear(),
   }
@@ -97,11 +111,11 @@ function lessTime(session: Session, passedSeconds: number): Session | null {
   return { ...session, expiresInSeconds, refreshExpiresInSeconds }
 }
 
-/** Whose session a refresh token of Keycloak's belongs to; null for a text that does not say. */
+/** Whose session a refresh token of Keycloak's belongs to, and which; null for a text that does not say both. */
 function ownerOf(refreshToken: string): SessionOwner | null {
   try {
     const { sub, sid } = splitToken(refreshToken).payload
-    return typeof sub === "string" ? { subject: sub, sessionId: typeof sid === "string" ? sid : null } : null
+    return typeof sub === "string" && typeof sid === "string" ? { subject: sub, sessionId: sid } : null
   } catch {
     return null
   }

@@ -1,6 +1,5 @@
 import { invalidFields, readFields } from "../fields.js"
 import type { Session } from "../keycloak/session.js"
-import { createShare } from "../keycloak/share.js"
 import type { RecentRefreshes } from "./recent-refreshes.js"
 
 /**
@@ -23,10 +22,9 @@ export function createRefreshSession(
   refreshGrant: (refreshToken: string) => Promise<Session>,
   recent: RecentRefreshes,
 ): RefreshSession {
-  const share = createShare<Session>()
   return async refreshToken => {
     const token = readRefreshToken(refreshToken)
-    return recent.find(token) ?? share(token, () => recent.remember(token, () => refreshGrant(token)))
+    return recent.renewed(token, () => refreshGrant(token))
   }
 }
 

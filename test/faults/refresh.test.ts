@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { createGate, type Gate } from "../../src/index.js"
 import { defaultRealm } from "../../src/testing/default-realm.js"
 import { startTestRealm } from "../../src/testing/index.js"
-import { answerLate, answerWith, cutAnswer } from "../support/faults.ts"
+import { answerLate, answerWith, changeAnswer, cutAnswer } from "../support/faults.ts"
 import { type FaultyRealm, startFaultyRealm } from "../support/faulty-realm.ts"
-import { startFaultyServer } from "../support/faulty-server.ts"
+import { type Fault, startFaultyServer } from "../support/faulty-server.ts"
 import { paths } from "../support/paths.ts"
 import { forward } from "../support/proxy.ts"
 import { refusalOf, secrets } from "../support/refusal-of.ts"
@@ -95,6 +95,46 @@ describe("refreshSession", () => {
     const before = asked()
     await gate.refreshSession(refreshToken).catch(() => null)
     expect(asked()).toBe(before + 1)
+  })
+
+  it("does not give the answer that is on its way to whoever comes after the session was ended", async () => {
+    let isRenewed = false
+    const renewLate: Fault = async ({ perform, send }) => {
+      const reply = await perform()
+      isRenewed = true
+      setTimeout(send, 500, reply)
+    }
+    realm.breakWith(renewLate, { times: 1, at: paths.token })
+    const early = gate.refreshSession(refreshToken)
+    await vi.waitUntil(() => isRenewed)
+    await gate.logout(refreshToken)
+    const late = await refusalOf(gate.refreshSession(refreshToken))
+    await early.catch(() => null)
+    expect([late.code, asked()]).toEqual(["session_ended", 2])
+  })
+
+  it("gives nothing again once sessions are ended that could not be ended at once", async () => {
+    const { accessToken } = await gate.refreshSession(refreshToken)
+    const subject = String(JSON.parse(Buffer.from(accessToken.split(".")[1] ?? "", "base64url").toString()).sub)
+    realm.breakWith(answerWith({ status: 503, headers: {}, body: "{}" }), {
+      times: 5,
+      at: /^POST .*\/users\/[^/]+\/logout$/,
+    })
+    expect((await refusalOf(gate.logoutEverywhere(subject))).code).toBe("keycloak_unavailable")
+    await gate.refreshSession(refreshToken)
+    await vi.waitFor(() => expect(gate.health().unfinished).toBe(0), 10_000)
+    expect((await refusalOf(gate.refreshSession(refreshToken))).code).toBe("session_ended")
+  })
+
+  it("remembers nothing that names no session, since no logout could end it", async () => {
+    const payload = Buffer.from(JSON.stringify({ sub: "somebody" })).toString("base64url")
+    realm.breakWith(
+      changeAnswer(answer => ({ ...answer, refresh_token: `e30.${payload}.AA` })),
+      { at: paths.token },
+    )
+    await gate.refreshSession(refreshToken)
+    await gate.refreshSession(refreshToken)
+    expect(asked()).toBe(2)
   })
 
   it("shares a refusal as well, and asks again after it", async () => {
