@@ -26,6 +26,7 @@ interface SessionOwner {
 }
 
 interface UnderWay {
+  readonly owner: SessionOwner | null
   readonly answer: Promise<Session>
   /** What was ended meanwhile. */
   readonly ended: IsEnded[]
@@ -61,9 +62,8 @@ export function createRecentRefreshes(graceSeconds: number, elapsed: () => numbe
   }
 
   function forget(isEnded: IsEnded): void {
-    for (const [refreshToken, { ended }] of underWay) {
+    for (const [refreshToken, { owner, ended }] of underWay) {
       ended.push(isEnded)
-      const owner = ownerOf(refreshToken)
       // Whoever comes from now on asks anew.
       if (owner !== null && isEnded(owner)) underWay.delete(refreshToken)
     }
@@ -90,7 +90,7 @@ export function createRecentRefreshes(graceSeconds: number, elapsed: () => numbe
         .finally(() => {
           if (underWay.get(refreshToken)?.ended === ended) underWay.delete(refreshToken)
         })
-      underWay.set(refreshToken, { answer, ended })
+      underWay.set(refreshToken, { owner: ownerOf(refreshToken), answer, ended })
       return answer
     },
     forgetSubject: subject => forget(owner => owner.subject === subject),
