@@ -90,24 +90,24 @@ export class GateError extends Error {
   declare readonly cursor?: string
 
   constructor(code: GateErrorCode, message: string, details: GateErrorDetails = {}) {
-    super(message, "cause" in details ? { cause: details.cause } : undefined)
-    if (!Object.hasOwn(codeAnswers, code)) {
-      throw new GateError(
-        "config_invalid",
-        `There is no code ${inQuotes(String(code))}: ${Object.keys(codeAnswers).join(", ")}.`,
-      )
+    // What is no object says nothing, and is no reason to lose the error.
+    const { cause, reason, fields, field, required, retryAfterSeconds, cursor }: GateErrorDetails = Object(details)
+    super(message, "cause" in Object(details) ? { cause } : undefined)
+    if (!isCode(code)) {
+      const found = typeof code === "string" ? inQuotes(code) : `of type ${typeof code}`
+      throw new GateError("config_invalid", `There is no code ${found}: ${Object.keys(codeAnswers).join(", ")}.`)
     }
     this.code = code
     this.status = codeAnswers[code].status
     this.statusCode = this.status
     this.expose = false
-    this.retryAfterSeconds = wholeSeconds(details.retryAfterSeconds)
+    this.retryAfterSeconds = wholeSeconds(retryAfterSeconds)
     this.headers = this.retryAfterSeconds === null ? {} : { "Retry-After": String(this.retryAfterSeconds) }
-    if (details.reason !== undefined) this.reason = details.reason
-    if (details.fields !== undefined) this.fields = details.fields
-    if (details.field !== undefined) this.field = details.field
-    if (details.required !== undefined) this.required = details.required
-    if (details.cursor !== undefined) this.cursor = details.cursor
+    if (reason !== undefined) this.reason = reason
+    if (fields !== undefined) this.fields = fields
+    if (field !== undefined) this.field = field
+    if (required !== undefined) this.required = required
+    if (cursor !== undefined) this.cursor = cursor
     Object.defineProperty(this, brand, { value: true })
   }
 
@@ -121,6 +121,15 @@ export class GateError extends Error {
 // RFC 9110 §10.2.3: whole seconds, not below 0.
 function wholeSeconds(seconds: number | null | undefined): number | null {
   return typeof seconds === "number" && Number.isFinite(seconds) ? Math.ceil(Math.max(0, seconds)) : null
+}
+
+function isCode(code: unknown): code is GateErrorCode {
+  return typeof code === "string" && Object.hasOwn(codeAnswers, code)
+}
+
+/** An error of ours with an answer; that of a newer copy of this library may have a code that is not known here. */
+export function isAnswered(error: unknown): error is GateError {
+  return isGateError(error) && isCode(error.code)
 }
 
 /** Tells this library's errors from all others, also across its CommonJS and ES module builds. */

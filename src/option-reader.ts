@@ -51,7 +51,8 @@ function reader(object: unknown, path: string, into: Problem[], groups: (() => v
   const asked = new Set<string>()
   let problems = into
   if (!isObject && object !== undefined) {
-    note("", `expected an object, got ${shown(object)}`)
+    // Not the text itself: who writes one may write a secret.
+    note("", `expected an object, got ${kindOf(object)}`)
     problems = [] // its members are missing for this reason alone
   }
 
@@ -116,11 +117,13 @@ function reader(object: unknown, path: string, into: Problem[], groups: (() => v
 
 /** A value for a message: short, and nothing of what an object or a list holds. */
 export function shown(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean") return printable(String(value))
   return typeof value === "string" ? inQuotes(value) : kindOf(value)
 }
 
 /** What a value is, without telling it, should it be a secret. */
 export function kindOf(value: unknown): string {
-  if (typeof value === "number" || typeof value === "boolean") return printable(String(value))
-  return value === undefined || value === null ? String(value) : Array.isArray(value) ? "a list" : `a ${typeof value}`
+  if (value === undefined || value === null) return String(value)
+  if (Array.isArray(value)) return "a list"
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
 }

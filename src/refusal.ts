@@ -1,5 +1,5 @@
 import { codeAnswers } from "./error-codes.js"
-import { type GateError, isGateError } from "./errors.js"
+import { type GateError, isAnswered } from "./errors.js"
 
 /** The HTTP answer to an error of ours; `body` is sent as JSON, and `headers` say so. */
 export interface Refusal {
@@ -16,7 +16,7 @@ export const jsonNotStored = {
 
 /** The answer to an error of ours, or `null` for an error that is not ours. */
 export function refusalFor(error: unknown): Refusal | null {
-  if (!isGateError(error)) return null
+  if (!isAnswered(error)) return null
   const { code, status, headers, fields, field, required } = error
   const body: Record<string, unknown> = { error: code, error_description: codeAnswers[code].says }
   if (fields !== undefined && status < 500) body.fields = fields
@@ -27,7 +27,7 @@ export function refusalFor(error: unknown): Refusal | null {
 
 /** Adds the challenge of RFC 6750 §3 to an error met while reading a bearer token; other errors stay as they are. */
 export function withChallenge(error: unknown, realm: string): unknown {
-  if (!isGateError(error) || error.headers["WWW-Authenticate"] !== undefined) return error
+  if (!isAnswered(error) || error.headers["WWW-Authenticate"] !== undefined) return error
   const challenge = challengeFor(error, realm)
   if (challenge === null) return error
   Object.defineProperty(error, "headers", {

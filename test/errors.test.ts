@@ -26,12 +26,25 @@ describe("GateError", () => {
     expect(refusalFor(own)?.status).toBe(403)
   })
 
-  it.each(["", "forbidden", "__proto__", "constructor", undefined, 5])(
+  it.each(["", "forbidden", "__proto__", "constructor", undefined, 5, ["closed"], Object.create(null)])(
     "throws config_invalid for the code %j",
     code => {
       expect(() => new GateError(code as "closed", "x")).toThrow(expect.objectContaining({ code: "config_invalid" }))
     },
   )
+
+  it.each([null, "details", 5])("says nothing more where its details are %j", details => {
+    const error = new GateError("closed", "x", details as never)
+    expect([error.status, "cause" in error, "fields" in error]).toEqual([503, false, false])
+  })
+
+  it("of a copy that knows other codes is left to the framework", () => {
+    const newer = Object.assign(ofAnotherCopy(), { code: "newer", status: 418, headers: {} })
+    for (const error of [newer, ofAnotherCopy()]) {
+      expect(refusalFor(error)).toBeNull()
+      expect(withChallenge(error, "shop")).toBe(error)
+    }
+  })
 
   it("is answered with what its details say, but for what is meant for the log", () => {
     const fields = [{ field: "amount", rule: "too_high", params: [100] }]

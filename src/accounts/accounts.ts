@@ -42,11 +42,18 @@ export function createAccounts<User>(parts: AccountParts<User>): Accounts<User |
   let joining: Promise<AccountContext<User>> | null = null
 
   function join(): Promise<AccountContext<User>> {
-    joining ??= import("./account-context.js").then(({ createAccountContext }) => {
-      const context = createAccountContext(parts)
-      work = context
-      return context
-    })
+    joining ??= import("./account-context.js").then(
+      ({ createAccountContext }) => {
+        const context = createAccountContext(parts)
+        work = context
+        return context
+      },
+      (error: unknown) => {
+        // The file may be there at the next call: a new version is being unpacked, for one.
+        joining = null
+        throw error
+      },
+    )
     return joining
   }
 

@@ -289,6 +289,7 @@ function attributes(given: OptionReader): Readonly<Record<string, readonly strin
     one =>
       typeof one === "object" &&
       one !== null &&
+      !Array.isArray(one) &&
       Object.entries(one).every(
         ([name, value]) => isAttributeName(name) && [value].flat().every(text => typeof text === "string"),
       ),

@@ -108,6 +108,7 @@ describe("createGate", () => {
     ["userStore", { userStore: null }],
     ["registration.groups", { registration: { groups: "/staff" } }],
     ["registration.attributes", { registration: { attributes: { a: [1] } } }],
+    ["registration.attributes", { registration: { attributes: ["a"] } }],
     ["registration.roles", { registration: { roles: [] } }],
     ["onEvent", { onEvent: "log" }],
     ["clientid", { clientid: "x" }],
@@ -229,6 +230,19 @@ describe("createGate", () => {
   it("never shows a secret that it refuses", () => {
     const error = problem({ clientSecret: ["hunter2"], admin: { clientId: "", clientSecret: "hunter2" } })
     expect(error?.message).not.toContain("hunter2")
+  })
+
+  it.each([
+    ["an account in one text", { admin: "shop-admin:hunter2" }],
+    ["a number", { clientSecret: 74656 }],
+    ["a number, of the account", { admin: { clientId: "a", clientSecret: 74656 } }],
+  ])("never shows a secret that is %s", (_, options) => {
+    expect(problem(options)?.message).toMatch(/got a (string|number)/)
+    expect(problem(options)?.message).not.toMatch(/hunter2|74656/)
+  })
+
+  it("shows no text in the place of the options", () => {
+    expect(() => parseOptions("https://ada:hunter2@sso.example.com")).toThrow("expected an object, got a string")
   })
 
   it.each(["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080", "http://keycloak.localhost"])(
