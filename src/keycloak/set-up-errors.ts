@@ -14,7 +14,7 @@ export function refusedUs(client: KeycloakClient, error: KeycloakError): GateErr
     return unavailable(url, why)
   }
   const fault = clientFault(error, client)
-  if (fault !== null) return refused(asLine(fault), error, clientSecret)
+  if (fault !== null) return refused(`${asLine(fault)}${looksTheSame(error)}`, error, clientSecret)
   if (error.kind === "path_absent") return refused(noSuchPath(url))
   return refused(
     error.status === 404 ? noSuchPath(url) : `Keycloak refused a request of the client "${clientId}"`,
@@ -26,6 +26,12 @@ export function refusedUs(client: KeycloakClient, error: KeycloakError): GateErr
 /** Without the stop at its end, which `refused` sets. */
 function asLine({ what, why, mend }: Fault): string {
   return `${what} ${why} ${mend}`.replace(/\.$/, "")
+}
+
+/** What only another request can tell from a fault. */
+function looksTheSame({ kind }: KeycloakError): string {
+  if (kind !== "client_unknown") return ""
+  return ". A proxy that takes the Authorization header away looks the same: `ready()` tells them apart"
 }
 
 function noSuchPath(url: string): string {

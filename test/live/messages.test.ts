@@ -1,6 +1,8 @@
 import { createServer, type Server } from "node:net"
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest"
 import { createGate, type GateError, type GateEvent, type GateOptions } from "../../src/index.js"
+import { startFaultyServer } from "../support/faulty-server.ts"
+import { forward } from "../support/proxy.ts"
 import { keycloakVersion } from "./keycloak/distribution.ts"
 import { federate, type LdapDirectory, startLdapDirectory } from "./ldap-directory.ts"
 import { adminFetch, changedShop, gateTest, type TestClient } from "./realms.ts"
@@ -242,6 +244,19 @@ describe("the log message of a refusal", () => {
       reason: "type",
       message: expect.stringMatching(/ID token.*Send the access_token/),
     })
+  })
+
+  it("does not blame the client alone where a proxy may have taken the Authorization header away, and ready() knows", async () => {
+    const proxy = await startFaultyServer(({ headers: { authorization: _, ...headers }, ...call }) =>
+      forward(inject("keycloak").url, { ...call, headers }),
+    )
+    const options = { ...gateTest(), serverUrl: proxy.url }
+    await expect(createGate(options).loginWithPassword({ username: "alice", password })).rejects.toMatchObject({
+      code: "keycloak_refused_us",
+      message: expect.stringMatching(/no enabled client "gate-app".*proxy that takes the Authorization header away/),
+    })
+    expect((await findingsOf(options)).message).toMatch(/Authorization/)
+    await proxy.close()
   })
 
   it("suspects the clock when fresh tokens look expired", async () => {
