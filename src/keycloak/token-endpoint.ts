@@ -123,22 +123,17 @@ function loginRefusal({ kind, error }: KeycloakError, revealAccountState: boolea
   if (kind === "scope_refused") return invalidFields([{ field: "scope", rule: error, params: [] }])
   if (!isGrantRefused(kind)) return null
   const state = accountState(kind)
-  if (state !== null) return revealAccountState ? state : concealed(state)
+  if (state !== null && revealAccountState) return state
   return new GateError(
     "invalid_credentials",
     "Keycloak refused the credentials; it does not tell a wrong password from an unknown user, a locked account, a missing " +
       "one-time code or a directory (LDAP) that it can't reach.",
+    state === null ? {} : { cause: state },
   )
 }
 
 function isGrantRefused(kind: KeycloakErrorKind): boolean {
   return kind === "grant_refused" || kind === "account_disabled" || kind === "account_unfinished"
-}
-
-/** For the caller it is a wrong password, and the log hears what Keycloak did tell. */
-function concealed(state: GateError): GateError {
-  const message = `${state.message} The caller hears of a wrong password, since \`revealAccountState\` is off.`
-  return new GateError("invalid_credentials", message, { cause: state })
 }
 
 /** Keycloak tells these two to whoever has the right password, and so confirms it. */

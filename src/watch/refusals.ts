@@ -1,4 +1,4 @@
-import { type GateError, isGateError, tokenWarningOf, warnable } from "../errors.js"
+import { GateError, isGateError, tokenWarningOf, warnable } from "../errors.js"
 import type { Report } from "../events.js"
 import { clockDoubtful, createClockDoubt } from "./clock-doubt.js"
 
@@ -38,7 +38,7 @@ export function createRefusals(parts: RefusalsParts): Refusals {
 
   function tell(error: GateError): void {
     if (isTold(error)) count()
-    else report({ type: "refusal", error })
+    else report({ type: "refusal", error: inFull(error) })
   }
 
   function refused(error: unknown): void {
@@ -75,6 +75,14 @@ export function createRefusals(parts: RefusalsParts): Refusals {
       refused(error)
     },
   }
+}
+
+/** The log hears what Keycloak told of a right password. What was thrown says to everybody the same. */
+function inFull(error: GateError): GateError {
+  const { code, cause } = error
+  if (code !== "invalid_credentials" || !isGateError(cause)) return error
+  const message = `${cause.message} The caller hears of a wrong password, since \`revealAccountState\` is off.`
+  return new GateError(code, message, { cause })
 }
 
 function anotherIssuer(issuer: string): string {

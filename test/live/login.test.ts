@@ -225,7 +225,7 @@ describe("loginWithPassword on a realm of its own", { timeout: 180_000 }, () => 
 
   it.each([
     ["a disabled client", { clientId: "off", clientSecret: secret }, /no enabled client "off"/],
-    ["a bearer-only client", { clientId: "bearer-only", clientSecret: secret }, /bearer-only.*Switch that off/],
+    ["a bearer-only client", { clientId: "bearer-only", clientSecret: secret }, /bearer-only.*Set bearerOnly to false/],
     ["a client without refresh tokens", { clientId: "no-refresh", clientSecret: secret }, /Use refresh tokens/],
   ])("blames the operator, not the person, and names the mend: %s", async (_, wrong, mend) => {
     const error = await refusal(login("ada", wrong))
