@@ -1,3 +1,4 @@
+import { inQuotes } from "../foreign-text.js"
 import { doctor } from "./doctor.js"
 import { init } from "./init.js"
 import { store } from "./store.js"
@@ -17,7 +18,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal): P
   if (command !== undefined && !rest.includes("--help")) return command.run(rest, terminal)
   const isAsked = command !== undefined || name === "--help"
   const print = isAsked ? terminal.print : terminal.printError
-  if (!isAsked) print(`There is no command ${JSON.stringify(name)}.\n`)
+  if (!isAsked) print(`There is no command ${inQuotes(name)}.\n`)
   const all = command === undefined ? Object.values(commands) : [command]
   print(["Usage:", ...all.map(({ usage }) => usage)].join("\n"))
   return isAsked ? 0 : 2

@@ -3,6 +3,12 @@ import { styleText } from "node:util"
 import { runCommand } from "./cli.js"
 import { createPrompts } from "./prompts.js"
 
+// Of `| head`, for one. What is half done goes on to its end all the same.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error
+  })
+
 process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
   print: text => void process.stdout.write(`${text}\n`),

@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
+import { once } from "node:events"
 import { join } from "node:path"
 import { promisify, stripVTControlCharacters } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -151,6 +152,9 @@ describe("keycloak-gate", () => {
     expect(unknown).toMatchObject({ code: 2, printed: "" })
     expect(unknown.errors).toContain('There is no command "docter".')
     expect((await run(["toString"])).code).toBe(2)
+    const strange = await run([`\u009b31m\u202e${"x".repeat(10_000)}`])
+    expect(strange.errors.length).toBeLessThan(5000)
+    expect(strange.errors).not.toMatch(/[\u009b\u202e]/)
   })
 })
 
@@ -165,5 +169,19 @@ describe("the program", () => {
     expect(failed).toMatchObject({ code: 2, stderr: "" })
     expect(failed.stdout).toMatch(/^BROKEN {2}secret-wrong\n/)
     expect(stripVTControlCharacters(failed.stdout)).toBe(failed.stdout)
+  })
+
+  it("goes on to its end where nobody reads what it prints any more", async () => {
+    const source = ["--import", "./test/soak/from-source.ts", "src/cli/main.ts"]
+    const program = spawn(process.execPath, [...source, "store", "postgres"], {
+      cwd: join(import.meta.dirname, "../.."),
+    })
+    program.stdout.destroy()
+    let errors = ""
+    program.stderr.on("data", text => {
+      errors += text
+    })
+    const [code] = await once(program, "close")
+    expect([code, errors]).toEqual([0, ""])
   })
 })
