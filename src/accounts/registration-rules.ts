@@ -74,7 +74,7 @@ export function notOwnEmail(): GateError {
 }
 
 /**
- * The names that the account will have: without those that the realm's user profile does not know.
+ * The names that the account will have: without those that the realm's user profile lets nobody but the person write.
  *
  * @throws {GateError} `invalid_request` when a name that is required is absent
  * @throws {GateError} `account_rejected`, `keycloak_refused_us` for what Keycloak would accept and then not let in, or
@@ -99,8 +99,10 @@ export function checkRules(given: CheckedFields, rules: RegistrationRules): Acco
   if (problems.length > 0) throw rejected(problems)
 
   assertKept([...Object.keys(attributes), ...rules.required.filter(isName)], rules)
-  const kept = (name: "firstName" | "lastName") => (rules.writable.includes(name) ? names[name] : null)
-  return { username, email: names.email, firstName: kept("firstName"), lastName: kept("lastName") }
+  const kept = (name: keyof AccountNames) => (rules.writable.includes(name) ? names[name] : null)
+  // As a username it is kept whatever the profile says.
+  const email = rules.emailAsUsername ? names.email : kept("email")
+  return { username, email, firstName: kept("firstName"), lastName: kept("lastName") }
 }
 
 /** Which of these are names that are absent. */

@@ -181,7 +181,8 @@ function readChanges(changes: AccountChanges): Wanted {
   if (typeof changes !== "object" || changes === null || Array.isArray(changes)) {
     throw invalidFields([{ field: "changes", rule: "not_an_object", params: [] }])
   }
-  const given: Readonly<Record<string, unknown>> = { ...changes }
+  // Without prototype: what somebody has put there is no change.
+  const given: Readonly<Record<string, unknown>> = Object.assign(Object.create(null), changes)
   const isRemoved = (name: string) => removable.includes(name) && given[name] === null
   const texts = Object.fromEntries(Object.entries(given).filter(([name]) => !isRemoved(name)))
   const { values, problems } = readFields(texts, textRules)
@@ -199,7 +200,7 @@ function readChanges(changes: AccountChanges): Wanted {
   return {
     username: values.username,
     email: textOrNull("email"),
-    emailVerified: changes.emailVerified,
+    emailVerified: given.emailVerified as boolean | undefined,
     firstName: textOrNull("firstName"),
     lastName: textOrNull("lastName"),
     attributes: Object.fromEntries(attributes.lists),

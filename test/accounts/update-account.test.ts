@@ -37,6 +37,13 @@ describe("updateAccount", () => {
     expect(await shop.gate.updateAccount(id, told)).toMatchObject({ emailVerified: true })
   })
 
+  it("takes no word of what a prototype says", async () => {
+    const { id } = shop.newPerson()
+    await shop.gate.updateAccount(id, { emailVerified: false })
+    const polluted = Object.create({ emailVerified: true })
+    expect(await shop.gate.updateAccount(id, polluted)).toMatchObject({ emailVerified: false })
+  })
+
   it("tells which name is taken, and calls an account that is not there unknown", async () => {
     const [ada, bob] = [shop.newPerson(), shop.newPerson()]
     const taken = await refusalOf(shop.gate.updateAccount(bob.id, { username: ada.username }))

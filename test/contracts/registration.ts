@@ -34,10 +34,19 @@ const profiles = {
   "an optional e-mail": [username, attribute("email", { validations: { email: {} } }), firstName, lastName],
   "a required phone": [...standard, attribute("phone", { required })],
   "optional names": [username, email, attribute("firstName"), attribute("lastName")],
-  "several hobbies": [...standard, attribute("hobby", { multivalued: true }), attribute("phone")],
+  "several hobbies": [
+    ...standard,
+    attribute("hobby", { multivalued: true }),
+    attribute("phone"),
+    attribute("constructor"),
+  ],
   "what only people edit": [
     ...[username, email, attribute("firstName", { permissions: { view: ["admin"], edit: ["user"] } }), lastName],
     attribute("nick", { permissions: { view: ["admin", "user"], edit: ["user"] } }),
+  ],
+  "an e-mail that only people edit": [
+    ...[username, firstName, lastName],
+    attribute("email", { permissions: { view: ["admin", "user"], edit: ["user"] } }),
   ],
   "a required name that only people edit": [
     ...[username, email, lastName],
@@ -78,6 +87,8 @@ export function registrationContract(realms: RuledRealms): void {
         expect([registered.username, registered.email]).toEqual([row?.username, row?.email])
         return account
       },
+      change: (subject: string, changes: Readonly<Record<string, string>>) =>
+        refusalOf(world.gate.updateAccount(subject, changes)),
       refused: (registration: Readonly<Record<string, unknown>>) =>
         refusalOf(world.gate.registerUser({ ...registration, password } as never)),
     }
@@ -134,7 +145,8 @@ export function registrationContract(realms: RuledRealms): void {
 
   describe("with optional names", () => {
     const { register } = ruledBy("optional names")
-    it("takes those that come", async () => {
+    it("takes those that come, with blanks around them", async () => {
+      expect(await register({ ...person(), firstName: " Ada " })).toMatchObject({ firstName: " Ada " })
       expect(await register({ ...without("firstName"), lastName: "" })).not.toHaveProperty("lastName")
       expect(await register(without("lastName"))).toMatchObject({ firstName: "Ada" })
     })
@@ -156,9 +168,11 @@ export function registrationContract(realms: RuledRealms): void {
   describe("with several hobbies, and one phone", () => {
     const { register, refused } = ruledBy("several hobbies")
     it("takes lists where the profile says multivalued, and one value elsewhere", async () => {
-      const attributes = { hobby: ["chess", "", "maths"], phone: ["17"] }
+      const attributes = { hobby: ["chess", "", "maths"], phone: ["17"], constructor: "Babbage" }
       const account = await register({ ...person(), attributes })
-      expect(account).toMatchObject({ attributes: { hobby: ["chess", "maths"], phone: ["17"] } })
+      expect(account).toMatchObject({
+        attributes: { hobby: ["chess", "maths"], phone: ["17"], constructor: ["Babbage"] },
+      })
       expect(await refused({ ...person(), attributes: { phone: ["17", "18"] } })).toMatchObject({
         code: "account_rejected",
         fields: [{ field: "phone", rule: "error-invalid-multivalued-size", params: [0, 1] }],
@@ -167,11 +181,30 @@ export function registrationContract(realms: RuledRealms): void {
   })
 
   describe("with what only people edit", () => {
-    const { register, refused } = ruledBy("what only people edit")
+    const { register, refused, change } = ruledBy("what only people edit")
+    it("refuses to change such a name", async () => {
+      const { id } = await register(person())
+      expect(await change(String(id), { firstName: "Augusta" })).toMatchObject({
+        code: "account_rejected",
+        fields: [{ field: "firstName", rule: "read_only", params: [] }],
+      })
+    })
     it("keeps a name in the row as Keycloak keeps it, and refuses an attribute that would be dropped", async () => {
       expect(await register(person())).not.toHaveProperty("firstName")
       const error = await refused({ ...person(), attributes: { nick: "z" } })
       expect([error.code, /Permission/.test(error.message)]).toEqual(["keycloak_refused_us", true])
+    })
+  })
+
+  describe("with an e-mail that only people edit", () => {
+    const { register, change } = ruledBy("an e-mail that only people edit")
+    it("makes an account and a row without one, and refuses to change it", async () => {
+      const account = await register(person())
+      expect(account).not.toHaveProperty("email")
+      expect(await change(String(account.id), { email: `${newName()}@example.test` })).toMatchObject({
+        code: "account_rejected",
+        fields: [{ field: "email", rule: "read_only", params: [] }],
+      })
     })
   })
 

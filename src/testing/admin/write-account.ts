@@ -21,12 +21,15 @@ const credentialKinds: Readonly<Record<string, Kind>> = {
   ...{ secretData: "text", credentialData: "text", priority: "number", federationLink: "any" },
 }
 
-/** What a PUT or POST of an account says, with null for what it does not mention. */
-interface Wanted {
+interface Names {
   readonly username: string | null
   readonly email: string | null
   readonly firstName: string | null
   readonly lastName: string | null
+}
+
+/** What a PUT or POST of an account says, with null for what it does not mention. */
+interface Wanted extends Names {
   readonly attributes: Attributes | null
   readonly enabled: boolean | null
   readonly emailVerified: boolean | null
@@ -51,7 +54,7 @@ export function createUser(realm: RealmModel, call: Call): Answer {
 
   const values = {
     username: username.toLowerCase(),
-    email: wanted.email?.toLowerCase() || null,
+    email: isOfPeople(realm, "email") ? null : wanted.email?.toLowerCase() || null,
     firstName: keptName(realm, "firstName", wanted.firstName, null),
     lastName: keptName(realm, "lastName", wanted.lastName, null),
     attributes: keptAttributes(realm, wanted.attributes ?? {}, {}),
@@ -90,7 +93,9 @@ export function updateUser(realm: RealmModel, account: Account, call: Call): Ans
   const taken = conflict(realm, { username: renamed, email: wanted.email }, account)
   if (taken !== null) return taken
   if (renamed.toLowerCase() !== account.username && !editUsername && !emailAsUsername)
-    return profileAnswer([{ field: "username", errorMessage: "error-user-attribute-read-only", params: ["username"] }])
+    return profileAnswer([readOnly("username")])
+  const peoples = namesOfPeople(realm, { ...wanted, username: renamed }, account)
+  if (peoples.length > 0) return profileAnswer(peoples.map(readOnly))
 
   const absent = (kept: string | null) => (wanted.attributes === null ? kept : null)
   const text = (given: string | null, kept: string | null) => (given === null ? absent(kept) : given || null)
@@ -177,10 +182,33 @@ function conflict(
   return isTaken(username) ? json(409, { errorMessage: "User exists with same username" }) : null
 }
 
+/** Names that an administrator would change although the profile leaves them to the person. */
+function namesOfPeople(realm: RealmModel, wanted: Names, before: Names): readonly string[] {
+  const isOther = (name: keyof Names) =>
+    Boolean(wanted[name]) && wanted[name]?.toLowerCase() !== before[name]?.toLowerCase()
+  return (["username", "email", "firstName", "lastName"] as const).filter(
+    name => isOther(name) && isOfPeople(realm, name),
+  )
+}
+
+/** Where the e-mail is the username, it is taken whatever the profile says. */
+function isOfPeople({ profile, settings }: RealmModel, name: string): boolean {
+  if (name === "email" && settings.emailAsUsername) return false
+  return profile.attributes.some(attribute => attribute.name === name) && !isEditedByAdmin(profile, name)
+}
+
+function readOnly(name: string): ProfileProblem {
+  return { field: name, errorMessage: "error-user-attribute-read-only", params: [name] }
+}
+
 /** A name that administrators may not edit stays as it was; one of blanks is none. */
 function keptName({ profile }: RealmModel, name: string, given: string | null, before: string | null): string | null {
   const isKnown = profile.attributes.some(attribute => attribute.name === name)
-  return isKnown && isEditedByAdmin(profile, name) ? given?.trim() || null : before
+  return isKnown && isEditedByAdmin(profile, name) ? nonBlank(given) : before
+}
+
+function nonBlank(text: string | null): string | null {
+  return text === null || text.trim() === "" ? null : text
 }
 
 /** What administrators may not write is dropped without a word, and stays as it was where the profile knows it. */

@@ -1,5 +1,5 @@
 import type { Account } from "../realm/accounts.js"
-import type { Attributes } from "../realm/attributes.js"
+import { type Attributes, valuesUnder } from "../realm/attributes.js"
 import type { ProtocolMapper } from "../realm/clients.js"
 import { lineage } from "../realm/groups.js"
 import type { TokenContext } from "./token-context.js"
@@ -146,7 +146,7 @@ const mappers: Readonly<Record<string, Mapper>> = {
       country: "country",
     }
     const address = Object.entries(parts).flatMap(([part, claim]) => {
-      const [value] = account.attributes[config[`user.attribute.${part}`] ?? part] ?? []
+      const [value] = valuesUnder(account.attributes, config[`user.attribute.${part}`] ?? part)
       return value === undefined ? [] : [[claim, value]]
     })
     if (address.length > 0) claims.address = Object.fromEntries(address)
@@ -196,8 +196,8 @@ function addAudience(claims: MutableClaims, audience: string): void {
 }
 
 function attributeOf(account: Account, name: string, aggregate: boolean): readonly string[] {
-  const own = valuesOf(account)[name] ?? []
-  const ofGroups = () => [...account.groups].flatMap(lineage).flatMap(group => group.attributes[name] ?? [])
+  const own = valuesUnder(valuesOf(account), name)
+  const ofGroups = () => [...account.groups].flatMap(lineage).flatMap(group => valuesUnder(group.attributes, name))
   if (aggregate) return [...new Set([...own, ...ofGroups()])]
   return own.length > 0 ? own : ofGroups()
 }

@@ -1,4 +1,4 @@
-import type { Attributes } from "./attributes.js"
+import { type Attributes, valuesUnder } from "./attributes.js"
 
 /** A realm's user profile: which attributes people have, and what may be in them. */
 export interface UserProfile {
@@ -117,7 +117,7 @@ export function isEditedByAdmin(profile: UserProfile, name: string): boolean {
 export function problemsForAdmin(profile: UserProfile, values: Attributes): readonly ProfileProblem[] {
   return profile.attributes.flatMap(attribute => [
     ...(isMissing(attribute, values, "admin") ? [missing(attribute)] : []),
-    ...invalid(attribute, values[attribute.name] ?? []),
+    ...invalid(attribute, valuesUnder(values, attribute.name)),
   ])
 }
 
@@ -125,7 +125,8 @@ export function problemsForAdmin(profile: UserProfile, values: Attributes): read
 export function isIncomplete(profile: UserProfile, values: Attributes, scopes: readonly string[]): boolean {
   return profile.attributes.some(
     attribute =>
-      isMissing(attribute, values, "user", scopes) || invalid(attribute, values[attribute.name] ?? []).length > 0,
+      isMissing(attribute, values, "user", scopes) ||
+      invalid(attribute, valuesUnder(values, attribute.name)).length > 0,
   )
 }
 
@@ -139,7 +140,7 @@ function isMissing(
   const { roles = [], scopes: forScopes = [] } = required
   if (forScopes.length > 0 && !forScopes.some(scope => scopes.includes(scope))) return false
   if (roles.length > 0 && !roles.includes(role)) return false
-  return !(values[name] ?? []).some(value => value.trim() !== "")
+  return !valuesUnder(values, name).some(value => value.trim() !== "")
 }
 
 function missing({ name }: ProfileAttribute): ProfileProblem {
