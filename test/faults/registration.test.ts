@@ -268,9 +268,9 @@ describe.each(failing)("an account that a registration has left because $how", (
 })
 
 describe("a registration whose verification mail was still to be sent", () => {
-  it("has Keycloak send it when its account is found", async () => {
+  async function loseAnswers(person: Registration, more: object = {}) {
     const file = defaultRealm({ realm: "shop", clientId: "shop-api", clientSecret: secrets.clientSecrets[0] })
-    const shop = await startTestRealm({ realm: { ...file, smtpServer: { host: "mail.example.test" } } })
+    const shop = await startTestRealm({ realm: { ...file, smtpServer: { host: "mail.example.test" }, ...more } })
     const server = await startFaultyServer(call => forward(shop.url, call))
     const onboarding = createGate({
       ...shop.gateOptions,
@@ -280,14 +280,26 @@ describe("a registration whose verification mail was still to be sent", () => {
       onEvent: event => events.push(event),
     })
     server.breakWith(cutAnswer, { at: paths.create, times: 2 })
-    const person = newPerson()
     await refusalOf(onboarding.registerUser(person))
     expect(shop.mails).toEqual([])
     await finished()
-    expect(shop.mails).toMatchObject([{ to: person.email }])
     onboarding.close()
     await server.close()
     await shop.stop()
+    return shop.mails
+  }
+
+  it("has Keycloak send it when its account is found", async () => {
+    const person = newPerson()
+    expect(await loseAnswers(person)).toMatchObject([{ to: person.email }])
+  })
+
+  it("is finished without a mail where the account has no e-mail", async () => {
+    const permissions = { view: ["admin", "user"], edit: ["admin", "user"] }
+    const attributes = ["username", "email", "firstName", "lastName"].map(name => ({ name, permissions }))
+    const config = { "kc.user.profile.config": [JSON.stringify({ attributes })] }
+    const components = { "org.keycloak.userprofile.UserProfileProvider": [{ config }] }
+    expect(await loseAnswers({ ...newPerson(), email: "" }, { components })).toEqual([])
   })
 })
 
