@@ -13,6 +13,20 @@ interface Person {
   readonly password: string
 }
 
+/** What is used of ldapjs, whose types leave it open. */
+interface Request {
+  readonly credentials: string
+  readonly dn: { readonly equals: (dn: unknown) => boolean }
+  readonly scope: string
+  readonly filter: { readonly matches: (attributes: object) => boolean }
+}
+interface Response {
+  attributes: readonly string[]
+  readonly send: (entry: object) => void
+  readonly end: () => void
+}
+type Next = (error?: object) => void
+
 /** Whoever looks people up. */
 const reader = { dn: "cn=reader,dc=example,dc=test", password: "reader" }
 const peopleDn = "ou=people,dc=example,dc=test"
@@ -22,13 +36,13 @@ export async function startLdapDirectory(people: readonly Person[]): Promise<Lda
   const entries = people.map(entryOf)
 
   for (const { dn, password } of [reader, ...entries]) {
-    server.bind(dn, (request, response, next) => {
+    server.bind(dn, (request: Request, response: Response, next: Next) => {
       if (request.credentials !== password) return next(new ldap.InvalidCredentialsError())
       response.end()
       return next()
     })
   }
-  server.search(peopleDn, (request, response, next) => {
+  server.search(peopleDn, (request: Request, response: Response, next: Next) => {
     // ldapjs 3.0.7 compares asked names with names in lower case, and would leave out all that have capitals.
     response.attributes = ["*"]
     for (const { dn, attributes } of entries) {
@@ -40,7 +54,7 @@ export async function startLdapDirectory(people: readonly Person[]): Promise<Lda
   })
   await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve))
   return {
-    url: `ldap://127.0.0.1:${server.port}`,
+    url: `ldap://127.0.0.1:${(server as unknown as { readonly port: number }).port}`,
     close: () => new Promise(resolve => server.close(() => resolve())),
   }
 }
