@@ -64,7 +64,7 @@ export const stricterRules: readonly Rule[] = [
     name: "aud holds nothing but strings",
     isBroken: ({ payload }) => [payload.aud].flat().some(one => typeof one !== "string"),
   },
-  { name: "sub is a non-empty string", isBroken: ({ payload }) => textOf(payload.sub) === "" },
+  { name: "sub is a string with more than blanks", isBroken: ({ payload }) => textOf(payload.sub).trim() === "" },
 ]
 
 /** The token's parts, if they can be read at all. */

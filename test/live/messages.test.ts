@@ -360,17 +360,17 @@ describe("an account of a directory (LDAP)", () => {
     })
     await expect(gate.loginWithPassword(edith)).resolves.toBeTruthy()
     const zoe = { username: "zoe", email: "zoe@example.test", firstName: "Zoe", lastName: "Z", password: "Passw0rd!12" }
-    const registering = expect(gate.registerUser(zoe))
-    const stranger = expect(gate.loginWithPassword({ username: "nobody", password }))
+    const register = () => expect(gate.registerUser(zoe))
+    const logInAsStranger = () => expect(gate.loginWithPassword({ username: "nobody", password }))
     if (keycloakVersion === "26.4.7") {
       // It wants to see in the directory who somebody is, and fails.
-      await registering.rejects.toMatchObject({ code: "keycloak_unavailable" })
-      await stranger.rejects.toMatchObject({ code: "keycloak_unavailable" })
+      await register().rejects.toMatchObject({ code: "keycloak_unavailable" })
+      await logInAsStranger().rejects.toMatchObject({ code: "keycloak_unavailable" })
       return
     }
-    await registering.resolves.toMatchObject({ username: "zoe" })
+    await register().resolves.toMatchObject({ username: "zoe" })
     // Of whom it has seen nothing yet, Keycloak says what it says of a wrong password.
-    await stranger.rejects.toMatchObject({
+    await logInAsStranger().rejects.toMatchObject({
       code: "invalid_credentials",
       message: expect.stringMatching(/directory \(LDAP\) that it can't reach/),
     })

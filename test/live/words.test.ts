@@ -127,10 +127,13 @@ const account = (more: Record<string, unknown>) =>
 
 /** Many creates of one name at once, until one of the losers hears these words. What takes time is the hash. */
 async function race(words: string): Promise<Answer> {
-  for (let round = 0; round < 40; round++) {
+  const until = performance.now() + 100_000
+  for (let round = 0; performance.now() < until; round++) {
     const credentials = [{ type: "password", value: password }]
     const twin = { username: `twin-${count++}`, email: `twin-${count}@example.test`, credentials }
-    const answers = await Promise.all(Array.from({ length: 12 }, () => manage("POST", "/users", twin)))
+    // How many it takes depends on the machine.
+    const twins = Array.from({ length: [12, 4, 24, 8][round % 4] ?? 12 }, () => manage("POST", "/users", twin))
+    const answers = await Promise.all(twins)
     const found = answers.find(({ body }) => JSON.stringify(body).includes(words))
     if (found !== undefined) return found
   }

@@ -114,8 +114,9 @@ describe("diagnose()", () => {
   })
 
   it("is told which attributes each registration sends", async () => {
+    const permissions = { view: ["user", "admin"], edit: ["user", "admin"] }
     const attributes = [
-      ...["username", "email", "firstName", "lastName"].map(name => ({ name })),
+      ...["username", "email", "firstName", "lastName"].map(name => ({ name, permissions })),
       { name: "department", required: { roles: ["user"] }, permissions: { view: ["user"], edit: ["user", "admin"] } },
     ]
     const config = { "kc.user.profile.config": [JSON.stringify({ attributes })] }
