@@ -14,9 +14,9 @@ export interface RecentRefreshes {
 }
 
 interface Recent extends SessionOwner {
-  session: Session
+  readonly session: Session
   /** Both by `elapsed`. */
-  receivedAt: number
+  readonly receivedAt: number
   readonly until: number
 }
 
@@ -35,6 +35,8 @@ interface UnderWay {
 type IsEnded = (owner: SessionOwner) => boolean
 
 const maxRecent = 10_000
+// Of one session within the grace: tokens that lead back to each other would go on for ever.
+const maxRenewals = 100
 
 /** `elapsed`: milliseconds of a clock that is never set back. */
 export function createRecentRefreshes(graceSeconds: number, elapsed: () => number): RecentRefreshes {
@@ -55,9 +57,6 @@ export function createRecentRefreshes(graceSeconds: number, elapsed: () => numbe
     if (graceSeconds === 0 || owner === null || ended.some(isEnded => isEnded(owner))) return
     makeRoom()
     const receivedAt = elapsed()
-    // A third tab that still has the token before this one gets the newest session, too.
-    for (const one of recent.values())
-      if (one.session.refreshToken === refreshToken) Object.assign(one, { session, receivedAt })
     recent.set(hashOf(refreshToken), { ...owner, session, receivedAt, until: receivedAt + graceSeconds * 1000 })
   }
 
@@ -70,11 +69,21 @@ export function createRecentRefreshes(graceSeconds: number, elapsed: () => numbe
     for (const [hash, one] of recent) if (isEnded(one)) recent.delete(hash)
   }
 
-  function find(refreshToken: string): Session | null {
+  function remembered(refreshToken: string): Recent | null {
     const found = recent.get(hashOf(refreshToken))
     // A time before it was received: a test's clock has begun anew.
-    if (found === undefined || found.until <= elapsed() || found.receivedAt > elapsed()) return null
-    return lessTime(found.session, Math.ceil((elapsed() - found.receivedAt) / 1000))
+    return found === undefined || found.until <= elapsed() || found.receivedAt > elapsed() ? null : found
+  }
+
+  function find(refreshToken: string): Session | null {
+    let found = remembered(refreshToken)
+    // A third tab that still has the token before the last gets the newest session, too.
+    for (let renewals = 0; found !== null && renewals < maxRenewals; renewals++) {
+      const next = remembered(found.session.refreshToken)
+      if (next === null || next === found) break
+      found = next
+    }
+    return found === null ? null : lessTime(found.session, Math.ceil((elapsed() - found.receivedAt) / 1000))
   }
 
   return {
