@@ -196,11 +196,15 @@ export function readChallenge(status: number, challenge: string): KeycloakError 
 }
 
 /** What was said, for a message of ours; empty where nothing was. */
-export function wordsOf({ error, description }: KeycloakError, secret: string | null = null): string {
-  return [error, description]
-    .filter(text => text !== "")
-    .map(text => quoted(text, secret))
-    .join(": ")
+export function wordsOf(said: Said, secret: string | null = null): string {
+  return quotedWords(said, secret).join(": ")
+}
+
+type Said = Pick<KeycloakError, "error" | "description">
+
+/** The same, apart; `secret` is in none. */
+export function quotedWords({ error, description }: Said, secret: string | null = null): readonly string[] {
+  return [error, description].filter(text => text !== "").map(text => quoted(text, secret))
 }
 
 /** Whether a broken rule is that of a realm which takes each password once. */

@@ -1,9 +1,8 @@
 import { isGateError } from "../errors.js"
 import type { Endpoint } from "../events.js"
 import { retryAfter } from "../keycloak/answer.js"
-import { quoted } from "../keycloak/quoted.js"
 import type { Transport } from "../keycloak/transport.js"
-import { type KeycloakErrorKind, readKeycloakError } from "../keycloak/words.js"
+import { type KeycloakErrorKind, quotedWords, readKeycloakError } from "../keycloak/words.js"
 
 /** What came back of one question, whoever answered it. */
 export interface Reply {
@@ -69,10 +68,9 @@ function codeOf(cause: unknown): string {
 }
 
 /** What Keycloak said, for a message; `secret` is in none. */
-export function wordsOf({ status, code, error, description }: Reply, secret: string | null = null): string {
-  if (status === 0) return `no answer (${code})`
-  const words = [error, description].filter(Boolean).map(text => quoted(text, secret))
-  return [status, ...words].join(" ").replace(/\.$/, "")
+export function wordsOf(reply: Reply, secret: string | null = null): string {
+  if (reply.status === 0) return `no answer (${reply.code})`
+  return [reply.status, ...quotedWords(reply, secret)].join(" ").replace(/\.$/, "")
 }
 
 function textOf(value: unknown): string {

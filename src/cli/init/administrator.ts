@@ -1,7 +1,6 @@
 import { jsonOrText, readBody } from "../../keycloak/answer.js"
 import { unreachable } from "../../keycloak/network-error.js"
-import { quoted } from "../../keycloak/quoted.js"
-import { type KeycloakError, readKeycloakError } from "../../keycloak/words.js"
+import { type KeycloakError, quotedWords, readKeycloakError } from "../../keycloak/words.js"
 import { InitError } from "./init-error.js"
 
 /** Keycloak's Admin API, as an administrator asks it in one step of the set-up. */
@@ -164,12 +163,12 @@ function refused(
   )
 }
 
-function unexpected(what: string, { status, error, description }: KeycloakError, secret: string): InitError {
-  const words = [error, description].filter(Boolean).map(text => quoted(text, secret))
+function unexpected(what: string, said: KeycloakError, secret: string): InitError {
+  const { status } = said
   return new InitError(
     // A proxy says 504 of a realm that is made meanwhile.
     status < 500 ? "keycloak-refused" : "server-failing",
-    `Keycloak ${what}: ${[status, ...words].join(" ")}.`,
+    `Keycloak ${what}: ${[status, ...quotedWords(said, secret)].join(" ")}.`,
     "Read Keycloak's log, and run init again: it goes on where it stopped.",
   )
 }
