@@ -23,7 +23,21 @@ export interface UserStore<User> {
    * first one), at most `limit`, ascending in whatever order the database has; none when there are no more.
    */
   listSubjects?(range: SubjectRange): Promise<readonly string[]>
+  /**
+   * Only for `linkUsers`: the keys of the rows without subject that have this profile's username, or its e-mail, whatever
+   * the case of the letters.
+   */
+  findUnlinked?(profile: UserProfile, how: { readonly by: "username" | "email" }): Promise<readonly UserKey[]>
+  /**
+   * Only for `importUsers`, `linkUsers` and `legacyLogin`: makes the row of `key` the row of (profile.issuer,
+   * profile.subject), saves the profile in it and returns it. One statement: null where that row has a subject meanwhile,
+   * the subject has a row already, or there is no such row.
+   */
+  linkUser?(key: UserKey, profile: UserProfile): Promise<User | null>
 }
+
+/** What tells a row of the application's table from all others: its primary key. */
+export type UserKey = string | number | bigint
 
 /** Which subjects to list. */
 export interface SubjectRange {
