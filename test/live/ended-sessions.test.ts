@@ -31,7 +31,7 @@ function audience(clientId: string) {
 beforeAll(async () => {
   proxy = await startProxy(inject("keycloak").url)
   api = await changedShop(realm, shop => {
-    shop.passwordPolicy = "hashIterations(1)" // for speed
+    shop.passwordPolicy = "hashAlgorithm(pbkdf2-sha256) and hashIterations(1)" // for speed
     const front = { enabled: true, publicClient: true, directAccessGrantsEnabled: true }
     const lightweight = { "client.use.lightweight.access.token.enabled": "true" }
     shop.clients.push(

@@ -34,7 +34,7 @@ const withAuthenticator = {
 let people: People
 beforeAll(async () => {
   people = await startPeople("shop-passwords", realm => {
-    realm.passwordPolicy = "length(8) and notUsername"
+    realm.passwordPolicy = "length(8) and notUsername and hashAlgorithm(pbkdf2-sha256) and hashIterations(1)"
     Object.assign(realm, reusableCodes)
     realm.users.push(withAuthenticator)
   })

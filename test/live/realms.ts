@@ -74,7 +74,7 @@ export async function changedShop(
   const { realm, secret } = shopRealm()
   realm.realm = name
   realm.bruteForceProtected = false
-  realm.passwordPolicy = `${realm.passwordPolicy} and hashIterations(1)` // for speed
+  realm.passwordPolicy = `${realm.passwordPolicy} and hashAlgorithm(pbkdf2-sha256) and hashIterations(1)` // for speed
   const client = realm.clients.find(({ clientId }) => clientId === "shop-api")
   if (client === undefined) throw new Error("examples/realm.json has no client shop-api")
   change(realm, client)

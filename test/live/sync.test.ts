@@ -17,7 +17,10 @@ const { adminFetch, deleteRealm } = createAdmin(inject("keycloak"))
 let shop: TestClient
 beforeAll(async () => {
   shop = await changedShop(realm, settings => {
-    Object.assign(settings, { editUsernameAllowed: true, passwordPolicy: "hashIterations(1)" })
+    Object.assign(settings, {
+      editUsernameAllowed: true,
+      passwordPolicy: "hashAlgorithm(pbkdf2-sha256) and hashIterations(1)",
+    })
   })
 })
 afterAll(() => deleteRealm(realm))

@@ -30,7 +30,9 @@ let count = 0
 
 beforeAll(async () => {
   shop = await changedShop(realm, realm => {
-    Object.assign(realm, german, { passwordPolicy: "length(8) and passwordHistory(3)" })
+    Object.assign(realm, german, {
+      passwordPolicy: "length(8) and passwordHistory(3) and hashAlgorithm(pbkdf2-sha256) and hashIterations(1)",
+    })
     const like = (clientId: string, more: Record<string, unknown> = {}) => ({
       clientId,
       secret: "secret",
