@@ -13,7 +13,7 @@ export function createPrismaStore({ appUser }: PrismaClient): UserStore<AppUser>
       return appUser.findUnique({ where: { issuer_subject: keyOf(identity) } })
     },
 
-    async saveUser(profile, extra) {
+    async saveUser({ custom: _, ...profile }, extra) {
       const { plan } = (extra ?? {}) as { readonly plan?: string }
       const key = keyOf(profile)
       const { count } = await appUser.createMany({ data: [{ ...profile, plan: plan ?? null }], skipDuplicates: true })

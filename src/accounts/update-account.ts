@@ -1,5 +1,6 @@
 import type { FieldProblem } from "../errors.js"
 import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readFields, readFlags } from "../fields.js"
+import { noCustom } from "../users/custom-profile.js"
 import { readSubject, unknownSubject } from "../users/subject.js"
 import type { AccountContext } from "./account-context.js"
 import type { AccountChange, StoredAccount } from "./keycloak/account.js"
@@ -82,7 +83,7 @@ export async function updateAccount<User>(
   if (account === null) throw unknownSubject()
 
   const { id: _, attributes, enabled, asOf, ...names } = account
-  const user = (await rows?.saveRead({ issuer, subject, ...names, asOf }, reading)) ?? null
+  const user = (await rows?.saveRead({ issuer, subject, ...names, custom: noCustom, asOf }, reading)) ?? null
   return Object.freeze({ subject, ...names, enabled, attributes, user })
 }
 

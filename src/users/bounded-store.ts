@@ -1,7 +1,7 @@
 import { GateError } from "../errors.js"
 import type { Report } from "../events.js"
 import { createTimeLimit } from "./in-time.js"
-import type { SubjectRange, UserIdentity, UserProfile, UserStore } from "./user-store.js"
+import type { SubjectRange, UserIdentity, UserKey, UserProfile, UserStore } from "./user-store.js"
 
 /** The application's store with a limit for each call: a database pool may wait for ever, and people would wait with it. */
 export interface BoundedStore<User> {
@@ -9,9 +9,14 @@ export interface BoundedStore<User> {
   /** `late` hears when a save has settled after its limit: what it wrote is there from then on. */
   readonly saveUser: (profile: UserProfile, extra: unknown, late: () => void) => Promise<User>
   readonly removeUser: (identity: UserIdentity) => Promise<void>
-  /** Whether the store has the function that it need not have. */
+  /** Whether the store has the functions that it need not have. */
   readonly canList: boolean
+  readonly canFindUnlinked: boolean
+  readonly canLink: boolean
   readonly listSubjects: (range: SubjectRange) => Promise<readonly string[]>
+  readonly findUnlinked: (profile: UserProfile, how: { by: "username" | "email" }) => Promise<readonly UserKey[]>
+  /** `late` as of `saveUser`. */
+  readonly linkUser: (key: UserKey, profile: UserProfile, late: () => void) => Promise<User | null>
   /** The same limit for a function of the application beside its store. */
   readonly bounded: <Value>(call: string, work: () => Value | PromiseLike<Value>) => Promise<Value>
   /** Whether this error is of a call that took too long, which `store_slow` has told. */
@@ -61,7 +66,12 @@ export function createBoundedStore<User>(parts: BoundedStoreParts<User>): Bounde
     saveUser: (profile, extra, late) => run("saveUser", () => store.saveUser(profile, extra), late),
     removeUser: identity => run("removeUser", () => store.removeUser(identity)),
     canList: typeof store.listSubjects === "function",
+    canFindUnlinked: typeof store.findUnlinked === "function",
+    canLink: typeof store.linkUser === "function",
     listSubjects: range => run<readonly string[]>("listSubjects", () => store.listSubjects?.(range) ?? []),
+    findUnlinked: (profile, how) =>
+      run<readonly UserKey[]>("findUnlinked", () => store.findUnlinked?.(profile, how) ?? []),
+    linkUser: (key, profile, late) => run<User | null>("linkUser", () => store.linkUser?.(key, profile) ?? null, late),
     bounded: (call, work) => run(call, work),
     hasTold: error => told.has(error as object),
     close() {

@@ -5,8 +5,9 @@ import { printable } from "../foreign-text.js"
 import type { Principal } from "../verify/principal.js"
 import type { AskAlive } from "../verify/session/account-alive.js"
 import type { BoundedStore } from "./bounded-store.js"
+import { noCustom } from "./custom-profile.js"
 import { unknownSubject } from "./subject.js"
-import type { UserIdentity, UserProfile } from "./user-store.js"
+import type { UserIdentity, UserKey, UserProfile } from "./user-store.js"
 
 /** Keeps the application's rows in step with what tokens and accounts tell, and lets none come back that was removed. */
 export interface UserRows<User> {
@@ -24,6 +25,11 @@ export interface UserRows<User> {
   readonly saveRead: (profile: UserProfile, reading: Reading) => Promise<User>
   /** Saves one of all accounts; null where its row was removed since the reading began. */
   readonly saveListed: (profile: UserProfile, reading: Reading) => Promise<User | null>
+  /**
+   * Makes the row of this key the row of an account as it was read; null where the store does so, or where the account's
+   * row was removed since the reading began.
+   */
+  readonly linkRow: (key: UserKey, profile: UserProfile, reading: Reading) => Promise<User | null>
   /** Removes the row of an account that is gone, or is going; `remove` is what else an application does to it. */
   readonly removeUser: (identity: UserIdentity, remove?: () => Promise<void>) => Promise<void>
 }
@@ -92,19 +98,27 @@ export function createUserRows<User>({ store, askAlive, clock, report }: UserRow
   }
 
   /** Every save goes through here; the caller has made sure, in the very same step, that the row may be there. */
-  async function save(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
+  function save(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
+    return write(key, profile, late => store.saveUser(profile, extra, late))
+  }
+
+  async function write<Row>(
+    key: string,
+    identity: UserIdentity,
+    begin: (late: () => void) => Promise<Row>,
+  ): Promise<Row> {
     const begunAt = removals
     const removal = removed.get(key)
     if (removal !== undefined) removal.isBack = true
-    const saved = store.saveUser(profile, extra, () => removeLate(key, profile, begunAt))
-    const over = Promise.allSettled([savesUnderWay.get(key), saved])
+    const written = begin(() => removeLate(key, identity, begunAt))
+    const over = Promise.allSettled([savesUnderWay.get(key), written])
     savesUnderWay.set(key, over)
     void over.then(() => savesUnderWay.get(key) === over && savesUnderWay.delete(key))
-    return saved
+    return written
   }
 
   /** A save that settles after its limit may have brought a row back that was removed meanwhile. */
-  function removeLate(key: string, { issuer, subject }: UserProfile, begunAt: number): void {
+  function removeLate(key: string, { issuer, subject }: UserIdentity, begunAt: number): void {
     if (!wasRemovedSince(key, begunAt) || removed.get(key)?.isBack) return
     store.removeUser({ issuer, subject }).catch((error: unknown) => {
       const message = `A row of ${printable(subject)} may be left, whose account is gone: the store saved it after its limit, and then failed to remove it. deleteAccount removes it.`
@@ -186,6 +200,13 @@ export function createUserRows<User>({ store, askAlive, clock, report }: UserRow
       if (before !== undefined && before.asOf <= profile.asOf.getTime()) remember(key, profile)
       return user
     },
+    async linkRow(rowKey, profile, reading) {
+      const key = keyOf(profile)
+      if (wasRemovedSince(key, reading)) return null
+      const user = await write(key, profile, late => store.linkUser(rowKey, profile, late))
+      if (user !== null) remember(key, profile)
+      return user
+    },
     async syncUser(principal) {
       const key = keyOf(principal)
       const issuedAt = issuedAtOf(principal)
@@ -241,6 +262,7 @@ function profileOf(principal: Principal<null>): UserProfile {
     emailVerified: principal.emailVerified,
     firstName: typeof claims.given_name === "string" ? claims.given_name : null,
     lastName: typeof claims.family_name === "string" ? claims.family_name : null,
+    custom: noCustom,
     asOf: new Date(issuedAtOf(principal)),
   }
 }

@@ -1,3 +1,5 @@
+import type { JsonValue } from "../verify/claims.js"
+
 /**
  * The application's own user table, seen through three functions: write one for your database.
  *
@@ -61,6 +63,8 @@ export interface UserProfile {
   readonly emailVerified: boolean
   readonly firstName: string | null
   readonly lastName: string | null
+  /** What else of a token or an account the application keeps, as its `customProfile` says; frozen, by default `{}`. */
+  readonly custom: Readonly<Record<string, JsonValue>>
   /** When Keycloak said this; of two profiles the later one is right. */
   readonly asOf: Date
 }

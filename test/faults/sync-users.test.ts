@@ -88,7 +88,7 @@ describe("syncUsers with onMissing, for a row whose account is gone,", () => {
   const issuerHere = () => `${realm.url}/realms/shop`
   async function saveRow() {
     const identity = { issuer: issuerHere(), subject: randomUUID() }
-    const nobody = { username: null, email: null, emailVerified: false, firstName: null, lastName: null }
+    const nobody = { username: null, email: null, emailVerified: false, firstName: null, lastName: null, custom: {} }
     await store.saveUser({ ...nobody, ...identity, asOf: new Date(0) })
     return identity
   }

@@ -15,7 +15,7 @@ export interface Memory {
 const keysOfRealm = 20
 const rememberedSubjects = 50_000
 const endpoints = 7
-const storeFunctions = 5
+const storeFunctions = 7
 
 export const memories: readonly Memory[] = [
   { file: "verify/principal-cache.ts", name: "entries", holds: "verified tokens", bound: 10_000 },

@@ -19,11 +19,19 @@ beforeEach(() => {
 })
 afterEach(() => vi.useRealTimers())
 
+/** A store whose every function is this one. */
+function storeOf(call: () => Promise<never>): UserStore<never> {
+  const needed = { findUser: call, saveUser: call, removeUser: call }
+  return { ...needed, listSubjects: call, findUnlinked: call, linkUser: call }
+}
+
 const calls: readonly [name: string, call: (store: BoundedStore<unknown>) => Promise<unknown>][] = [
   ["findUser", store => store.findUser(ada)],
   ["saveUser", store => store.saveUser(profile(), undefined, () => undefined)],
   ["removeUser", store => store.removeUser(ada)],
   ["listSubjects", store => store.listSubjects({ issuer: ada.issuer, after: null, limit: 10 })],
+  ["findUnlinked", store => store.findUnlinked(profile(), { by: "email" })],
+  ["linkUser", store => store.linkUser(1, profile(), () => undefined)],
   ["onMissing", store => store.bounded("onMissing", never)],
 ]
 
@@ -31,8 +39,7 @@ describe("a bounded store", () => {
   it.each(calls)(
     "answers `store_unavailable` when %s does not settle, and names it and the limit",
     async (name, call) => {
-      const hanging = { findUser: never, saveUser: never, removeUser: never, listSubjects: never }
-      const outcome = call(bounded(hanging)).then(undefined, error => error)
+      const outcome = call(bounded(storeOf(never))).then(undefined, error => error)
       await vi.advanceTimersByTimeAsync(1000)
       const error = await outcome
       expect(error).toMatchObject({ code: "store_unavailable", status: 503 })
@@ -43,7 +50,7 @@ describe("a bounded store", () => {
 
   it.each(calls)("fails a %s under way with `closed`, and begins no other", async (name, call) => {
     const begun = vi.fn(never)
-    const store = bounded({ findUser: begun, saveUser: begun, removeUser: begun, listSubjects: begun })
+    const store = bounded(storeOf(begun))
     const underWay = call(store).catch(error => error)
     store.close()
     expect(await underWay).toMatchObject({ code: "closed" })
@@ -71,6 +78,27 @@ describe("a bounded store", () => {
     hangs = true
     for (let times = 0; times < 2; times++) await find()
     expect(events.map(event => "call" in event && event.call)).toEqual(["findUser", "findUser"])
+  })
+
+  it("says which functions a store has that it need not have", () => {
+    const { findUser, saveUser, removeUser, listSubjects, findUnlinked, linkUser } = memoryUserStore()
+    const needed = { findUser, saveUser, removeUser }
+    const can = ({ canList, canFindUnlinked, canLink }: BoundedStore<unknown>) => [canList, canFindUnlinked, canLink]
+    expect(can(bounded(needed))).toEqual([false, false, false])
+    expect(can(bounded({ ...needed, listSubjects }))).toEqual([true, false, false])
+    expect(can(bounded({ ...needed, findUnlinked }))).toEqual([false, true, false])
+    expect(can(bounded({ ...needed, linkUser }))).toEqual([false, false, true])
+  })
+
+  it("links and finds with the store's own functions", async () => {
+    const own = memoryUserStore()
+    const key = own.addUnlinked({ username: "Ada", extra: { plan: "pro" } })
+    const store = bounded(own)
+    expect(await store.findUnlinked(profile(), { by: "username" })).toEqual([key])
+    const late = vi.fn()
+    expect(await store.linkUser(key, profile(), late)).toMatchObject({ subject: "s1", extra: { plan: "pro" } })
+    expect(await store.findUnlinked(profile(), { by: "username" })).toEqual([])
+    expect(late).not.toHaveBeenCalled()
   })
 
   it("keeps `this` for a store that is a class", async () => {

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { isGateError } from "../../src/errors.js"
 import { type MemoryUser, memoryUserStore } from "../../src/users/memory-user-store.js"
-import type { UserStore } from "../../src/users/user-store.js"
+import type { UserKey, UserStore } from "../../src/users/user-store.js"
 import type { AskAlive } from "../../src/verify/session/account-alive.js"
 import { ada, issuer, principal, profile, rowsOn } from "./rows.ts"
 
@@ -63,14 +63,28 @@ describe("a row that was removed in this process", () => {
     expect(await store.findUser(ada)).toBeNull()
   })
 
-  // Each in the ways of saving: a request, a registration, an update, a listing.
-  const ways = ["syncUser", "saveRegistered", "saveRead", "saveListed"] as const
-  const savingWith = ({ syncUser, saveRegistered, saveRead, saveListed, beginReading }: ReturnType<typeof rowsOn>) => ({
-    syncUser: () => syncUser(principal()),
-    saveRegistered: () => saveRegistered(profile(), undefined),
-    saveRead: () => saveRead(profile(), beginReading()),
-    saveListed: () => saveListed(profile(), beginReading()),
+  it("takes no row without subject from an account that was read before", async () => {
+    const store = memoryUserStore()
+    const key = store.addUnlinked({ username: "ada" })
+    const { beginReading, linkRow, removeUser } = rowsOn(store)
+    const before = beginReading()
+    await removeUser(ada)
+    expect(await linkRow(key, profile(), before)).toBeNull()
+    expect(await linkRow(key, profile(), beginReading())).toMatchObject({ subject: "s1" })
   })
+
+  // Each in the ways of saving: a request, a registration, an update, a listing.
+  const ways = ["syncUser", "saveRegistered", "saveRead", "saveListed", "linkRow"] as const
+  function savingWith(rows: ReturnType<typeof rowsOn>, key: UserKey) {
+    const { syncUser, saveRegistered, saveRead, saveListed, linkRow, beginReading } = rows
+    return {
+      syncUser: () => syncUser(principal()),
+      saveRegistered: () => saveRegistered(profile(), undefined),
+      saveRead: () => saveRead(profile(), beginReading()),
+      saveListed: () => saveListed(profile(), beginReading()),
+      linkRow: () => linkRow(key, profile(), beginReading()),
+    }
+  }
 
   it.each(ways)("waits for a save under way: %s", async way => {
     const store = memoryUserStore()
@@ -78,9 +92,10 @@ describe("a row that was removed in this process", () => {
     const slow: UserStore<MemoryUser> = {
       ...store,
       saveUser: (...saved) => held.promise.then(() => store.saveUser(...saved)),
+      linkUser: (...linked) => held.promise.then(() => store.linkUser(...linked)),
     }
     const rows = rowsOn(slow)
-    const saving = savingWith(rows)[way]()
+    const saving = savingWith(rows, store.addUnlinked({ username: "ada" }))[way]()
     const removal = rows.removeUser(ada)
     held.settle()
     await Promise.all([saving, removal])
@@ -96,9 +111,10 @@ describe("a row that was removed in this process", () => {
       ...store,
       removeUser,
       saveUser: (...saved) => held.promise.then(() => store.saveUser(...saved)),
+      linkUser: (...linked) => held.promise.then(() => store.linkUser(...linked)),
     }
     const rows = rowsOn(slow, { storeTimeoutMs: 20 })
-    const saving = savingWith(rows)[way]()
+    const saving = savingWith(rows, store.addUnlinked({ username: "ada" }))[way]()
     await expect(saving).rejects.toMatchObject({ code: "store_unavailable" })
     await rows.removeUser(ada)
     held.settle()

@@ -25,7 +25,14 @@ export function principal(changes: Record<string, unknown> = {}, token = "t"): P
 }
 
 export function profile(changes: Partial<UserProfile> = {}): UserProfile {
-  const names = { username: "ada", email: "ada@example.test", emailVerified: true, firstName: "Ada", lastName: "L" }
+  const names = {
+    username: "ada",
+    email: "ada@example.test",
+    emailVerified: true,
+    firstName: "Ada",
+    lastName: "L",
+    custom: {},
+  }
   return { ...ada, ...names, asOf: new Date(1_000_000), ...changes }
 }
 

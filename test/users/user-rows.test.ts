@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { memoryUserStore } from "../../src/users/memory-user-store.js"
+import { type MemoryUser, memoryUserStore } from "../../src/users/memory-user-store.js"
 import type { UserStore } from "../../src/users/user-store.js"
 import type { AskAlive } from "../../src/verify/session/account-alive.js"
 import { ada, principal, profile, rowsOn } from "./rows.ts"
@@ -7,7 +7,7 @@ import { ada, principal, profile, rowsOn } from "./rows.ts"
 function countingStore(askAlive?: AskAlive) {
   const store = memoryUserStore()
   const calls: string[] = []
-  const counted: typeof store = {
+  const counted: UserStore<MemoryUser> = {
     async findUser(identity) {
       calls.push("find")
       return store.findUser(identity)
@@ -17,6 +17,7 @@ function countingStore(askAlive?: AskAlive) {
       return store.saveUser(profile, extra)
     },
     removeUser: store.removeUser,
+    linkUser: store.linkUser,
   }
   return { calls, store, ...rowsOn(counted, askAlive && { askAlive }) }
 }
@@ -50,6 +51,15 @@ describe("syncUser", () => {
     await store.removeUser(ada)
     expect((await syncUser(principal())).username).toBe("ada")
     expect(calls).toEqual(["save", "find", "save"])
+  })
+
+  it("only looks up a row that was linked here, and tells what the store refuses", async () => {
+    const { linkRow, beginReading, syncUser, store, calls } = countingStore()
+    const key = store.addUnlinked({ username: "ada" })
+    expect(await linkRow(key, profile(), beginReading())).toMatchObject({ subject: "s1" })
+    expect(await linkRow(key, profile(), beginReading())).toBeNull()
+    await syncUser(principal())
+    expect(calls).toEqual(["find"])
   })
 
   it("takes undefined for no row, as a store may answer that nobody has held to the contract", async () => {

@@ -135,7 +135,7 @@ function createProbe<User>(
     keyOf: reader.keyOf,
     holdsExtra: reader.holdsExtra,
     profile(subject, changes) {
-      return { issuer, subject, ...ada, emailVerified: false, asOf: early, ...changes }
+      return { issuer, subject, ...ada, emailVerified: false, custom: {}, asOf: early, ...changes }
     },
     async save(profile, mistake, extra) {
       const row = await outcome(() => save(profile, extra))

@@ -1,5 +1,6 @@
 import { GateError, isGateError } from "../../errors.js"
 import type { BoundedStore } from "../bounded-store.js"
+import { noCustom } from "../custom-profile.js"
 import type { UserRows } from "../user-rows.js"
 import type { SubjectRange, UserIdentity, UserProfile } from "../user-store.js"
 import { nextStep, shortened, type WalkPosition } from "./account-walk.js"
@@ -247,7 +248,7 @@ export async function* pagesOf<User>(
 }
 
 function profileOf(issuer: string, { id, ...account }: ListedAccount, asOf: Date): UserProfile {
-  return { issuer, subject: id, ...account, asOf }
+  return { issuer, subject: id, ...account, custom: noCustom, asOf }
 }
 
 /** A promise that is awaited only later: should it fail before, that is no unhandled rejection. */
