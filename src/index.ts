@@ -1,4 +1,5 @@
 export type { PasswordChange } from "./accounts/change-password.js"
+export type { AccountSession } from "./accounts/keycloak/sessions.js"
 export type { MailOptions } from "./accounts/mail-options.js"
 export type { Registered, Registration } from "./accounts/register-user.js"
 export type { RegistrationDefaults } from "./accounts/registration-defaults.js"

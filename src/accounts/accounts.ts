@@ -4,10 +4,12 @@ import type { DeleteAccount } from "./delete-account.js"
 import type { DisableAccount } from "./disable-account.js"
 import { createDrain } from "./drain.js"
 import type { EnableAccount } from "./enable-account.js"
+import type { EndSession } from "./end-session.js"
 import type { LogoutEverywhere } from "./logout-everywhere.js"
 import type { RegisterUser } from "./register-user.js"
 import type { SendEmailVerification } from "./send-email-verification.js"
 import type { SendPasswordReset } from "./send-password-reset.js"
+import type { Sessions } from "./sessions.js"
 import type { SetPassword } from "./set-password.js"
 import type { UpdateAccount } from "./update-account.js"
 
@@ -23,6 +25,8 @@ export interface AccountVerbs<User> {
   readonly enableAccount: EnableAccount
   readonly deleteAccount: DeleteAccount
   readonly logoutEverywhere: LogoutEverywhere
+  readonly sessions: Sessions
+  readonly endSession: EndSession
 }
 
 export interface Accounts<User> {
@@ -86,6 +90,8 @@ export function createAccounts<User>(parts: AccountParts<User>): Accounts<User |
       enableAccount: verb(async () => (await import("./enable-account.js")).enableAccount),
       deleteAccount: ending(verb(async () => (await import("./delete-account.js")).deleteAccount)),
       logoutEverywhere: ending(verb(async () => (await import("./logout-everywhere.js")).logoutEverywhere)),
+      sessions: verb(async () => (await import("./sessions.js")).sessions),
+      endSession: ending(verb(async () => (await import("./end-session.js")).endSession)),
     },
     unfinished: () => work?.left() ?? 0,
     ended: drain.ended,

@@ -209,6 +209,8 @@ const subjectVerbs: Readonly<Record<string, (subject: never) => Promise<unknown>
   enableAccount: subject => gate.enableAccount(subject),
   deleteAccount: subject => gate.deleteAccount(subject),
   logoutEverywhere: subject => gate.logoutEverywhere(subject),
+  sessions: subject => gate.sessions(subject),
+  endSession: subject => gate.endSession(subject, "s-1"),
 }
 
 describe.each(Object.keys(subjectVerbs))("%s", verb => {

@@ -26,6 +26,8 @@ const ofAccounts: readonly (readonly [string, Verb])[] = [
   ["disableAccount", gate => gate.disableAccount("s-1")],
   ["enableAccount", gate => gate.enableAccount("s-1")],
   ["logoutEverywhere", gate => gate.logoutEverywhere("s-1")],
+  ["sessions", gate => gate.sessions("s-1")],
+  ["endSession", gate => gate.endSession("s-1", "s-1")],
   ["deleteAccount", gate => gate.deleteAccount("s-1")],
 ]
 const changePassword: readonly [string, Verb] = [

@@ -23,6 +23,7 @@ interface Person {
   readonly id: string
   readonly username: string
   readonly email: string
+  readonly sessionId: string
 }
 
 let realm: FaultyRealm
@@ -32,7 +33,7 @@ let count = 0
 beforeEach(async () => {
   realm = await startFaultyRealm()
   gate = createGate({ ...realm.gateOptions, timeoutMs, onEvent: () => undefined })
-  person = newPerson()
+  person = await newPerson()
 })
 afterEach(async () => {
   gate.close()
@@ -52,16 +53,20 @@ const verbs: Readonly<Record<string, (person: Person) => Promise<unknown>>> = {
   enableAccount: ({ id }) => gate.enableAccount(id),
   deleteAccount: ({ id }) => gate.deleteAccount(id),
   logoutEverywhere: ({ id }) => gate.logoutEverywhere(id),
+  sessions: ({ id }) => gate.sessions(id),
+  endSession: ({ id, sessionId }) => gate.endSession(id, sessionId),
   sendEmailVerification: ({ id }) => gate.sendEmailVerification(id),
   sendPasswordReset: ({ email }) => gate.sendPasswordReset(email),
 }
 // Account and row are two things, between which the store takes its time.
 const limitOf = (name: string) => atMost(name === "deleteAccount" ? 6 : 3)
 
-function newPerson(): Person {
+async function newPerson(): Promise<Person> {
   const username = `person-${count++}`
   const email = `${username}@example.test`
-  return { id: realm.addUser({ username, email, password: secrets.password }).id, username, email }
+  const { id } = realm.addUser({ username, email, password: secrets.password })
+  const { sid } = JSON.parse(atob((await realm.issueToken(username)).split(".")[1] ?? ""))
+  return { id, username, email, sessionId: sid }
 }
 
 async function timed(work: Promise<unknown>): Promise<{ readonly ms: number; readonly error: unknown }> {
@@ -96,7 +101,8 @@ function lateUnauthorized(): Fault {
 
 describe("a call about an account", () => {
   it.each(silences)("ends within its limit, whichever it is, when Keycloak %s", async (_, fault, at) => {
-    const calls = Object.entries(verbs).map(([name, verb]) => [name, verb, newPerson()] as const)
+    const named = Object.entries(verbs)
+    const calls = await Promise.all(named.map(async ([name, verb]) => [name, verb, await newPerson()] as const))
     realm.breakWith(fault, { at })
     const late = await Promise.all(
       calls.map(async ([name, verb, whom]) => {
@@ -157,7 +163,7 @@ describe("ten updates of one account", () => {
 })
 
 it("an account's turns are not kept up by calls about another one", async () => {
-  const other = newPerson()
+  const other = await newPerson()
   await gate.updateAccount(other.id, {})
   realm.breakWith(hangBeforeHeaders, { at: new RegExp(`/users/${person.id}$`) })
   const hanging = timed(gate.disableAccount(person.id))
