@@ -41,9 +41,10 @@ const floors = {
   login: ["keycloak", "base"],
   users: ["verify", "keycloak", "base"],
   accounts: ["users", "login", "keycloak", "base"],
+  adoption: ["accounts", "users", "login", "keycloak", "base"],
   setup: ["accounts", "users", "verify", "login", "keycloak", "base"],
   options: ["accounts", "users", "login", "verify", "keycloak", "base"],
-  gate: ["options", "setup", "accounts", "users", "login", "verify", "watch", "keycloak", "base"],
+  gate: ["options", "setup", "adoption", "accounts", "users", "login", "verify", "watch", "keycloak", "base"],
   cli: ["gate", "options", "setup", "keycloak", "base"],
   adapters: ["gate", "accounts", "users", "login", "verify", "base"],
   // A stand-in for the server must not share the code that it tests; `UserStore` is what its contract is about.

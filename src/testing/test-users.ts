@@ -2,7 +2,7 @@ import { GateError } from "../errors.js"
 import type { Account } from "./realm/accounts.js"
 import type { Attributes } from "./realm/attributes.js"
 import type { Group } from "./realm/groups.js"
-import { plainPassword } from "./realm/password.js"
+import { plainPassword, storedPassword } from "./realm/password.js"
 import type { RealmModel } from "./realm/realm-model.js"
 
 /** A person for a test; what is left out is made up, so that a login works. */
@@ -68,7 +68,7 @@ export function addTestUser(realm: RealmModel, user: NewTestUser): AddedTestUser
     attributes: user.attributes ?? {},
   })
   const given = user.password === undefined ? password : user.password
-  account.password = given === null ? null : plainPassword(given)
+  account.password = given === null ? null : storedPassword(plainPassword(given))
   account.roles.add(realm.defaultRole)
   for (const name of user.realmRoles ?? []) account.roles.add(realm.roles.get(null, name))
   for (const [clientId, names] of Object.entries(user.clientRoles ?? {}))

@@ -2,6 +2,7 @@ import { describe } from "vitest"
 import { describeAdminRights } from "./realm/admin-rights.ts"
 import { describeChangeUser } from "./realm/change-user.ts"
 import { describeCreateUser } from "./realm/create-user.ts"
+import { describeCredentials } from "./realm/credentials.ts"
 import { describeFindUsers } from "./realm/find-users.ts"
 import { realmsOf } from "./realm/open-realms.ts"
 import { describePasswordGrant } from "./realm/password-grant.ts"
@@ -19,6 +20,7 @@ export function describeRealmContract(name: string, host: RealmHost): void {
     describePasswordGrant(open)
     describeCreateUser(open)
     describeChangeUser(open)
+    describeCredentials(open)
     describeFindUsers(open)
     describeAdminRights(open)
     describeTokens(open)

@@ -13,6 +13,8 @@ export interface StoredAccount {
   readonly firstName: string | null
   readonly lastName: string | null
   readonly enabled: boolean
+  /** What the person must do before the next login. */
+  readonly requiredActions: readonly string[]
   readonly attributes: Readonly<Record<string, readonly string[]>>
   /** When Keycloak said this, by its own clock. */
   readonly asOf: Date
@@ -26,6 +28,7 @@ export interface AccountChange {
   readonly firstName?: string
   readonly lastName?: string
   readonly enabled?: boolean
+  readonly requiredActions?: readonly string[]
   /** All of them: what is not in here is removed. Username, e-mail and names have to come along. */
   readonly attributes?: Readonly<Record<string, readonly string[]>>
 }
@@ -56,12 +59,27 @@ export async function readAccount(channel: Channel, id: string): Promise<StoredA
 
 /** Accounts of exactly this e-mail: more than one where the realm allows that. */
 export async function findByEmail(channel: Channel, email: string): Promise<readonly StoredAccount[]> {
+  const found = await findStored(channel, { email })
+  return found.filter(account => account.email?.toLowerCase() === email.toLowerCase())
+}
+
+/** The account of exactly this username. */
+export async function findByUsername(channel: Channel, username: string): Promise<StoredAccount | null> {
+  const found = await findStored(channel, { username })
+  return found.find(account => account.username.toLowerCase() === username.toLowerCase()) ?? null
+}
+
+async function findStored(channel: Channel, by: AccountName): Promise<readonly StoredAccount[]> {
   const asOf = await keycloakTime(channel)
-  const query = new URLSearchParams({ email, exact: "true", max: "10" })
+  const query = new URLSearchParams({ ...by, exact: "true", max: "10" })
   const found = (await channel.api.read(`/users?${query}`, toList)) ?? []
-  return found
-    .map(one => toAccount(one, asOf))
-    .flatMap(account => (account?.email?.toLowerCase() === email.toLowerCase() ? [account] : []))
+  return found.flatMap(one => toAccount(one, asOf) ?? [])
+}
+
+/** Ids of what an account logs in with; an account that is gone has none. */
+export async function credentialIds({ api }: Channel, id: string): Promise<readonly unknown[]> {
+  const found = await api.read(`${accountPath(id)}/credentials`, toList<{ readonly id?: unknown } | null>)
+  return (found ?? []).map(one => one?.id)
 }
 
 /** The account of exactly this username or e-mail. */
@@ -108,10 +126,8 @@ function lostOr(error: unknown): { readonly lost: GateError } {
 
 function toAccount(data: unknown, asOf: Date): StoredAccount | null {
   if (typeof data !== "object" || data === null) return null
-  const { id, username, email, emailVerified, firstName, lastName, enabled, attributes } = data as Record<
-    string,
-    unknown
-  >
+  const { id, username, email, emailVerified, firstName, lastName, enabled, requiredActions, attributes } =
+    data as Record<string, unknown>
   if (typeof id !== "string" || typeof username !== "string") return null
   return {
     id,
@@ -121,6 +137,7 @@ function toAccount(data: unknown, asOf: Date): StoredAccount | null {
     firstName: textOrNull(firstName),
     lastName: textOrNull(lastName),
     enabled: enabled === true,
+    requiredActions: Array.isArray(requiredActions) ? requiredActions.map(String) : [],
     attributes: (attributes ?? {}) as Readonly<Record<string, readonly string[]>>,
     asOf,
   }

@@ -23,23 +23,33 @@ export type CreateOutcome = { readonly id: string } | { readonly lost: GateError
 
 /** Creates account and password in one call, which Keycloak does wholly or not at all. */
 export async function createAccount(channel: Channel, account: NewAccount): Promise<CreateOutcome> {
-  const { api, realm, transport } = channel
   const { password, groups, requiredActions, attributes, email, firstName, lastName, ...rest } = account
+  const outcome = await postAccount(channel, {
+    ...rest,
+    ...(email !== null && { email }),
+    ...(firstName !== null && { firstName }),
+    ...(lastName !== null && { lastName }),
+    enabled: true,
+    credentials: [{ type: "password", value: password, temporary: false }],
+    ...(groups.length > 0 && { groups: [...groups] }),
+    ...(requiredActions.length > 0 && { requiredActions: [...requiredActions] }),
+    ...(Object.keys(attributes).length > 0 && { attributes }),
+  })
+  if ("lost" in outcome && (outcome.lost.cause as { status?: unknown } | undefined)?.status === 500)
+    await assertGroupsExist(channel, groups)
+  return outcome
+}
+
+/** Creates an account of any form, wholly or not at all. */
+export async function postAccount(
+  { api, realm, transport }: Channel,
+  account: Readonly<Record<string, unknown>>,
+): Promise<CreateOutcome> {
   // Its failure must not pass for one of the create.
   await api.serviceToken.get()
   transport.assertOpen(api.share)
   try {
-    const location = await api.create("/users", {
-      ...rest,
-      ...(email !== null && { email }),
-      ...(firstName !== null && { firstName }),
-      ...(lastName !== null && { lastName }),
-      enabled: true,
-      credentials: [{ type: "password", value: password, temporary: false }],
-      ...(groups.length > 0 && { groups: [...groups] }),
-      ...(requiredActions.length > 0 && { requiredActions: [...requiredActions] }),
-      ...(Object.keys(attributes).length > 0 && { attributes }),
-    })
+    const location = await api.create("/users", account)
     // Keycloak names its public address in a Location, which may differ from where this process asks.
     const publicUrl = realm.issuer.replace(/\/realms\/[^/]*$/, "/admin$&")
     const id = createdId(location, [`${api.url}/users`, `${publicUrl}/users`])
@@ -49,24 +59,23 @@ export async function createAccount(channel: Channel, account: NewAccount): Prom
     // Whatever is no clear answer counts as lost, since it may have done its work.
     const mayExist = isGateError(error) && (error.code === "keycloak_unavailable" || error.code === "closed")
     if (!mayExist || wasNotDone(error)) throw error
-    if ((error.cause as { status?: unknown } | undefined)?.status === 500) await assertGroupsExist(channel, groups)
     return { lost: error }
   }
 }
 
 /** A group that does not exist makes Keycloak answer a create with 500 and nothing more (26.7.4). */
-async function assertGroupsExist({ api, realm }: Channel, paths: readonly string[]): Promise<void> {
-  const isThere = (path: string) =>
-    api
-      .read(`/group-by-path/${encodeURIComponent(path)}`, () => true)
-      .then(
-        found => found !== null,
-        () => true, // an outage tells nothing about groups
-      )
+async function assertGroupsExist(channel: Channel, paths: readonly string[]): Promise<void> {
+  const { realm } = channel
+  // An outage tells nothing about groups.
+  const isThere = (path: string) => groupExists(channel, path).catch(() => true)
   const areThere = await Promise.all(paths.map(isThere))
   const missing = paths.find((_, index) => areThere[index] === false)
   if (missing !== undefined)
     throw refused(`The realm "${realm.name}" has no group "${missing}" to give (option \`registration.groups\`)`)
+}
+
+export async function groupExists({ api }: Channel, path: string): Promise<boolean> {
+  return (await api.read(`/group-by-path/${encodeURIComponent(path)}`, () => true)) !== null
 }
 
 /** The id in the address of what was created: one segment under these addresses, without query and without steps in the path. */

@@ -8,6 +8,7 @@ import type { Role } from "../realm/roles.js"
 import { type MailKind, sendMail } from "./account-mail.js"
 import { findUsers, pageOf } from "./find-users.js"
 import {
+  credential,
   groupAsked,
   groupListed,
   groupOfUser,
@@ -85,6 +86,12 @@ const routes: readonly Route[] = [
     /^\/users\/([^/]+)\/reset-password$/,
     "managesUsers",
     ofUser(({ realm, call }, account) => resetPassword(realm, account, call)),
+  ],
+  [
+    "GET",
+    /^\/users\/([^/]+)\/credentials$/,
+    "viewsUsers",
+    ofUser((_, { password }) => json(200, password === null ? [] : [credential(password)])),
   ],
   ["POST", /^\/users\/([^/]+)\/logout$/, "managesUsers", ofUser(logOut)],
   ["GET", /^\/users\/([^/]+)\/sessions$/, "viewsUsers", ofUser(listSessions)],

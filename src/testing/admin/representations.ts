@@ -1,6 +1,7 @@
 import type { Account } from "../realm/accounts.js"
 import type { Attributes } from "../realm/attributes.js"
 import type { Group } from "../realm/groups.js"
+import type { StoredPassword } from "../realm/password.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import type { Role } from "../realm/roles.js"
 import type { Session } from "../realm/sessions.js"
@@ -63,6 +64,11 @@ function visibleAttributes({ profile, settings }: RealmModel, { attributes }: Ac
     ([name, values]) => values.length > 0 && (isSeenByAdmin(profile, name) || byKeycloak.includes(name)),
   )
   return Object.fromEntries(told)
+}
+
+/** A password as a credential, without its hash. */
+export function credential({ id, userLabel, createdDate, credentialData }: StoredPassword): Representation {
+  return { id, type: "password", ...(userLabel !== null && { userLabel }), createdDate, credentialData }
 }
 
 export function shownProfile({ profile, settings }: RealmModel): Representation {

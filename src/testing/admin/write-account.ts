@@ -2,7 +2,7 @@ import { type Answer, type Call, empty, json, NotKnown, serverError } from "../a
 import { type AccountData, valuesOf } from "../protocol/protocol-mappers.js"
 import { type Account, requireAction } from "../realm/accounts.js"
 import type { Attributes } from "../realm/attributes.js"
-import { type Password, plainPassword } from "../realm/password.js"
+import { hashedPassword, type Password, plainPassword, storedPassword } from "../realm/password.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { isEditedByAdmin, type ProfileProblem, problemsForAdmin } from "../realm/user-profile.js"
 import { type Kind, type Parsed, parseObject } from "./json-body.js"
@@ -19,6 +19,8 @@ const userKinds: Readonly<Record<string, Kind>> = {
 const credentialKinds: Readonly<Record<string, Kind>> = {
   ...{ id: "text", type: "text", value: "text", temporary: "flag", userLabel: "text", createdDate: "number" },
   ...{ secretData: "text", credentialData: "text", priority: "number", federationLink: "any" },
+  ...{ hashedSaltedValue: "text", salt: "text", hashIterations: "number", algorithm: "text", counter: "number" },
+  ...{ digits: "number", period: "number", device: "text", config: "any" },
 }
 
 interface Names {
@@ -38,15 +40,21 @@ interface Wanted extends Names {
 }
 
 interface Credential {
-  readonly value: string
+  readonly password: Password
+  /** Null: a hash, which no policy is asked about. */
+  readonly value: string | null
   readonly isTemporary: boolean
+  /** Null, as what follows: not said. A value in clear makes Keycloak forget all three. */
+  readonly id: string | null
+  readonly userLabel: string | null
+  readonly createdDate: number | null
 }
 
 export function createUser(realm: RealmModel, call: Call): Answer {
   const parsed = parseObject(call, "UserRepresentation", userKinds)
   if ("refusal" in parsed) return parsed.refusal
   const wanted = wantedOf(parsed.value)
-  if (wanted === null) return serverError()
+  if ("status" in wanted) return wanted
   const username = realm.settings.emailAsUsername ? (wanted.email ?? wanted.username) : wanted.username
   if (username === null || username.trim() === "") return json(400, { errorMessage: "User name is missing" })
   const taken = conflict(realm, { username, email: wanted.email }, null)
@@ -63,6 +71,8 @@ export function createUser(realm: RealmModel, call: Call): Answer {
   if (refusal !== null) return refusal
   const groups = ((parsed.value.groups ?? []) as readonly unknown[]).map(path => realm.groups.byPath(String(path)))
   if (groups.includes(undefined)) return serverError()
+  const unusable = idRefusal(realm, wanted.credentials, null)
+  if (unusable !== null) return unusable
 
   const { createdTimestamp } = parsed.value
   const account = realm.accounts.add({
@@ -86,7 +96,7 @@ export function updateUser(realm: RealmModel, account: Account, call: Call): Ans
   const parsed = parseObject(call, "UserRepresentation", userKinds)
   if ("refusal" in parsed) return parsed.refusal
   const wanted = wantedOf(parsed.value)
-  if (wanted === null) return serverError()
+  if ("status" in wanted) return wanted
   const { emailAsUsername, editUsername } = realm.settings
   const renamed = emailAsUsername ? (wanted.email ?? account.username) : (wanted.username ?? account.username)
   if (renamed.trim() === "") return json(400, { errorMessage: "User name is missing" })
@@ -109,6 +119,8 @@ export function updateUser(realm: RealmModel, account: Account, call: Call): Ans
   }
   const refusal = profileRefusal(realm, values) ?? policyRefusal(realm, wanted.credentials, values)
   if (refusal !== null) return refusal
+  const unusable = account.password === null ? idRefusal(realm, wanted.credentials, account) : null
+  if (unusable !== null) return unusable
   const isUnlocked = wanted.enabled === true && account.attributes.disabledReason !== undefined
   Object.assign(account, values)
   if (isUnlocked) unlock(realm, account)
@@ -125,7 +137,8 @@ export function resetPassword(realm: RealmModel, account: Account, call: Call): 
   const { value, temporary } = parsed.value
   if (typeof value !== "string") return json(400, { error: "No password provided" })
   if (value.trim() === "") return json(400, { error: "Empty password not allowed" })
-  const credential = { value, isTemporary: temporary === true }
+  const unsaid = { id: null, userLabel: null, createdDate: null }
+  const credential = { ...unsaid, password: plainPassword(value), value, isTemporary: temporary === true }
   const refusal = policyRefusal(realm, [credential], account)
   if (refusal !== null) return refusal
   account.requiredActions = account.requiredActions.filter(action => action !== "UPDATE_PASSWORD")
@@ -139,11 +152,13 @@ export function unlock(realm: RealmModel, account: Account): void {
   realm.bruteForce.forget(account)
 }
 
-function wantedOf(given: Parsed): Wanted | null {
+/** What is asked for, or how Keycloak falls over it. */
+function wantedOf(given: Parsed): Wanted | Answer {
   const text = (name: string) => (given[name] ?? null) as string | null
   const flag = (name: string) => (given[name] ?? null) as boolean | null
   const credentials = ((given.credentials ?? []) as readonly Record<string, unknown>[]).map(credentialOf)
-  if (credentials.includes(null)) return null
+  const broken = credentials.find(one => "status" in one)
+  if (broken !== undefined && "status" in broken) return broken
   return {
     username: text("username"),
     email: text("email"),
@@ -153,15 +168,61 @@ function wantedOf(given: Parsed): Wanted | null {
     enabled: flag("enabled"),
     emailVerified: flag("emailVerified"),
     requiredActions: (given.requiredActions ?? null) as readonly string[] | null,
-    credentials: credentials.filter(one => one !== null),
+    credentials: credentials.filter(one => "password" in one),
   }
 }
 
-/** Null for one without a value, which Keycloak falls over. */
-function credentialOf({ type = "password", value, temporary, secretData }: Record<string, unknown>): Credential | null {
-  if (type !== "password" || secretData !== undefined)
-    throw new NotKnown("takes only passwords in plain text for the credentials of an account.")
-  return typeof value === "string" ? { value, isTemporary: temporary === true } : null
+/** A value in clear wins over a hash; with neither of them Keycloak falls over. */
+function credentialOf(given: Record<string, unknown>): Credential | Answer {
+  const { type = "password", value, temporary, id, userLabel, createdDate } = given
+  if (type !== "password") throw new NotKnown("takes only passwords for the credentials of an account.")
+  const isTemporary = temporary === true
+  if (typeof value === "string")
+    return { password: plainPassword(value), value, isTemporary, id: null, userLabel: null, createdDate: null }
+  const { secretData, credentialData } = hashOf(given)
+  if (typeof secretData !== "string" || typeof credentialData !== "string") return serverError()
+  if (!isJson(secretData) || !isJson(credentialData)) return notParsed("invalid_request")
+  if (hasTooManyIterations(credentialData)) return notParsed("unknown_error")
+  return {
+    password: hashedPassword(secretData, credentialData),
+    value: null,
+    isTemporary,
+    id: typeof id === "string" ? id : null,
+    userLabel: typeof userLabel === "string" ? userLabel : null,
+    createdDate: typeof createdDate === "number" ? createdDate : null,
+  }
+}
+
+/** The parts of a hash, or the four members that older versions had in their place. */
+function hashOf({ secretData, credentialData, hashedSaltedValue: value, ...given }: Record<string, unknown>): {
+  readonly secretData: unknown
+  readonly credentialData: unknown
+} {
+  if (value === undefined) return { secretData, credentialData }
+  const { salt, hashIterations, algorithm } = given
+  return {
+    secretData: JSON.stringify({ value, salt }),
+    credentialData: JSON.stringify({ hashIterations, algorithm }),
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What is no whole number of 32 bits. */
+function hasTooManyIterations(credentialData: string): boolean {
+  const { hashIterations } = JSON.parse(credentialData) as { hashIterations?: unknown }
+  return Number(hashIterations) > 2_147_483_647
+}
+
+function notParsed(error: string): Answer {
+  return json(500, { error, error_description: "Cannot parse the JSON" })
 }
 
 function asAttributes(given: unknown): Attributes {
@@ -251,7 +312,7 @@ function policyRefusal(
 ) {
   for (const { value } of credentials) {
     // An empty one gets past the policy, and nobody can log in with it.
-    const broken = value === "" ? null : realm.passwordPolicy.broken(value, account)
+    const broken = value === null || value === "" ? null : realm.passwordPolicy.broken(value, account)
     if (broken !== null) return json(400, { error: broken.error, error_description: broken.description })
   }
   return null
@@ -262,9 +323,23 @@ function knownActions(realm: RealmModel, actions: readonly string[]): readonly s
   return [...new Set(actions)].filter(action => realm.requiredActions.has(action))
 }
 
+/** The id of a credential that is there already stays, whatever is sent. */
 function setPasswords(account: Account, credentials: readonly Credential[]): void {
-  for (const { value, isTemporary } of credentials) {
-    account.password = plainPassword(value) satisfies Password
+  for (const { password, isTemporary, id, userLabel, createdDate } of credentials) {
+    const kept = account.password?.id ?? id
+    account.password = storedPassword(password, {
+      ...(kept !== null && { id: kept }),
+      userLabel,
+      ...(createdDate !== null && { createdDate }),
+    })
     if (isTemporary) requireAction(account, "UPDATE_PASSWORD")
   }
+}
+
+/** Ids of credentials are keys of one table, with room for 36 characters. */
+function idRefusal({ accounts }: RealmModel, credentials: readonly Credential[], self: Account | null): Answer | null {
+  const ids = credentials.map(({ id }) => id).filter(id => id !== null)
+  if (ids.some(id => id.length > 36)) return serverError()
+  const isUsed = accounts.all().some(one => one !== self && ids.includes(one.password?.id ?? ""))
+  return isUsed ? json(409, { errorMessage: "User exists with same username or email" }) : null
 }

@@ -2,7 +2,7 @@ import { type Account, type Accounts, createAccounts } from "../realm/accounts.j
 import type { Client } from "../realm/clients.js"
 import type { Group, Groups } from "../realm/groups.js"
 import { type OneTimeCode, oneTimeCode } from "../realm/one-time-code.js"
-import { hashedPassword, plainPassword } from "../realm/password.js"
+import { hashOfFile, plainPassword, storedPassword } from "../realm/password.js"
 import type { Role, Roles } from "../realm/roles.js"
 import { actionNamed } from "./import-required-actions.js"
 import { rolesNamed } from "./import-roles.js"
@@ -66,9 +66,10 @@ function giveCredentials(account: Account, files: readonly CredentialFile[]): vo
   const codes: OneTimeCode[] = []
   for (const { value, type = "password", ...file } of files) {
     const { secretData, credentialData } = stored(type, file)
-    if (value !== undefined && (value !== "" || secretData === undefined)) account.password = plainPassword(value)
+    if (value !== undefined && (value !== "" || secretData === undefined))
+      account.password = storedPassword(plainPassword(value))
     else if (secretData === undefined || credentialData === undefined) continue
-    else if (type === "password") account.password = hashedPassword(secretData, credentialData)
+    else if (type === "password") account.password = storedPassword(hashOfFile(secretData, credentialData))
     else if (["otp", "totp", "hotp"].includes(type)) codes.push(oneTimeCode(secretData, credentialData))
   }
   account.oneTimeCodes = codes

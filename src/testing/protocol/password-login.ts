@@ -1,5 +1,6 @@
 import { type Answer, oauthError, serverError } from "../answer.js"
 import { type Account, requireAction } from "../realm/accounts.js"
+import { plainPassword, storedPassword } from "../realm/password.js"
 import type { RealmModel } from "../realm/realm-model.js"
 import { isIncomplete } from "../realm/user-profile.js"
 import { valuesOf } from "./protocol-mappers.js"
@@ -32,7 +33,10 @@ function accountNamed({ accounts, settings }: RealmModel, username: string): Acc
 }
 
 function isProven({ settings }: RealmModel, account: Account, form: URLSearchParams): boolean {
-  if (account.password?.isRight(form.get("password") ?? "") !== true) return false
+  const given = form.get("password") ?? ""
+  if (account.password?.isRight(given) !== true) return false
+  // By the realm's policy, as Keycloak does it at the first right password; the credential stays the one it was.
+  if (account.password.isForeign) account.password = storedPassword(plainPassword(given), account.password)
   if (account.oneTimeCodes.length === 0 || !settings.asksForOneTimeCode) return true
   const code = form.get("otp") ?? form.get("totp") ?? ""
   return account.oneTimeCodes.some(one => one.accept(code, settings.oneTimeCodes))

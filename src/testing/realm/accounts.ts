@@ -3,7 +3,7 @@ import type { Attributes } from "./attributes.js"
 import type { Group } from "./groups.js"
 import { lineage } from "./groups.js"
 import type { OneTimeCode } from "./one-time-code.js"
-import type { Password } from "./password.js"
+import type { StoredPassword } from "./password.js"
 import { expand, type Role } from "./roles.js"
 
 export interface Account {
@@ -19,7 +19,7 @@ export interface Account {
   enabled: boolean
   attributes: Attributes
   requiredActions: readonly string[]
-  password: Password | null
+  password: StoredPassword | null
   oneTimeCodes: readonly OneTimeCode[]
   readonly roles: Set<Role>
   readonly groups: Set<Group>

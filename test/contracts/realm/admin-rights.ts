@@ -42,6 +42,7 @@ export function describeAdminRights(open: OpenRealm): void {
       ["GET", "", [403, 200, 200, 200], undefined],
       ["GET", "/users/{id}", [403, 403, 200, 200], undefined],
       ["GET", "/users/{id}/sessions", [403, 403, 200, 200], undefined],
+      ["GET", "/users/{id}/credentials", [403, 403, 200, 200], undefined],
       ["GET", "/groups", [403, 403, 200, 200], undefined],
       ["GET", "/attack-detection/brute-force/users/{id}", [403, 403, 200, 200], undefined],
       ["GET", "/roles", [403, 403, 403, 403], undefined],
