@@ -8,7 +8,7 @@ export interface CountedConnections {
   /** The most since the last `forget`. */
   readonly most: () => number
   readonly forget: () => void
-  /** Resolves when none has come for half a second: a busy machine accepts late what was begun early. */
+  /** Resolves when none is open and none has come for half a second: a busy machine accepts and closes late. */
   readonly quiet: () => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -39,7 +39,7 @@ export async function countConnections(upstream: string): Promise<CountedConnect
       most = open.size
     },
     async quiet() {
-      for (let before = -1; before !== accepted; await delay(500)) before = accepted
+      for (let before = -1; before !== accepted || open.size > 0; await delay(500)) before = accepted
     },
     async close() {
       server.close()
