@@ -2,22 +2,43 @@ import type { UserProfile } from "../../users/user-store.js"
 
 /** What the store contract has to know of a row; each of it is read by name where the application does not tell how. */
 export interface RowReader<User> {
-  profileOf(user: User): Partial<UserProfile>
+  /** Its profile; where `saved` tells nothing, what the table keeps for null is null. */
+  profileOf(user: User, saved?: UserProfile): Partial<UserProfile>
   /** Whether the row holds this sign-up data. */
   holdsExtra(user: User, extra: Readonly<Record<string, unknown>>): boolean
   /** The application's own key, undefined where rows have none. */
   keyOf(user: User): unknown
 }
 
+type MayBeNull = "username" | "email" | "firstName" | "lastName"
+
+/** What a table keeps of a profile that tells nothing, by the names of a profile. */
+export type KeptForNull = { readonly [Field in MayBeNull]?: string | ((profile: UserProfile) => string) | undefined }
+
 export interface RowReaderOptions<User> {
   readonly profileOf?: ((user: User) => Partial<UserProfile>) | undefined
   readonly extraOf?: ((user: User) => unknown) | undefined
   readonly keyOf?: ((user: User) => unknown) | undefined
+  readonly keptForNull?: KeptForNull | undefined
 }
 
-export function createRowReader<User>({ profileOf, extraOf, keyOf }: RowReaderOptions<User>): RowReader<User> {
+export function createRowReader<User>(options: RowReaderOptions<User>): RowReader<User> {
+  const { profileOf, extraOf, keyOf, keptForNull = {} } = options
+
+  /** Where a profile tells nothing and the row holds what the table keeps for it. */
+  function nulls(held: Partial<UserProfile>, saved: UserProfile): Partial<UserProfile> {
+    const kept = (Object.entries(keptForNull) as [MayBeNull, KeptForNull[MayBeNull]][]).filter(([name, instead]) => {
+      const text = typeof instead === "function" ? instead(saved) : instead
+      return saved[name] === null && text !== undefined && held[name] === text
+    })
+    return Object.fromEntries(kept.map(([name]) => [name, null]))
+  }
+
   return {
-    profileOf: user => profileIn(profileOf === undefined ? columnsOf(user) : new Map(Object.entries(profileOf(user)))),
+    profileOf(user, saved) {
+      const held = profileIn(profileOf === undefined ? columnsOf(user) : new Map(Object.entries(profileOf(user))))
+      return saved === undefined ? held : { ...held, ...nulls(held, saved) }
+    },
     keyOf: user => (keyOf === undefined ? (memberOf(user, "id") ?? memberOf(user, "_id")) : keyOf(user)),
     holdsExtra(user, extra) {
       const holders = extraOf === undefined ? partsOf(user) : [extraOf(user)]

@@ -1,6 +1,24 @@
 import { randomUUID } from "node:crypto"
-import type { SubjectRange, UserIdentity, UserProfile, UserStore } from "../../users/user-store.js"
-import { createRowReader, type RowReader } from "./stored-row.js"
+import type { UserIdentity, UserKey, UserProfile, UserStore } from "../../users/user-store.js"
+import {
+  ada,
+  bob,
+  type Case,
+  createProbe,
+  early,
+  expectNone,
+  failure,
+  isRow,
+  isSameValue,
+  late,
+  outcome,
+  type Probe,
+  type ProbeParts,
+  shown,
+  type UnownedNames,
+} from "./probe.js"
+import { createRowReader, type KeptForNull } from "./stored-row.js"
+import { casesOfUnownedRows } from "./unowned-rows.js"
 
 /** One promise of a user store. */
 export interface UserStoreCase {
@@ -11,7 +29,7 @@ export interface UserStoreCase {
 }
 
 /** How the contract's cases are run. */
-export interface UserStoreContractOptions<User> {
+export interface UserStoreContractOptions<User, Store extends UserStore<User> = UserStore<User>> {
   /** Sign-up data as your application hands it to `registerUser`; default `{ plan: "pro" }`, null where it has none. */
   readonly extra?: Readonly<Record<string, unknown>> | null | undefined
   /**
@@ -28,6 +46,19 @@ export interface UserStoreContractOptions<User> {
    * Nobody may be locked out by it or lose their row to it, but the rows needn't hold the profile's username and e-mail.
    */
   readonly attributesAreUnique?: boolean | undefined
+  /**
+   * What your columns hold where Keycloak tells nothing, if they are NOT NULL: `{ email: "", username: profile => … }`.
+   * Default: null. A store that gives null back all the same needs no such word.
+   */
+  readonly keptForNull?: KeptForNull | undefined
+  /**
+   * Puts a row without subject into your table, as one that is older than its account, and returns its key. It holds a
+   * store to leaving such rows alone, and to `findUnlinked` and `linkUser` where it has them. What is made by it is removed
+   * again through `linkUser`.
+   */
+  readonly unownedRow?:
+    | ((store: Store, names: { readonly username: string; readonly email: string }) => UserKey | Promise<UserKey>)
+    | undefined
 }
 
 /**
@@ -39,132 +70,61 @@ export interface UserStoreContractOptions<User> {
  * @example
  * for (const { name, run } of userStoreContract(() => createStore(pool))) it(name, run)
  */
-export function userStoreContract<User>(
-  createStore: () => UserStore<User> | Promise<UserStore<User>>,
-  options: UserStoreContractOptions<User> = {},
+export function userStoreContract<User, Store extends UserStore<User> = UserStore<User>>(
+  createStore: () => (Store & UserStore<User>) | Promise<Store & UserStore<User>>,
+  options: UserStoreContractOptions<User, Store> = {},
 ): readonly UserStoreCase[] {
-  const { extra = { plan: "pro" }, attributesAreUnique = false } = options
+  const { extra = { plan: "pro" }, attributesAreUnique = false, unownedRow } = options
   const chosen = [
     // First, because what breaks it breaks all others too, and they would name another mistake.
     ...(extra === null ? [] : [caseWithoutExtra(extra)]),
     ...cases,
     ...(attributesAreUnique ? [] : casesOfSharedAttributes),
     ...(extra === null ? [] : casesOfExtra(extra)),
+    ...(unownedRow === undefined ? [] : casesOfUnownedRows),
   ]
+  let isTold = unownedRow !== undefined
   return chosen.map(({ name, check }) => ({
     name,
     async run() {
-      const tested = new Set<string>()
+      const noted = { identities: new Set<string>(), keys: new Set<UserKey>() }
       const store = await createStore()
+      if (!isTold && (store.findUnlinked !== undefined || store.linkUser !== undefined)) {
+        isTold = true
+        process.emitWarning(
+          "The user store's findUnlinked and linkUser were not tried: pass `unownedRow` to userStoreContract.",
+          { type: "KeycloakGateWarning" },
+        )
+      }
       const issuer = `https://sso.example/realms/${randomUUID()}`
+      const addUnowned = (names: UnownedNames) => (unownedRow as NonNullable<typeof unownedRow>)(store, names)
       try {
-        await check(createProbe(store, createRowReader(options), issuer, attributesAreUnique, tested))
+        await check(
+          createProbe({ store, reader: createRowReader(options), issuer, attributesAreUnique, addUnowned, noted }),
+        )
       } finally {
-        // A store that can't remove a row fails in the case about removing.
-        for (const identity of tested) await outcome(async () => store.removeUser(JSON.parse(identity)))
+        await cleanUp(store, issuer, noted)
       }
     },
   }))
 }
 
-interface Case<User = unknown> {
-  readonly name: string
-  readonly check: (probe: Probe<User>) => Promise<void>
-}
-
-/** A store under test, and how to hold it to something. */
-interface Probe<User> {
-  readonly issuer: string
-  /** A profile of an issuer that no other case uses. */
-  profile(subject: string, changes?: Partial<UserProfile>): UserProfile
-  /** Saves, and fails with this mistake where that throws or returns no row. */
-  save(profile: UserProfile, mistake: string, extra?: unknown): Promise<User>
-  /** Saves, whatever comes of it. */
-  attempt(profile: UserProfile, extra?: unknown): Promise<User | null | undefined | Error>
-  /** Finds, and fails where that throws or gives neither a row nor null; with this mistake where it isn't undefined. */
-  find(identity: UserIdentity, mistake?: string): Promise<User | null>
-  remove(identity: UserIdentity, mistake: string): Promise<void>
-  /** Null where the store doesn't list. */
-  list(range: SubjectRange): Promise<readonly string[] | null>
-  /** What the row holds, unique attributes included. */
-  heldBy(row: User | null): Partial<UserProfile>
-  /** The names of the profile's fields of which the row holds something else. */
-  differences(row: User | null, profile: UserProfile): readonly string[]
-  /** Fails with this mistake unless the row holds the profile. */
-  expectProfile(row: User | null, profile: UserProfile, mistake: string): void
-  keyOf(row: User): unknown
-  holdsExtra(row: User, extra: Readonly<Record<string, unknown>>): boolean
-}
-
-// A second apart, as the dates of tokens are.
-const early = new Date("2026-01-01T10:00:00Z")
-const late = new Date("2026-01-01T10:00:01Z")
-
-const ada = { username: "ada", email: "ada@shop.example", firstName: "Ada", lastName: "Lovelace" }
-const countess = { username: "countess", email: "countess@shop.example", firstName: "Augusta", lastName: "King" }
-const bob = { username: "bob", email: "bob@shop.example", firstName: "Bob", lastName: "Babbage" }
-
-function createProbe<User>(
+/** A store that can't remove a row fails in the case about removing. */
+async function cleanUp<User>(
   store: UserStore<User>,
-  reader: RowReader<User>,
   issuer: string,
-  attributesAreUnique: boolean,
-  tested: Set<string>,
-): Probe<User> {
-  const isOwn = (field: string) => attributesAreUnique && (field === "username" || field === "email")
-
-  async function save(profile: UserProfile, extra?: unknown): Promise<User> {
-    tested.add(JSON.stringify({ issuer: profile.issuer, subject: profile.subject }))
-    return extra === undefined ? store.saveUser(profile) : store.saveUser(profile, extra)
-  }
-
-  function differences(row: User | null, profile: UserProfile): readonly string[] {
-    const held = Object.entries(row === null ? {} : reader.profileOf(row))
-    if (row !== null && held.length === 0) {
-      throw new Error("The row shows nothing of the profile under a name that is known here: pass `profileOf`.")
-    }
-    return held
-      .filter(([field, value]) => !isOwn(field) && !isSameValue(value, profile[field as keyof UserProfile]))
-      .map(([field]) => field)
-  }
-
-  return {
-    issuer,
-    differences,
-    heldBy: row => (row === null ? {} : reader.profileOf(row)),
-    keyOf: reader.keyOf,
-    holdsExtra: reader.holdsExtra,
-    profile(subject, changes) {
-      return { issuer, subject, ...ada, emailVerified: false, custom: {}, asOf: early, ...changes }
-    },
-    async save(profile, mistake, extra) {
-      const row = await outcome(() => save(profile, extra))
-      if (row instanceof Error) throw failure(`saveUser threw "${row.message}"`, mistake, row)
-      if (!isRow(row)) throw failure(`saveUser returned ${shown(row)} instead of the row`, mistake)
-      return row
-    },
-    attempt: (profile, extra) => outcome(() => save(profile, extra)),
-    async find({ issuer, subject }, mistake) {
-      const row = await outcome(async () => store.findUser({ issuer, subject }))
-      const noNull =
-        "where there is no row it must be null. The first of no rows is undefined, so write `rows[0] ?? null`"
-      if (row instanceof Error) throw failure(`findUser threw "${row.message}"`, noNull, row)
-      if (row === null || isRow(row)) return row
-      throw failure(`findUser returned ${shown(row)}`, row === undefined ? noNull : (mistake ?? noNull))
-    },
-    async remove({ issuer, subject }, mistake) {
-      const removed = await outcome(async () => store.removeUser({ issuer, subject }))
-      if (removed instanceof Error) throw failure(`removeUser threw "${removed.message}"`, mistake, removed)
-    },
-    list: async range => (await store.listSubjects?.(range)) ?? null,
-    expectProfile(row, profile, mistake) {
-      if (row === null) throw failure(`there is no row of ${JSON.stringify(profile.subject)}`, mistake)
-      const different = differences(row, profile)
-      if (different.length === 0) return
-      throw failure(`the row holds something else than was saved as ${different.join(", ")}`, mistake)
-    },
+  { identities, keys }: ProbeParts<User>["noted"],
+): Promise<void> {
+  for (const identity of identities) await outcome(async () => store.removeUser(JSON.parse(identity)))
+  for (const key of keys) {
+    const nobody = { issuer, subject: randomUUID(), username: null, email: null, firstName: null, lastName: null }
+    const profile = { ...nobody, emailVerified: false, custom: {}, asOf: early }
+    await outcome(async () => store.linkUser?.(key, profile))
+    await outcome(async () => store.removeUser({ issuer, subject: nobody.subject }))
   }
 }
+
+const countess = { username: "countess", email: "countess@shop.example", firstName: "Augusta", lastName: "King" }
 
 const cases: readonly Case[] = [
   {
@@ -265,7 +225,8 @@ const cases: readonly Case[] = [
       const nothing = { username: null, email: null, firstName: null, lastName: null }
       const mistake =
         "a profile may tell no username, no e-mail and no names: the columns must allow NULL, null is not the text " +
-        '"null" or "", and a later null is news too (no COALESCE over the profile)'
+        '"null" or "", and a later null is news too (no COALESCE over the profile). Where the columns have to be NOT NULL, ' +
+        "read back as null what they keep for it, or name it in `keptForNull`"
       for (const subject of ["silent", "silent too"]) {
         expectProfile(await save(profile(subject, nothing), mistake), profile(subject, nothing), mistake)
       }
@@ -280,7 +241,8 @@ const cases: readonly Case[] = [
     async check({ profile, attempt, find, save, keyOf }) {
       const mistake =
         "NULL key: in SQL no NULL equals another, so a UNIQUE over (issuer, subject) lets any number of such rows in, and " +
-        "no look-up finds them. Make both columns NOT NULL"
+        "no look-up finds them. Make both columns NOT NULL. Where rows may wait for their subject, let a CHECK see to it that " +
+        "both are there or neither, or refuse such a profile in saveUser"
       for (const nothing of [null, undefined]) {
         const nameless = profile(nothing as unknown as string)
         const first = await attempt(nameless)
@@ -737,36 +699,8 @@ async function expectApart<User>(
   }
 }
 
-function expectNone(row: unknown, what: string, mistake: string): void {
-  if (row !== null) throw failure(what, mistake)
-}
-
-function failure(what: string, mistake: string, cause?: unknown): Error {
-  const text = `${what}: ${mistake}.`
-  return cause === undefined ? new Error(text) : new Error(text, { cause })
-}
-
-/** What came of it, an error too. */
-function outcome<Result>(act: () => Promise<Result>): Promise<Result | Error> {
-  return act().catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
-}
-
 function fifty<Item>(make: (index: number) => Item): Item[] {
   return Array.from({ length: 50 }, (_, index) => make(index))
-}
-
-function isRow<User>(row: User | null | undefined | Error): row is User {
-  return typeof row === "object" && row !== null && !(row instanceof Error)
-}
-
-function isSameValue(one: unknown, other: unknown): boolean {
-  if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
-  // A key may be a number here and a text there; null is no text.
-  return one === other || (one != null && other != null && String(one) === String(other))
-}
-
-function shown(value: unknown): string {
-  return Array.isArray(value) ? "a list" : typeof value === "function" ? "a function" : String(value)
 }
 
 function bigIntAsText(_: string, value: unknown): unknown {
