@@ -7,6 +7,7 @@ const both: Options = {
     express: "src/adapters/express.ts",
     fastify: "src/adapters/fastify.ts",
     koa: "src/adapters/koa.ts",
+    migrate: "src/migrate/index.ts",
     testing: "src/testing/index.ts",
   },
   splitting: true,

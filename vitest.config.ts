@@ -25,6 +25,7 @@ const pure = [
   "test/*.test.ts",
   "test/accounts/{create-account,registration-rules,session-ending,turns,unfinished}.test.ts",
   "test/{options,users,watch}/**/*.test.ts",
+  "test/migrate/{options-from-keycloak-json,requirements-from}.test.ts",
   "test/verify/*.test.ts",
   "test/verify/token/{key-set,key-set-states,signature,token-verifier}.test.ts",
   "test/verify/session/{asked-once,recheck}.test.ts",
@@ -36,6 +37,7 @@ export default defineConfig(({ mode }) => ({
   resolve: {
     alias: [
       { find: /^keycloak-gate$/, replacement: join(source, "index.ts") },
+      { find: /^keycloak-gate\/migrate$/, replacement: join(source, "migrate/index.ts") },
       { find: /^keycloak-gate\/testing$/, replacement: join(source, "testing/index.ts") },
       { find: /^keycloak-gate\/(express|fastify|koa)$/, replacement: join(source, "adapters/$1.ts") },
     ],

@@ -1,5 +1,6 @@
 import { type FieldProblem, GateError } from "./errors.js"
 import { inQuotes, printable } from "./foreign-text.js"
+import { nearestName, spelling } from "./nearest-name.js"
 
 /** Reads one object of options and notes every problem in it, instead of stopping at the first. */
 export interface OptionReader {
@@ -23,7 +24,8 @@ interface Problem {
 }
 
 /**
- * Everything that `read` takes from the options of a call; what it has not asked for is unknown.
+ * Everything that `read` takes from the options of a call; what it has not asked for is unknown. `adviceOn` knows what is
+ * meant by names that no spelling of a known one explains.
  *
  * @throws {GateError} `config_invalid`, with a `fields` entry for each wrong option
  */
@@ -32,20 +34,27 @@ export function readOptions<Settings>(
   options: unknown,
   read: (given: OptionReader) => Settings,
   needed = "",
+  adviceOn: (name: string) => string | null = () => null,
 ): Settings {
   const problems: Problem[] = []
   const groups: (() => void)[] = []
   if (options === undefined && needed !== "")
     problems.push({ option: "options", message: `expected an object with ${needed}, got undefined` })
-  const settings = read(reader(options, "", problems, groups))
+  const settings = read(reader(options, "", problems, groups, adviceOn))
   for (const refuseUnknown of groups) refuseUnknown()
   if (problems.length === 0) return settings
-  const lines = problems.map(({ option, message }) => `\`${option}\`: ${message}.`)
+  const lines = problems.map(({ option, message }) => `\`${option}\`: ${message}${message.endsWith("?") ? "" : "."}`)
   const fields: FieldProblem[] = problems.map(({ option }) => ({ field: option, rule: "option", params: [] }))
   throw new GateError("config_invalid", `${caller} got wrong options.\n${lines.join("\n")}`, { fields })
 }
 
-function reader(object: unknown, path: string, into: Problem[], groups: (() => void)[]): OptionReader {
+function reader(
+  object: unknown,
+  path: string,
+  into: Problem[],
+  groups: (() => void)[],
+  adviceOn: (name: string) => string | null = () => null,
+): OptionReader {
   const isObject = typeof object === "object" && object !== null && !Array.isArray(object)
   const given = (isObject ? object : {}) as Record<string, unknown>
   const asked = new Set<string>()
@@ -76,11 +85,17 @@ function reader(object: unknown, path: string, into: Problem[], groups: (() => v
   groups.push(() => {
     for (const name of Object.keys(given)) {
       if (asked.has(name)) continue
-      const alike = [...asked].find(known => known.toLowerCase() === name.toLowerCase().replace(/[_-]/g, ""))
-      const hint = alike === undefined ? `known are ${[...asked].join(", ")}` : `did you mean \`${alike}\`?`
-      note(name, `there is no such option; ${hint}`)
+      note(name, `there is no such option; ${hintOn(name)}`)
     }
   })
+
+  function hintOn(name: string): string {
+    const known = [...asked]
+    const same = known.find(one => spelling(one) === spelling(name))
+    const advice = same === undefined ? adviceOn(name) : null
+    const alike = same ?? nearestName(name, known)
+    return advice ?? (alike === null ? `known are ${known.join(", ")}` : `did you mean \`${alike}\`?`)
+  }
 
   return {
     has: name => value(name) !== undefined,

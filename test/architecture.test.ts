@@ -45,6 +45,8 @@ const floors = {
   setup: ["accounts", "users", "verify", "login", "keycloak", "base"],
   options: ["accounts", "users", "login", "verify", "keycloak", "base"],
   gate: ["options", "setup", "adoption", "accounts", "users", "login", "verify", "watch", "keycloak", "base"],
+  // Beside the adapters: what it makes is given to `createGate` and `requireUser`.
+  migrate: ["options", "verify", "base"],
   cli: ["gate", "options", "setup", "keycloak", "base"],
   adapters: ["gate", "accounts", "users", "login", "verify", "base"],
   // A stand-in for the server must not share the code that it tests; `UserStore` is what its contract is about.
@@ -58,6 +60,7 @@ const base = [
   "events.ts",
   "fields.ts",
   "foreign-text.ts",
+  "nearest-name.ts",
   "option-reader.ts",
   "refusal.ts",
 ]

@@ -9,6 +9,7 @@ import { kindOf, type OptionReader, readOptions, shown } from "../option-reader.
 import type { UserStore } from "../users/user-store.js"
 import type { UserSettings } from "../users/users.js"
 import type { VerificationMode, VerificationSettings } from "../verify/verification.js"
+import { adviceOn } from "./other-names.js"
 import { type Checked, checkName, checkRealmName, checkServerUrl } from "./server-address.js"
 
 // Ours, never the token's and never discovery's: Keycloak's discovery document lists HS256 too (RFC 8725 §3.1).
@@ -121,7 +122,7 @@ export interface Settings<User> {
  * @throws {GateError} `config_invalid`, with a `fields` entry for each wrong option
  */
 export function parseOptions<User>(options: unknown): Settings<User> {
-  return readOptions("createGate", options, readSettings<User>, "`serverUrl`, `realm` and `clientId`")
+  return readOptions("createGate", options, readSettings<User>, "`serverUrl`, `realm` and `clientId`", adviceOn)
 }
 
 function readSettings<User>(given: OptionReader): Settings<User> {

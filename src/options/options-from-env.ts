@@ -1,4 +1,5 @@
 import { GateError } from "../errors.js"
+import { otherVariables } from "./other-variables.js"
 import { type Checked, checkName, checkRealmName, checkServerUrl } from "./server-address.js"
 
 /** The options that an environment can hold. */
@@ -22,7 +23,7 @@ export interface EnvOptions {
  * @throws {GateError} `config_invalid` naming every variable that is missing or can't be used
  */
 export function optionsFromEnv(env: Readonly<Record<string, string | undefined>>): EnvOptions {
-  const missing: string[] = []
+  const missing: { readonly name: string; readonly elsewhere: string }[] = []
   const problems: string[] = []
   /** The first of these variables that is set. */
   const read = (names: readonly string[], check?: (found: unknown) => Checked): string | undefined => {
@@ -32,8 +33,8 @@ export function optionsFromEnv(env: Readonly<Record<string, string | undefined>>
     if (checked !== undefined && "problem" in checked) problems.push(`${name}: ${checked.problem}.`)
     return env[name]
   }
-  const need = (what: string, found: string | undefined): string => {
-    if (found === undefined) missing.push(what)
+  const need = (name: string, elsewhere: string, found: string | undefined): string => {
+    if (found === undefined) missing.push({ name, elsewhere })
     return found ?? ""
   }
 
@@ -44,17 +45,23 @@ export function optionsFromEnv(env: Readonly<Record<string, string | undefined>>
   const internalUrl = read(["KEYCLOAK_INTERNAL_URL"], checkServerUrl)
   const audience = read(["KEYCLOAK_AUDIENCE"], found => checkName(found, "an audience"))
   const options = {
-    serverUrl: need("KEYCLOAK_URL (or OIDC_OP_TOKEN_ENDPOINT)", ownUrl ?? serverUrl),
-    realm: need("KEYCLOAK_REALM (or OIDC_OP_TOKEN_ENDPOINT)", ownRealm ?? realm),
+    serverUrl: need("KEYCLOAK_URL", "OIDC_OP_TOKEN_ENDPOINT", ownUrl ?? serverUrl),
+    realm: need("KEYCLOAK_REALM", "OIDC_OP_TOKEN_ENDPOINT", ownRealm ?? realm),
     clientId: need(
-      "KEYCLOAK_CLIENT_ID (or OIDC_RP_CLIENT_ID)",
+      "KEYCLOAK_CLIENT_ID",
+      "OIDC_RP_CLIENT_ID",
       read(["KEYCLOAK_CLIENT_ID", "OIDC_RP_CLIENT_ID"], found => checkName(found, "a Client ID")),
     ),
     ...(clientSecret !== undefined && { clientSecret }),
     ...(internalUrl !== undefined && { internalUrl }),
     ...(audience !== undefined && { audience }),
   }
-  if (missing.length > 0) problems.unshift(`The environment lacks ${missing.join(", ")}.`)
+  if (missing.length > 0) {
+    const lacking = missing.map(({ name, elsewhere }) => `${name} (or ${elsewhere})`)
+    const wanted = missing.map(({ name }) => name)
+    if (clientSecret === undefined) wanted.push("KEYCLOAK_CLIENT_SECRET")
+    problems.unshift(`The environment lacks ${lacking.join(", ")}.`, ...otherVariables(wanted, ownNames, env))
+  }
   if (problems.length > 0) throw new GateError("config_invalid", problems.join("\n"))
   return options
 }
@@ -63,6 +70,17 @@ const nothing = { serverUrl: undefined, realm: undefined }
 /** Its problem is told already. */
 const unreadable = { serverUrl: "", realm: "" }
 const endpointNames = ["OIDC_OP_TOKEN_ENDPOINT", "OIDC_OP_USER_ENDPOINT"]
+const ownNames = [
+  "KEYCLOAK_URL",
+  "KEYCLOAK_REALM",
+  "KEYCLOAK_CLIENT_ID",
+  "KEYCLOAK_CLIENT_SECRET",
+  "KEYCLOAK_INTERNAL_URL",
+  "KEYCLOAK_AUDIENCE",
+  ...endpointNames,
+  "OIDC_RP_CLIENT_ID",
+  "OIDC_RP_CLIENT_SECRET",
+]
 
 function checkEndpoint(endpoint: unknown): Checked {
   const parts = partsOf(String(endpoint))

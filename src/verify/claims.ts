@@ -170,7 +170,8 @@ function checkAudience(payload: Readonly<Record<string, unknown>>, audience: str
   throw invalidToken(
     "audience",
     `Refused an access token: its audience is ${shown(aud)}, expected "${audience}" (issued to client "${asker}"). Keycloak ` +
-      "names an API in `aud` only if a mapper says so. On the client that asks for tokens: " +
+      `names an API in \`aud\` only if a mapper says so. People with a role of the client "${audience}" get it by the role ` +
+      "alone, so they may pass while others are refused. On the client that asks for tokens: " +
       `Clients → ${asker} → Client scopes → ${asker}-dedicated → Configure a new mapper → Audience → Included Client Audience = ` +
       `${audience}. Don't send the ID token instead.`,
   )

@@ -61,6 +61,7 @@ const esmImports = `
   import * as onExpress from "keycloak-gate/express"
   import * as onFastify from "keycloak-gate/fastify"
   import * as onKoa from "keycloak-gate/koa"
+  import { optionsFromKeycloakJson, requirementsFrom } from "keycloak-gate/migrate"
   import { startTestRealm, userStoreContract } from "keycloak-gate/testing"
 `
 const commonJsImports = `
@@ -72,9 +73,11 @@ const commonJsImports = `
   import onExpress = require("keycloak-gate/express")
   import onFastify = require("keycloak-gate/fastify")
   import onKoa = require("keycloak-gate/koa")
+  import migrate = require("keycloak-gate/migrate")
   import testing = require("keycloak-gate/testing")
   import type { GateErrorDetails, UserStore, Principal } from "keycloak-gate"
   const { createGate, GateError, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
+  const { optionsFromKeycloakJson, requirementsFrom } = migrate
   const { startTestRealm, userStoreContract } = testing
 `
 const rest = `
@@ -102,6 +105,8 @@ const rest = `
     await realm.stop()
     return id + token + pending.length + realm.requests.length + typeof userStoreContract
   }
+  export const migrated = createGate({ ...optionsFromKeycloakJson("keycloak.json"), userStore: memoryUserStore() })
+  export const guard = onExpress.requireUser(requirementsFrom("realm:admin", { clientId: "shop-api" }))
   export const another = createGate({ ...optionsFromEnv({}), userStore: memoryUserStore() })
 `
 

@@ -1,0 +1,6 @@
+export type { IgnoredMember } from "./members.js"
+export type { KeycloakJsonOptions, KeycloakJsonSettings } from "./options-from-keycloak-json.js"
+export { optionsFromKeycloakJson } from "./options-from-keycloak-json.js"
+export type { ProtectSettings } from "./requirements-from.js"
+export { requirementsFrom } from "./requirements-from.js"
+export type { Environment } from "./variables.js"
