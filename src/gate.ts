@@ -9,8 +9,10 @@ import { type Refusal, refusalFor } from "./refusal.js"
 import { createSetUp, type SetUpVerbs } from "./setup/set-up.js"
 import type { UserStore } from "./users/user-store.js"
 import { createUsers } from "./users/users.js"
+import { createHolds, type HoldToken } from "./verify/hold.js"
 import { createVerification } from "./verify/verification.js"
 import { createVerifyBearer, type VerifyBareToken, type VerifyBearer } from "./verify/verify-bearer.js"
+import { createQuietCall } from "./watch/quiet-call.js"
 import { createRefusals } from "./watch/refusals.js"
 import { createReport } from "./watch/report.js"
 
@@ -18,10 +20,12 @@ import { createReport } from "./watch/report.js"
 export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SetUpVerbs {
   readonly verifyBearer: VerifyBearer<User>
   readonly verifyToken: VerifyBareToken<User>
+  readonly hold: HoldToken<User>
   /** The HTTP answer to an error of this library, or `null` for an error that is not ours. */
   readonly refusalFor: (error: unknown) => Refusal | null
   /**
    * Refuses every later call (`closed`) and aborts what is under way, but for registrations: they have `timeoutMs` to end.
+   * Holds end at once.
    * Nothing of the gate holds the process once this has resolved.
    */
   readonly close: () => Promise<void>
@@ -41,7 +45,7 @@ export interface Health {
   readonly keys: { readonly ageSeconds: number; readonly usableForSeconds: number } | null
   /** How many registrations failed half-way and are still to be finished. */
   readonly unfinished: number
-  /** `recheckSeconds`: how many questions about tokens wait for their turn. */
+  /** How many questions about tokens wait for their turn: those of `recheckSeconds`, and those about holds. */
   readonly recheckBacklog: number
 }
 
@@ -89,6 +93,18 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     accepted: refusals.tokenAccepted,
     report: refusals.tokenRefused,
   })
+  const tellHolder = createQuietCall("onEnd", elapsed)
+  const holds = createHolds<User | null>({
+    verifyToken,
+    assertOpen: transport.assertOpen,
+    askAgain: verification.askAgain,
+    clockToleranceSeconds: settings.verification.clockToleranceSeconds,
+    report,
+    refused: refusals.refused,
+    tell: (onEnd, reason) => tellHolder(onEnd, reason, `the end of a hold (${reason})`),
+    now,
+    elapsed,
+  })
   const internals: GateInternals<User | null> = { verifyBearer, recall, report: refusals.refused, sync: users.sync }
   const { registration } = settings
   const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })
@@ -96,6 +112,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   let closing: Promise<void> | null = null
   async function end(): Promise<void> {
     transport.stop()
+    holds.close()
     verification.close()
     await accounts.ended(connection.timeoutMs)
     transport.close()
@@ -109,6 +126,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     ...refusals.reported(accounts.verbs),
     verifyBearer,
     verifyToken,
+    hold: holds.hold,
     // Not reported: whoever calls them reads what they tell.
     ...setUp,
     refusalFor,
@@ -120,7 +138,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       ...reachability.state(),
       keys: verification.keys.state(),
       unfinished: accounts.unfinished(),
-      recheckBacklog: verification.backlog(),
+      recheckBacklog: verification.backlog() + holds.backlog(),
     }),
     realm: realm.name,
     [internalsKey]: internals,

@@ -24,7 +24,8 @@ export type Verification =
       readonly mode: "local"
       /**
        * Asks about each session in use at most this often (at most 3600), beside the requests, and refuses from then on
-       * what Keycloak calls inactive; needs `clientSecret`. Default: nobody is asked.
+       * what Keycloak calls inactive; holds are asked about this often by themselves. Needs `clientSecret`. Default: nobody
+       * is asked.
        */
       readonly recheckSeconds?: number | undefined
     }
@@ -35,6 +36,8 @@ export type Verification =
        * longer. Default: every request asks.
        */
       readonly cacheSeconds?: number | undefined
+      /** Asks about each hold this often (at most 3600). Default: 30. */
+      readonly recheckSeconds?: number | undefined
     }
 
 /**
@@ -257,9 +260,7 @@ function verification(given: OptionReader): Pick<VerificationSettings, "mode" | 
   if (!isNested) return { mode: mode ?? "local", recheckSeconds: null, cacheSeconds: 0 }
   const recheckSeconds = of.has("recheckSeconds") ? of.number("recheckSeconds", 30, 0.001, 3600) : null
   const cacheSeconds = of.has("cacheSeconds") ? of.number("cacheSeconds", 5, 0.001, 300) : 0
-  if (recheckSeconds !== null && (mode === "introspection" || mode === "userinfo"))
-    of.note("recheckSeconds", `goes with \`mode: "local"\`: "${mode}" asks Keycloak anyway`)
-  if (recheckSeconds !== null && !given.has("clientSecret"))
+  if (recheckSeconds !== null && mode === "local" && !given.has("clientSecret"))
     of.note("recheckSeconds", "needs `clientSecret`: Keycloak tells nothing about tokens to a public client")
   if (cacheSeconds !== 0 && mode === "local")
     of.note("cacheSeconds", 'goes with `mode: "introspection"` or "userinfo": "local" asks nobody')

@@ -2,6 +2,7 @@ import type { Connection } from "../keycloak/connection.js"
 import { type Expectations, parseClaims } from "./claims.js"
 import { createPrincipalCache } from "./principal-cache.js"
 import { type AskAlive, createAskAlive } from "./session/account-alive.js"
+import { type AskAgain, askByIntrospection, askByUserinfo } from "./session/ask-again.js"
 import { createIntrospect, createIntrospection } from "./session/introspection.js"
 import { createRecheck, type Recheck } from "./session/recheck.js"
 import { createUserinfo, subjectOf } from "./session/userinfo.js"
@@ -17,7 +18,7 @@ export interface VerificationSettings {
   readonly mode: VerificationMode
   /** 0: every request asks. */
   readonly cacheSeconds: number
-  /** Null: nobody is asked beside the requests. */
+  /** Null: the mode's own; in local mode nobody is asked beside the requests. */
   readonly recheckSeconds: number | null
   /** Null: tokens for any application are taken. */
   readonly audience: string | null
@@ -36,11 +37,16 @@ export interface Verification {
   /** Scopes that a login has to ask for, so that its tokens can be verified. */
   readonly neededScopes: readonly string[]
   readonly askAlive: AskAlive
+  /** How holds ask; null: they don't. */
+  readonly askAgain: AskAgain | null
   readonly keys: Pick<KeySet, "state" | "load">
   /** How many questions about tokens wait for their turn. */
   readonly backlog: Recheck["backlog"]
   readonly close: () => void
 }
+
+// Where each request asks, and nothing is set.
+const askedAboutHoldsSeconds = 30
 
 export function createVerification(settings: VerificationSettings, connection: Connection): Verification {
   const { mode, cacheSeconds, recheckSeconds, audience, clockToleranceSeconds } = settings
@@ -60,6 +66,7 @@ export function createVerification(settings: VerificationSettings, connection: C
   const introspector = connection.clientAt(realm.introspectionUrl)
   const userinfoClient = connection.clientAt(realm.userinfoUrl)
   const introspect = createIntrospect(introspector, transport, "verification")
+  const introspectBeside = createIntrospect(introspector, transport, "background")
 
   const byMode: Readonly<Record<VerificationMode, () => VerifyToken>> = {
     local: () => verifyLocally,
@@ -78,10 +85,10 @@ export function createVerification(settings: VerificationSettings, connection: C
       }),
   }
   const recheck =
-    recheckSeconds === null
+    recheckSeconds === null || mode !== "local"
       ? null
       : createRecheck({
-          introspect: createIntrospect(introspector, transport, "background"),
+          introspect: introspectBeside,
           introspectionUrl: introspector.url,
           clientId,
           recheckSeconds,
@@ -89,6 +96,13 @@ export function createVerification(settings: VerificationSettings, connection: C
           now,
           elapsed,
         })
+
+  const askByMode: Readonly<Record<VerificationMode, () => AskAgain["ask"]>> = {
+    local: () => askByIntrospection(introspectBeside, clientId),
+    introspection: () => askByIntrospection(introspectBeside, clientId),
+    userinfo: () => askByUserinfo(token => subjectOf(token, userinfoClient, transport, "background")),
+  }
+  const everySeconds = recheckSeconds ?? (mode === "local" ? null : askedAboutHoldsSeconds)
 
   return {
     ofIssuer: {
@@ -109,8 +123,9 @@ export function createVerification(settings: VerificationSettings, connection: C
     askAlive: createAskAlive({
       clientId,
       introspect: clientSecret === null ? null : introspect,
-      askUserinfo: token => subjectOf(token, userinfoClient, transport),
+      askUserinfo: token => subjectOf(token, userinfoClient, transport, "verification"),
     }),
+    askAgain: everySeconds === null ? null : { everySeconds, isDueAtOnce: mode === "local", ask: askByMode[mode]() },
     keys: keySet,
     backlog: () => recheck?.backlog() ?? 0,
     close() {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
-import { createGate, type Gate, type GateEvent, type Session } from "../../src/index.js"
+import { createGate, type Gate, type GateEvent, type HoldEnd, type Session } from "../../src/index.js"
 import type { FaultyServer } from "../support/faulty-server.ts"
 import { paths } from "../support/paths.ts"
 import { startProxy } from "../support/proxy.ts"
@@ -48,8 +48,9 @@ beforeAll(async () => {
     )
   })
   const options = { ...api, audience: null, onEvent: (event: GateEvent) => void events.push(event), timeoutMs }
-  gates.introspection = createGate({ ...options, verification: "introspection" })
-  gates.userinfo = createGate({ ...options, verification: "userinfo" })
+  // How often holds ask; requests are asked about each time.
+  gates.introspection = createGate({ ...options, verification: { mode: "introspection", recheckSeconds } })
+  gates.userinfo = createGate({ ...options, verification: { mode: "userinfo", recheckSeconds } })
   const verification = { mode: "local", recheckSeconds } as const
   gates.recheck = createGate({ ...options, verification, internalUrl: proxy.url })
   gates.tolerant = createGate({ ...options, verification, clockToleranceSeconds: 300 })
@@ -169,6 +170,33 @@ describe("a session on the real server", () => {
     expect(await outcome("introspection", accessToken)).toBe("passes")
     await eventually("recheck", accessToken).toBe("passes")
     await eventually("tolerant", accessToken).toBe("passes")
+  })
+
+  it.each(ways)("ends what is held in every mode that asks, without a request, once $what", async ({ end, undo }) => {
+    const session = await logIn()
+    const ended: [string, HoldEnd][] = []
+    for (const [mode, gate] of Object.entries(gates))
+      await gate.hold(session.accessToken, { onEnd: reason => ended.push([mode, reason]) })
+    await end(session)
+    await expect.poll(() => ended.length, { timeout: 30_000 }).toBe(Object.keys(gates).length)
+    expect(Object.fromEntries(ended)).toEqual(Object.fromEntries(Object.keys(gates).map(mode => [mode, "revoked"])))
+    await undo?.(session)
+  })
+
+  it("is held on with a newer token of it, and through an outage", async () => {
+    const { accessToken, refreshToken } = await logIn()
+    const { clientSecret: _, ...front } = api
+    const web = createGate({ ...front, clientId: "shop-web", timeoutMs })
+    const ended: HoldEnd[] = []
+    const hold = await (gates.recheck as Gate<null>).hold(accessToken, { onEnd: reason => ended.push(reason) })
+    await proxy.goDown()
+    await new Promise(resolve => setTimeout(resolve, 1500)) // `exp` has whole seconds, and the newer one has to be later
+    expect(ended).toEqual([])
+    await proxy.heal()
+    const next = await web.refreshSession(refreshToken)
+    expect((await hold.renew(next.accessToken)).token).toBe(next.accessToken)
+    await web.logout(next.refreshToken)
+    await expect.poll(() => ended, { timeout: 30_000 }).toEqual(["revoked"])
   })
 
   it("is refused with a token that was not presented before its end, too", async () => {

@@ -84,7 +84,7 @@ describe("createGate", () => {
     ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "local", recheckSeconds: 0 } }],
     ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "local", recheckSeconds: -1 } }],
     ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "local", recheckSeconds: 3601 } }],
-    ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "userinfo", recheckSeconds: 30 } }],
+    ["verification.recheckSeconds", { clientSecret: "s", verification: { mode: "userinfo", recheckSeconds: 0 } }],
     ["verification.recheckSeconds", { verification: { mode: "local", recheckSeconds: 30 } }],
     ["verification.recheck", { clientSecret: "s", verification: { mode: "local", recheck: 30 } }],
     ["algorithms", { algorithms: [] }],
@@ -260,6 +260,8 @@ describe("createGate", () => {
     { mode: "userinfo", cacheSeconds: 300 },
     { mode: "local", recheckSeconds: 30 },
     { mode: "local", recheckSeconds: undefined },
+    { mode: "introspection", recheckSeconds: 10, cacheSeconds: 5 },
+    { mode: "userinfo", recheckSeconds: 0.5 },
     { mode: "introspection", cacheSeconds: undefined },
   ])("takes the verification %j", verification => expect(problem({ clientSecret: "s", verification })).toBeNull())
 

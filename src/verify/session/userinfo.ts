@@ -2,6 +2,7 @@ import { invalidToken } from "../../errors.js"
 import { jsonOrText, readJson } from "../../keycloak/answer.js"
 import type { KeycloakClient } from "../../keycloak/client-faults.js"
 import { unavailable } from "../../keycloak/network-error.js"
+import type { Share } from "../../keycloak/places.js"
 import { refused } from "../../keycloak/set-up-errors.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
 import { readChallenge, readKeycloakError, wordsOf } from "../../keycloak/words.js"
@@ -37,16 +38,20 @@ export function createUserinfo(parts: UserinfoParts): VerifyToken {
   return async token => {
     const { payload } = await verifyLocally(token)
     checkClaims(payload)
-    const sub = await askOnce(token, payload.exp, () => subjectOf(token, client, transport))
+    const sub = await askOnce(token, payload.exp, () => subjectOf(token, client, transport, "verification"))
     if (sub === payload.sub) return { payload, key: null }
     throw invalidToken("claims", "Refused a token whose `sub` is not the one that userinfo tells.")
   }
 }
 
-const call: Call = { endpoint: "userinfo", share: "verification", isRepeatable: true }
-
 /** Whose token this is; an answer means that its session lives. */
-export async function subjectOf(token: string, client: KeycloakClient, transport: Transport): Promise<string> {
+export async function subjectOf(
+  token: string,
+  client: KeycloakClient,
+  transport: Transport,
+  share: Share,
+): Promise<string> {
+  const call: Call = { endpoint: "userinfo", share, isRepeatable: true }
   const response = await transport.fetch(client.url, call, {
     headers: { authorization: `Bearer ${token}`, accept: "application/json" },
   })
