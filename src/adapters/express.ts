@@ -3,14 +3,16 @@ import type { Request } from "express"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal } from "../verify/principal.js"
-import type { Requirements } from "../verify/requirements.js"
 import {
   type AdapterOptions,
   admit,
   answerTo,
+  answerToThrown,
   createGuard,
   createMount,
+  type GuardRequirements,
   onProperties,
+  type PrincipalKind,
   type PrincipalOf,
   readPrincipal,
   type WithPrincipal,
@@ -26,8 +28,10 @@ import {
 
 export type {
   AdapterOptions,
+  GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
+  PrincipalKind,
   PrincipalOf,
   RegisteredUser,
   RegisterHandlerOptions,
@@ -63,17 +67,23 @@ const carrier = onProperties((request: object) => request)
  */
 export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions = {}): Middleware {
   const mount = createMount(gate, options)
-  return middleware(request => admit(carrier, request, request, mount))
+  return middleware(request => {
+    answerAtTheEnd(request)
+    return admit(carrier, request, request, mount)
+  })
 }
 
 /**
- * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed.
+ * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed. `allow` asks the
+ * application itself.
  *
  * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
  * @example
  * app.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
  */
-export function requireUser(requirements: Requirements = {}): Middleware {
+export function requireUser<Kind extends PrincipalKind = "user">(
+  requirements: GuardRequirements<Request, Kind> = {},
+): Middleware {
   return middleware(createGuard(carrier, requirements))
 }
 
@@ -112,6 +122,42 @@ export const passwordResetHandler: Handlers<Request, Middleware>["passwordResetH
  */
 export const changePasswordHandler: Handlers<Request, Middleware>["changePasswordHandler"] =
   handlers.changePasswordHandler
+
+type ErrorHandler = (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => void
+
+/** What is asked of Express's application. */
+interface App {
+  /** The one that it is mounted in. */
+  readonly parent?: App | undefined
+  readonly use: (handler: ErrorHandler) => unknown
+}
+
+// Applications whose last error handler is ours.
+const answered = new WeakSet<App>()
+
+/**
+ * No middleware of Express hears of what a handler behind it throws. An error handler at the very end does, if nobody has
+ * answered before. It goes there with the first request, when the application's own are in their place.
+ */
+function answerAtTheEnd(request: IncomingMessage & { readonly app?: App }): void {
+  if (request.app === undefined || answered.has(request.app)) return
+  answered.add(request.app)
+  const outermost = outermostOf(request.app)
+  if (outermost !== request.app && answered.has(outermost)) return
+  answered.add(outermost)
+  outermost.use(answerThrown)
+}
+
+function outermostOf(app: App): App {
+  return app.parent === undefined ? app : outermostOf(app.parent)
+}
+
+/** What no gate has met, and what is not this library's, goes on to Express. */
+const answerThrown: ErrorHandler = (error, request, response, next) => {
+  const refusal = carrier.get(request) === undefined ? null : answerToThrown(carrier, request, error)
+  if (refusal === null || response.headersSent) next(error)
+  else send(response, refusal)
+}
 
 /** Goes on at once after a step that does not have to wait, so that a guard costs no promise. */
 function middleware(step: (request: IncomingMessage) => Promise<void> | void): Middleware {

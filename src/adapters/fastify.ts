@@ -5,7 +5,6 @@ import type { Gate } from "../gate.js"
 import { refusalFor } from "../refusal.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal } from "../verify/principal.js"
-import type { Requirements } from "../verify/requirements.js"
 import {
   type AdapterOptions,
   admit,
@@ -13,7 +12,9 @@ import {
   answerToThrown,
   createGuard,
   createMount,
+  type GuardRequirements,
   onProperties,
+  type PrincipalKind,
   type PrincipalOf,
   readPrincipal,
   type WithPrincipal,
@@ -30,8 +31,10 @@ import {
 
 export type {
   AdapterOptions,
+  GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
+  PrincipalKind,
   PrincipalOf,
   RegisteredUser,
   RegisterHandlerOptions,
@@ -96,13 +99,16 @@ export function authenticate(gate: Gate<RegisteredUser>, options: AdapterOptions
 }
 
 /**
- * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed.
+ * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed. `allow` asks the
+ * application itself.
  *
  * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
  * @example
  * app.get("/editor", { onRequest: requireUser({ clientRoles: { "shop-api": ["editor"] } }) }, handler)
  */
-export function requireUser(requirements: Requirements = {}): Hook {
+export function requireUser<Kind extends PrincipalKind = "user">(
+  requirements: GuardRequirements<FastifyRequest, Kind> = {},
+): Hook {
   return hook(createGuard(carrier, requirements))
 }
 

@@ -1,12 +1,18 @@
 import { GateError, isGateError } from "../errors.js"
 import type { Gate } from "../gate.js"
 import { gateInternals, recallBy } from "../gate-internals.js"
-import { type OptionReader, readOptions } from "../option-reader.js"
+import { kindOf, type OptionReader, readOptions } from "../option-reader.js"
 import { type Refusal, refusalFor, withChallenge } from "../refusal.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal, ServicePrincipal, UserPrincipal } from "../verify/principal.js"
 import { isPrincipal } from "../verify/principal-brand.js"
-import { assertAllowed, type ParsedRequirements, parseRequirements, type Requirements } from "../verify/requirements.js"
+import {
+  assertAllowed,
+  type ParsedRequirements,
+  parseRequirements,
+  type Requirements,
+  wrongRequirements,
+} from "../verify/requirements.js"
 import type { Authorization } from "../verify/verify-bearer.js"
 
 /** How `authenticate` and the handlers treat errors of this library. */
@@ -53,6 +59,25 @@ export interface PrincipalOf<Request> {
   (request: Request): Principal<RegisteredUser>
   (request: Request, kind: "user"): UserPrincipal<RegisteredUser>
   (request: Request, kind: "service"): ServicePrincipal
+}
+
+/** Whose token a guard lets in. */
+export type PrincipalKind = "user" | "service" | "any"
+
+type PrincipalOfKind<Kind> = Kind extends "user"
+  ? UserPrincipal<RegisteredUser>
+  : Kind extends "service"
+    ? ServicePrincipal
+    : Principal<RegisteredUser>
+
+/** What a guard asks for: everything listed, and then the application's own question. */
+export interface GuardRequirements<Request, Kind extends PrincipalKind = "user"> extends Requirements {
+  readonly kind?: Kind | undefined
+  /**
+   * Whether this principal may pass with this request; asked once everything listed is there. `true` alone lets it pass,
+   * or a promise of it. Anything else is `insufficient_scope`, be it `1` or `"yes"`. What it throws is the application's own.
+   */
+  readonly allow?: (principal: PrincipalOfKind<Kind>, request: Request) => boolean | Promise<boolean>
 }
 
 // A registered symbol, because an application that mixes CommonJS and ES modules loads this file twice.
@@ -150,15 +175,16 @@ function authorizationOf(message: Message): Authorization {
 }
 
 /**
- * What `requireUser` does: lets a request pass or throws.
+ * What `requireUser` does: lets a request pass or throws; at once unless `allow` has to wait.
  *
  * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
  */
 export function createGuard<Request>(
   carrier: Carrier<Request>,
-  requirements: Requirements,
-): (request: Request) => void {
-  const guard = parseRequirements(requirements)
+  requirements: object,
+): (request: Request) => Promise<void> | void {
+  const guard = parseRequirements(requirements, ["allow"])
+  const allow = "allow" in requirements ? readAllow<Request>(requirements.allow) : null
   let isTold = false
   return request => {
     const carried = carrier.get(request)
@@ -167,12 +193,58 @@ export function createGuard<Request>(
       isTold = true
       process.emitWarning(withoutAuthenticate("requireUser"), { type: "KeycloakGateWarning", code: "config_invalid" })
     }
-    requirePrincipal(carried, guard, "requireUser")
+    const { principal, mount } = requirePrincipal(carried, guard, "requireUser")
+    if (allow !== null) return askAllow(() => allow(principal, request), guard, mount)
   }
+}
+
+type Allow<Request> = (principal: Principal<RegisteredUser>, request: Request) => unknown
+
+// Undefined is no function either: a question that is read from the wrong place must not let everybody in.
+function readAllow<Request>(allow: unknown): Allow<Request> {
+  if (typeof allow === "function") return allow as Allow<Request>
+  throw wrongRequirements(`\`allow\` is a function of the principal and the request, got ${kindOf(allow)}`)
+}
+
+function askAllow(
+  ask: () => unknown,
+  { required }: ParsedRequirements,
+  { gate }: Mount<RegisteredUser>,
+): Promise<void> | void {
+  function assertTrue(answer: unknown): void {
+    if (answer === true) return
+    const got = answer === false ? "false" : `${kindOf(answer)}, and only \`true\` lets in`
+    const { scopes: _, ...others } = required
+    const error = new GateError("insufficient_scope", `Refused a verified token: \`allow\` answered ${got}.`, {
+      required: others,
+    })
+    gateInternals(gate)?.report(error)
+    throw withChallenge(error, gate.realm)
+  }
+  function thrown(error: unknown): never {
+    throw challenged(error, gate.realm)
+  }
+  let answer: unknown
+  try {
+    answer = ask()
+    if (!isThenable(answer)) return assertTrue(answer)
+  } catch (error) {
+    thrown(error)
+  }
+  return Promise.resolve(answer).then(assertTrue, thrown)
+}
+
+function isThenable(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "then" in answer
 }
 
 function withoutAuthenticate(asker: string): string {
   return `${asker} ran without authenticate before it: mount \`authenticate(gate)\` ahead of it, in the same scope.`
+}
+
+interface Admitted {
+  readonly principal: Principal<RegisteredUser>
+  readonly mount: Mount<RegisteredUser>
 }
 
 /**
@@ -180,11 +252,7 @@ function withoutAuthenticate(asker: string): string {
  *
  * @throws {GateError} `config_invalid`, `credentials_missing` or `insufficient_scope`
  */
-function requirePrincipal(
-  carried: Carried | undefined,
-  guard: ParsedRequirements,
-  asker: string,
-): Principal<RegisteredUser> {
+function requirePrincipal(carried: Carried | undefined, guard: ParsedRequirements, asker: string): Admitted {
   if (carried === undefined) throw new GateError("config_invalid", withoutAuthenticate(asker))
   const { mount, principal } = carried
   try {
@@ -192,7 +260,7 @@ function requirePrincipal(
     // By what it is, not by its shape: anything in the process can put an object there.
     if (!isPrincipal(principal)) throw new GateError("config_invalid", `${asker} ${foreignPrincipal}`)
     assertAllowed(principal, guard)
-    return principal
+    return { principal, mount }
   } catch (error) {
     gateInternals(mount.gate)?.report(error)
     throw withChallenge(error, mount.gate.realm)
@@ -212,7 +280,7 @@ export function readPrincipal<Request>(
   kind?: "user" | "service",
 ): Principal<RegisteredUser> {
   const required = kind === undefined ? anybody : parseRequirements({ kind })
-  return requirePrincipal(carrier.get(request), required, "principalOf")
+  return requirePrincipal(carrier.get(request), required, "principalOf").principal
 }
 
 const person: ParsedRequirements = parseRequirements({})
@@ -225,7 +293,7 @@ const person: ParsedRequirements = parseRequirements({})
 export function readOwnSubject<Request>(carrier: Carrier<Request>, request: Request): string | null {
   const carried = carrier.get(request)
   if (carried === undefined || carried.principal === null) return null
-  return requirePrincipal(carried, person, "changePasswordHandler").subject
+  return requirePrincipal(carried, person, "changePasswordHandler").principal.subject
 }
 
 /** The answer to an error met on a request, or `null` where the framework is to have the error. */
@@ -240,8 +308,12 @@ export function answerTo<Request>(carrier: Carrier<Request>, request: Request, e
  */
 export function answerToThrown<Request>(carrier: Carrier<Request>, request: Request, error: unknown): Refusal | null {
   const realm = carrier.get(request)?.mount.gate.realm
-  if (realm !== undefined && isGateError(error) && error.code !== "invalid_request") withChallenge(error, realm)
-  return answerTo(carrier, request, error)
+  return answerTo(carrier, request, realm === undefined ? error : challenged(error, realm))
+}
+
+/** An error of ours with the challenge of a refused token; a malformed request is about something else here. */
+function challenged(error: unknown, realm: string): unknown {
+  return isGateError(error) && error.code !== "invalid_request" ? withChallenge(error, realm) : error
 }
 
 /** The answer to an error where a gate is mounted. */

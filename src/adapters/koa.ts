@@ -2,7 +2,6 @@ import type { Middleware, ParameterizedContext } from "koa"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal } from "../verify/principal.js"
-import type { Requirements } from "../verify/requirements.js"
 import {
   type AdapterOptions,
   admit,
@@ -10,7 +9,9 @@ import {
   answerToThrown,
   createGuard,
   createMount,
+  type GuardRequirements,
   onProperties,
+  type PrincipalKind,
   type PrincipalOf,
   readPrincipal,
 } from "./guard.js"
@@ -25,8 +26,10 @@ import {
 
 export type {
   AdapterOptions,
+  GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
+  PrincipalKind,
   PrincipalOf,
   RegisteredUser,
   RegisterHandlerOptions,
@@ -66,13 +69,16 @@ export function authenticate(
 }
 
 /**
- * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed.
+ * Guard for a route behind `authenticate`: a person's token is needed, and whatever else is listed. `allow` asks the
+ * application itself.
  *
  * @throws {GateError} `config_invalid` when a requirement is misspelt, empty or of the wrong type
  * @example
  * router.get("/editor", requireUser({ clientRoles: { "shop-api": ["editor"] } }), handler)
  */
-export function requireUser(requirements: Requirements = {}): Middleware<object, object> {
+export function requireUser<Kind extends PrincipalKind = "user">(
+  requirements: GuardRequirements<Context, Kind> = {},
+): Middleware<object, object> {
   return middleware(createGuard(carrier, requirements))
 }
 

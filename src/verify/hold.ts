@@ -161,7 +161,7 @@ export function createHolds<User>(parts: HoldParts<User>): Holds<User> {
       // A renewal has brought another token meanwhile, of which this answer says nothing.
       if (!holds.has(held) || held.principal !== principal) return
       if (isRefusal(error)) {
-        end(held, leftMs(held, -Math.max(lastSeconds, clockToleranceSeconds)) <= 0 ? "expired" : "revoked")
+        end(held, leftMs(held, -lastSeconds) <= 0 ? "expired" : "revoked")
         // Nobody sends this token now, so that no refused request tells of a set-up that is wrong.
         if (error.reason === "audience") refused(error)
         return

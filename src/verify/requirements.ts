@@ -36,28 +36,32 @@ export interface ParsedRequirements {
 const names = ["realmRoles", "clientRoles", "scopes", "groups", "any", "kind"]
 
 /**
- * Checks requirements once, when the guard is made, so that no typing error opens a route.
+ * Checks requirements once, when the guard is made, so that no typing error opens a route. Whoever knows more members than
+ * these looks at those itself.
  *
  * @throws {GateError} `config_invalid` when a requirement is unknown, empty or of the wrong type
  */
-export function parseRequirements(requirements: unknown): ParsedRequirements {
+export function parseRequirements(requirements: unknown, more: readonly string[] = []): ParsedRequirements {
   if (typeof requirements !== "object" || requirements === null || Array.isArray(requirements)) {
-    throw wrong(`expected an object such as { realmRoles: ["editor"] }, got ${kindOf(requirements)}`)
+    throw wrongRequirements(`expected an object such as { realmRoles: ["editor"] }, got ${kindOf(requirements)}`)
   }
   const given = requirements as Record<string, unknown>
-  const unknownName = Object.keys(given).find(name => !names.includes(name))
-  if (unknownName !== undefined) throw wrong(`there is no \`${printable(unknownName)}\`; known are ${names.join(", ")}`)
+  const known = [...names, ...more]
+  const unknownName = Object.keys(given).find(name => !known.includes(name))
+  if (unknownName !== undefined)
+    throw wrongRequirements(`there is no \`${printable(unknownName)}\`; known are ${known.join(", ")}`)
 
   const realmRoles = listOf(given.realmRoles, "realmRoles")
   const clientRoles = rolesByClient(given.clientRoles)
   const scopes = listOf(given.scopes, "scopes")
   const groups = listOf(given.groups, "groups")
   const badScope = scopes.find(scope => !isScopeToken(scope))
-  if (badScope !== undefined) throw wrong("a scope has no blanks, quotes or backslashes (RFC 6749 §3.3)")
+  if (badScope !== undefined) throw wrongRequirements("a scope has no blanks, quotes or backslashes (RFC 6749 §3.3)")
   const any = given.any ?? false
-  if (typeof any !== "boolean") throw wrong(`\`any\` is true or false, got ${kindOf(any)}`)
+  if (typeof any !== "boolean") throw wrongRequirements(`\`any\` is true or false, got ${kindOf(any)}`)
   const kind = given.kind ?? "user"
-  if (kind !== "user" && kind !== "service" && kind !== "any") throw wrong('`kind` is "user", "service" or "any"')
+  if (kind !== "user" && kind !== "service" && kind !== "any")
+    throw wrongRequirements('`kind` is "user", "service" or "any"')
 
   const checks = [
     ...realmRoles.map(role => (principal: Principal<unknown>) => principal.realmRoles.includes(role)),
@@ -67,7 +71,8 @@ export function parseRequirements(requirements: unknown): ParsedRequirements {
     ...scopes.map(scope => (principal: Principal<unknown>) => principal.scopes.includes(scope)),
     ...groups.map(group => (principal: Principal<unknown>) => principal.groups.includes(group)),
   ]
-  if (any && checks.length === 0) throw wrong("`any: true` with nothing listed would let nobody in, or everybody")
+  if (any && checks.length === 0)
+    throw wrongRequirements("`any: true` with nothing listed would let nobody in, or everybody")
   const required: RequiredAccess = {
     ...(realmRoles.length > 0 && { realmRoles }),
     ...(Object.keys(clientRoles).length > 0 && { clientRoles }),
@@ -108,7 +113,7 @@ function notAllowed(why: string, required: RequiredAccess): GateError {
 function rolesByClient(value: unknown): Record<string, readonly string[]> {
   if (value === undefined) return {}
   if (typeof value !== "object" || value === null || Array.isArray(value) || Object.keys(value).length === 0) {
-    throw wrong(`\`clientRoles\` is an object such as { "shop-api": ["editor"] }, got ${kindOf(value)}`)
+    throw wrongRequirements(`\`clientRoles\` is an object such as { "shop-api": ["editor"] }, got ${kindOf(value)}`)
   }
   const entries = Object.entries(value).map(
     ([client, roles]) => [client, listOf(roles ?? null, `clientRoles[${inQuotes(client)}]`)] as const,
@@ -119,7 +124,7 @@ function rolesByClient(value: unknown): Record<string, readonly string[]> {
 function listOf(value: unknown, name: string): readonly string[] {
   if (value === undefined) return []
   if (!Array.isArray(value) || value.length === 0 || !value.every(isName)) {
-    throw wrong(`\`${name}\` is a list of at least one non-empty string, got ${kindOf(value)}`)
+    throw wrongRequirements(`\`${name}\` is a list of at least one non-empty string, got ${kindOf(value)}`)
   }
   return Object.freeze([...value])
 }
@@ -134,6 +139,7 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
 
-function wrong(why: string): GateError {
+/** Names what is wrong with the requirements of a guard. */
+export function wrongRequirements(why: string): GateError {
   return new GateError("config_invalid", `Wrong requirements: ${why}.`)
 }

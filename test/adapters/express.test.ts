@@ -189,8 +189,11 @@ function createApplication(framework: typeof express, setup: Setup): Express {
 function addRoutes(app: Express, routes: readonly Route[]): void {
   for (const { path, guard, handle } of routes) {
     if (guard !== undefined) app.all(path, requireUser(...guard))
-    app.all(path, (request, response) => {
-      response.json(handle({ principal: request.principal, principalOf: kind => accessor(request, kind) }))
+    app.all(path, (request, response, next) => {
+      const answer = handle({ principal: request.principal, principalOf: kind => accessor(request, kind) })
+      // Express 4 knows nothing of promises.
+      if (answer instanceof Promise) answer.then(body => response.json(body), next)
+      else response.json(answer)
     })
   }
 }

@@ -195,8 +195,8 @@ function routesOf(routes: readonly Route[]): Router<PrincipalState> {
   const router = new Router<PrincipalState>()
   for (const { path, guard, handle } of routes) {
     if (guard !== undefined) router.all(path, requireUser(...guard))
-    router.all(path, ctx => {
-      ctx.body = handle({ principal: ctx.state.principal, principalOf: kind => accessor(ctx, kind) })
+    router.all(path, async ctx => {
+      ctx.body = await handle({ principal: ctx.state.principal, principalOf: kind => accessor(ctx, kind) })
     })
   }
   return router

@@ -17,10 +17,15 @@ interface Visit {
   readonly principalOf: (kind?: "user" | "service") => Principal<unknown>
 }
 
+/** Whatever the framework's request is. */
+type Guarded = Requirements & {
+  readonly allow?: (principal: Principal<unknown>, request: unknown) => boolean | Promise<boolean>
+}
+
 export interface Route {
   readonly path: string
   /** Arguments of `requireUser` in front of the route; absent: no guard. */
-  readonly guard?: readonly [] | readonly [Requirements]
+  readonly guard?: readonly [] | readonly [Guarded]
   readonly handle: (visit: Visit) => unknown
 }
 
@@ -67,6 +72,13 @@ const routes: readonly Route[] = [
     },
   },
   {
+    path: "/not-theirs-later",
+    async handle() {
+      await null
+      throw ownRefusal()
+    },
+  },
+  {
     path: "/broken",
     guard: [],
     handle() {
@@ -79,6 +91,12 @@ const strayRoutes: readonly Route[] = [
   { path: "/stray-accessor", handle: visit => visit.principalOf() },
 ]
 const handlerError = new TypeError("the handler's own error")
+function expectedFailure(): never {
+  throw handlerError
+}
+function expectedRefusal(): never {
+  throw ownRefusal()
+}
 const ownRefusal = () => new GateError("insufficient_scope", "order 4711 is not theirs", { field: "order" })
 
 /** Tries to give the principal of this request, and through shared parts those of later ones, more than it has. */
@@ -519,6 +537,91 @@ export function adapterContract(name: string, startApplication: StartApplication
       })
     })
 
+    describe("requireUser's `allow`", () => {
+      const guarded = (guard: object): Route => ({ path: "/x", guard: [guard as Guarded], handle: subjectOf })
+
+      it.each([
+        ["true", () => true],
+        ["a promise of true", async () => true],
+      ])("lets in with %s", async (_, allow) => {
+        const client = await start({ routes: [guarded({ allow })] })
+        expect(await client.get("/x", `Bearer ${await mint({ sub: "s-1" })}`)).toMatchObject({
+          status: 200,
+          body: { subject: "s-1" },
+        })
+      })
+
+      it.each([
+        ["false", () => false],
+        ["a promise of false", async () => false],
+        ["nothing", () => undefined],
+        ["1", () => 1],
+        ['"yes"', async () => "yes"],
+        ["an object", () => ({ allowed: true })],
+        ["true in an object of its own", () => new Boolean(true)],
+        ["a promise of a list", async () => [true]],
+      ])("refuses with insufficient_scope at %s", async (_, allow) => {
+        const client = await start({ routes: [guarded({ allow })] })
+        const answer = await client.get("/x", `Bearer ${await mint()}`)
+        expect(answer).toMatchObject({ status: 403, body: { error: "insufficient_scope", required: { kind: "user" } } })
+        expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm="shop", error="insufficient_scope"/)
+        expect(events).toMatchObject([{ type: "refusal", error: { code: "insufficient_scope" } }])
+      })
+
+      it("is asked last, once, with the principal and the framework's own request", async () => {
+        const allow = vi.fn((_principal: Principal<unknown>, _request: unknown) => true)
+        const client = await start({ routes: [guarded({ scopes: ["orders:read"], allow })] })
+        for (const header of [undefined, `Bearer ${await mint()}`, `Bearer ${await mintService()}`])
+          expect([401, 403]).toContain((await client.get("/x", header)).status)
+        expect(allow).not.toHaveBeenCalled()
+        const header = `Bearer ${await mint({ sub: "s-1", scope: "orders:read" })}`
+        expect(await client.get("/x?day=1", header)).toMatchObject({ status: 200 })
+        expect(allow.mock.calls).toEqual([[expect.objectContaining({ subject: "s-1" }), expect.any(Object)]])
+      })
+
+      it("names no scope in the challenge that the token has", async () => {
+        const client = await start({ routes: [guarded({ scopes: ["orders:read"], allow: () => false })] })
+        const answer = await client.get("/x", `Bearer ${await mint({ scope: "orders:read" })}`)
+        expect(answer.status).toBe(403)
+        expect(answer.headers["www-authenticate"]).not.toContain("scope=")
+      })
+
+      it.each([
+        ["throws", () => expectedFailure()],
+        ["rejects", async () => expectedFailure()],
+      ])("leaves what it %s to the application", async (_, allow) => {
+        const client = await start({ routes: [guarded({ allow })] })
+        const answer = await client.get("/x", `Bearer ${await mint()}`)
+        expect(answer).toMatchObject({ status: 500, body: { application: true } })
+        expect(applicationErrors).toEqual([handlerError])
+      })
+
+      it.each([
+        ["throws", () => expectedRefusal()],
+        ["rejects with", async () => expectedRefusal()],
+      ])("answers a GateError that it %s", async (_, allow) => {
+        const client = await start({ routes: [guarded({ allow })] })
+        const answer = await client.get("/x", `Bearer ${await mint()}`)
+        expect(answer).toMatchObject({ status: 403, body: { error: "insufficient_scope", field: "order" } })
+        expect(answer.headers["www-authenticate"]).toMatch(/error="insufficient_scope"/)
+        expect(applicationErrors).toEqual([])
+      })
+
+      it.each([[undefined], [null], [true], ["yes"], [{}], [[]], [1]])(
+        "throws config_invalid for %j when the guard is made",
+        async allow => {
+          await expect(start({ routes: [guarded({ allow })] })).rejects.toMatchObject({ code: "config_invalid" })
+        },
+      )
+
+      it("is no requirement that `any` could count, and mends no other that is wrong", async () => {
+        for (const wrong of [{ any: true }, { realmRoles: [] }, { role: "editor" }])
+          await expect(start({ routes: [guarded({ ...wrong, allow: () => true })] })).rejects.toMatchObject({
+            code: "config_invalid",
+          })
+      })
+    })
+
     describe("principalOf", () => {
       it("throws credentials_missing, with the challenge, where nobody asks", async () => {
         const client = await start({ onError: "pass" })
@@ -646,9 +749,43 @@ export function adapterContract(name: string, startApplication: StartApplication
         })
       }
 
-      it("has the right status where nobody but the framework answers it", async () => {
+      it.each(["/not-theirs", "/not-theirs-later"])(
+        "is answered where the application has no error handler: thrown at %s",
+        async path => {
+          const client = await start({ onApplicationError: null })
+          const refused = await client.get(path, `Bearer ${await mint()}`)
+          expect(refused).toMatchObject(answer)
+          expect(refused.headers["www-authenticate"]).toMatch(/^Bearer realm="shop", error="insufficient_scope"/)
+          expect(refused.headers["content-type"]).toMatch(/^application\/json/)
+          expect(refused.text).not.toMatch(/4711|stack|node_modules/)
+        },
+      )
+
+      it.each([
+        ["keycloak_unavailable", 503, { "retry-after": "7" }],
+        ["session_ended", 401, {}],
+        ["account_rejected", 422, {}],
+        ["invalid_request", 400, {}],
+        ["config_invalid", 500, {}],
+      ] as const)("of the code %s has its status and its headers", async (code, status, headers) => {
+        const thrower: Route = {
+          path: "/x",
+          handle() {
+            throw new GateError(code, "only for the log", { retryAfterSeconds: status === 503 ? 7 : null })
+          },
+        }
+        const client = await start({ routes: [thrower], onApplicationError: null })
+        const refused = await client.get("/x")
+        expect(refused).toMatchObject({ status, body: { error: code }, headers })
+        expect(refused.headers["www-authenticate"]).toBeUndefined()
+        expect(refused.text).not.toContain("only for the log")
+      })
+
+      it("leaves what is not this library's to the framework", async () => {
         const client = await start({ onApplicationError: null })
-        expect(await client.get("/not-theirs")).toMatchObject({ status: 403 })
+        const broken = await client.get("/broken", `Bearer ${await mint()}`)
+        expect(broken.status).toBe(500)
+        expect(broken.text).not.toContain("config_invalid")
       })
     })
 

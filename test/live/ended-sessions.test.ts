@@ -179,8 +179,8 @@ describe("a session on the real server", () => {
       await gate.hold(session.accessToken, { onEnd: reason => ended.push([mode, reason]) })
     await end(session)
     await expect.poll(() => ended.length, { timeout: 30_000 }).toBe(Object.keys(gates).length)
-    expect(Object.fromEntries(ended)).toEqual(Object.fromEntries(Object.keys(gates).map(mode => [mode, "revoked"])))
     await undo?.(session)
+    expect(Object.fromEntries(ended)).toEqual(Object.fromEntries(Object.keys(gates).map(mode => [mode, "revoked"])))
   })
 
   it("is held on with a newer token of it, and through an outage", async () => {

@@ -6,7 +6,14 @@ import { describe, expectTypeOf, it } from "vitest"
 import * as onExpress from "../../src/adapters/express.js"
 import * as onFastify from "../../src/adapters/fastify.js"
 import * as onKoa from "../../src/adapters/koa.js"
-import { createGate, type MemoryUser, memoryUserStore, type Principal, type UserPrincipal } from "../../src/index.js"
+import {
+  createGate,
+  type MemoryUser,
+  memoryUserStore,
+  type Principal,
+  type ServicePrincipal,
+  type UserPrincipal,
+} from "../../src/index.js"
 import type { RegisteredUser } from "../../src/users/registered-user.js"
 
 const options = { serverUrl: "https://sso.example.test", realm: "shop", clientId: "shop-api" }
@@ -137,6 +144,49 @@ describe("the handlers of accounts", () => {
       passwordResetHandler(gate, { redirectURI: "https://shop.example.test/" })
       // @ts-expect-error: whose password it is comes from the request
       changePasswordHandler(gate, { username: "ada" })
+    }
+  })
+})
+
+describe("requireUser's `allow`", () => {
+  it("has the framework's request, and the principal of the kind that the guard lets in", () => {
+    onExpress.requireUser({
+      allow(principal, request) {
+        expectTypeOf(principal).toEqualTypeOf<UserPrincipal<unknown>>()
+        return request.params.id === principal.subject && request.ip !== undefined
+      },
+    })
+    onFastify.requireUser({
+      scopes: ["orders:read"],
+      allow: async (principal, request) => principal.kind === "user" && request.routeOptions.url === "/x",
+    })
+    onKoa.requireUser({ kind: "any", allow: (principal, ctx) => ctx.path === principal.subject })
+    onExpress.requireUser({
+      kind: "service",
+      allow(principal) {
+        expectTypeOf(principal).toEqualTypeOf<ServicePrincipal>()
+        return true
+      },
+    })
+    onExpress.requireUser({
+      kind: "any",
+      allow(principal) {
+        expectTypeOf(principal).toEqualTypeOf<Principal<unknown>>()
+        return true
+      },
+    })
+  })
+
+  it("is a function that answers true or false", () => {
+    for (const requireUser of [onExpress.requireUser, onFastify.requireUser, onKoa.requireUser]) {
+      // @ts-expect-error: no function
+      requireUser({ allow: true })
+      // @ts-expect-error: undefined is no function
+      requireUser({ allow: undefined })
+      // @ts-expect-error: it says neither yes nor no
+      requireUser({ allow: () => "yes" })
+      // @ts-expect-error: it forgets to answer
+      requireUser({ allow: () => {} })
     }
   })
 })
