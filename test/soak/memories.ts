@@ -45,6 +45,7 @@ export const memories: readonly Memory[] = [
   { file: "verify/session/recheck.ts", name: "endedSessions", holds: "ended sessions", bound: 50_000 },
   { file: "verify/session/recheck.ts", name: "questions", holds: "what to ask about", bound: 1000 },
   { file: "verify/session/recheck.ts", name: "sentAt", holds: "moments of questions", bound: 50, isWatched: false },
+  { file: "adapters/express.ts", name: "answered", holds: "applications of Express", bound: 10, isWatched: false },
   { file: "verify/hold.ts", name: "holds", holds: "connections that the application holds", bound: "calls" },
   { file: "verify/hold.ts", name: "due", holds: "those of them to ask about", bound: "calls" },
   { file: "verify/session/asked-once.ts", name: "questions", holds: "questions under way", bound: "calls" },
