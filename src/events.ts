@@ -53,5 +53,12 @@ export type GateEvent =
   | { readonly type: "mail_not_sent"; readonly error: GateError }
   /** Sessions that a verb was to end may live on; nothing is tried any more. */
   | { readonly type: "sessions_not_ended"; readonly subject: string; readonly error: GateError }
+  /** So many of one kind are revoked that the oldest had to go before its tokens expired; told until there is room again. */
+  | { readonly type: "revocation_dropped"; readonly most: number }
+  /**
+   * Access tokens live longer than `longestTokenSeconds`. What is revoked is kept that long from now on. What was forgotten
+   * before is not known again. Told once.
+   */
+  | { readonly type: "long_tokens"; readonly lifeSeconds: number; readonly longestTokenSeconds: number }
 
 export type Report = (event: GateEvent) => void

@@ -6,6 +6,7 @@ import { createRealm } from "./keycloak/realm.js"
 import { createLogin, type LoginVerbs } from "./login/login.js"
 import { type GateOptions, parseOptions } from "./options/gate-options.js"
 import { type Refusal, refusalFor } from "./refusal.js"
+import { createSessions, type SessionVerbs } from "./sessions/sessions.js"
 import { createSetUp, type SetUpVerbs } from "./setup/set-up.js"
 import type { UserStore } from "./users/user-store.js"
 import { createUsers } from "./users/users.js"
@@ -17,7 +18,7 @@ import { createRefusals } from "./watch/refusals.js"
 import { createReport } from "./watch/report.js"
 
 /** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
-export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SetUpVerbs {
+export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SessionVerbs, SetUpVerbs {
   readonly verifyBearer: VerifyBearer<User>
   readonly verifyToken: VerifyBareToken<User>
   readonly hold: HoldToken<User>
@@ -72,8 +73,15 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const { transport, reachability, clock, report } = connection
   const verification = createVerification(settings.verification, connection)
   const users = createUsers<User>(settings.users, connection, verification.askAlive)
-  const login = createLogin(settings.login, connection, verification.neededScopes)
-  const accounts = createAccounts<User>({ registration: settings.registration, connection, login, users })
+  const sessions = createSessions(settings.sessions, settings.verification, connection, verification)
+  const login = createLogin(settings.login, connection, verification.neededScopes, sessions.own)
+  const accounts = createAccounts<User>({
+    registration: settings.registration,
+    connection,
+    login,
+    users,
+    sessions: sessions.own,
+  })
   const refusals = createRefusals({
     report,
     issuer: realm.issuer,
@@ -87,7 +95,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const { verifyBearer, verifyToken, recall } = createVerifyBearer<User>({
     realm: realm.name,
     maxTokenBytes: verification.maxTokenBytes,
-    verification: verification.ofIssuer,
+    verification: { ...verification.ofIssuer, checks: [...verification.ofIssuer.checks, sessions.check] },
     assertOpen: transport.assertOpen,
     syncUser: users.syncUser,
     accepted: refusals.tokenAccepted,
@@ -119,11 +127,13 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     users.close()
     accounts.close()
     login.close()
+    sessions.close()
   }
 
   return Object.freeze({
     ...refusals.reported(login.verbs),
     ...refusals.reported(accounts.verbs),
+    ...refusals.reported(sessions.verbs),
     verifyBearer,
     verifyToken,
     hold: holds.hold,

@@ -3,6 +3,7 @@ import type { Connection } from "../keycloak/connection.js"
 import { type Deadline, startDeadline } from "../keycloak/deadline.js"
 import type { Share } from "../keycloak/places.js"
 import type { Login } from "../login/login.js"
+import type { OwnSessions } from "../sessions/sessions.js"
 import type { UserIdentity } from "../users/user-store.js"
 import type { Users } from "../users/users.js"
 import { type ChangeAccount, createAccountChange } from "./change-account.js"
@@ -25,6 +26,8 @@ export interface AccountParts<User> {
   readonly connection: Connection
   readonly login: Login
   readonly users: Users<User>
+  /** Hears of sessions that end. */
+  readonly sessions: OwnSessions
 }
 
 /** What every verb of the wing works with. */
@@ -37,6 +40,8 @@ export interface AccountContext<User> extends Pick<Connection, "elapsed"> {
   /** The application's rows; null without a user store. */
   readonly rows: Users<User>["rows"]
   readonly removeUser: (identity: UserIdentity) => Promise<void>
+  /** Does what ends all sessions of an account. */
+  readonly endingAll: OwnSessions["endingAll"]
   readonly rules: RulesCache
   readonly unclear: UnclearChanges
   readonly unfinished: UnfinishedRegistrations
@@ -69,7 +74,7 @@ export interface AccountWork {
 }
 
 export function createAccountContext<User>(parts: AccountParts<User>): AccountContext<User> & AccountWork {
-  const { registration, connection, login, users } = parts
+  const { registration, connection, login, users, sessions } = parts
   const { transport, clock, report, elapsed, timeoutMs } = connection
   const channelIn = (share: Share) => openChannel(connection, share)
   const beside = channelIn("background")
@@ -86,6 +91,7 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
     pause: transport.pause,
     rows: users.rows,
     removeUser: async identity => users.rows?.removeUser(identity),
+    endingAll: sessions.endingAll,
     rules: createRulesCache(() => readRules(registering), elapsed),
     unclear: createUnclearChanges(),
     unfinished: createUnfinishedRegistrations({ queue, findAccount: name => findAccount(beside, name), report }),
@@ -104,10 +110,10 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
         channel,
         sessions: createSessionEnding({
           deadline,
-          endSessions: subject => endSessions(channel, subject),
+          endSessions: subject => sessions.endingAll(subject, () => endSessions(channel, subject)),
           // Nobody's call is under way by then.
           endSessionsUntil: (subject, until) =>
-            login.endingSessions(subject, () => endSessionsUntil(beside, subject, until)),
+            login.endingSessions(subject, () => endSessionsUntil(beside, subject, until, sessions.endedOne)),
           queue,
           now: clock.atLatest,
           report,

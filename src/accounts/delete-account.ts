@@ -26,7 +26,7 @@ import { tryAgain } from "./try-again.js"
  */
 export type DeleteAccount = (subject: string) => Promise<void>
 
-export const deleteAccount: AccountVerb<DeleteAccount> = async ({ issuer, begin, removeUser }, given) => {
+export const deleteAccount: AccountVerb<DeleteAccount> = async ({ issuer, begin, removeUser, endingAll }, given) => {
   const subject = readSubject(given)
   const disabled = begin("accounts").changeAccount(subject, ({ enabled }) => (enabled ? { enabled: false } : {}))
   const account = await disabled.catch((error: unknown) => {
@@ -35,10 +35,10 @@ export const deleteAccount: AccountVerb<DeleteAccount> = async ({ issuer, begin,
     throw error
   })
   await removeUser({ issuer, subject })
-  if (account === null) return
+  if (account === null) return endingAll(subject, async () => undefined)
   // The store's time counts for nobody: what comes after it has a limit of its own.
   const { deadline, channel } = begin("accounts")
-  await tryAgain(deadline, () => removeAccount(channel, subject))
+  await endingAll(subject, () => tryAgain(deadline, () => removeAccount(channel, subject)))
   await removeUser({ issuer, subject })
 }
 

@@ -6,6 +6,8 @@ export interface KeycloakClock {
   readonly now: () => number
   /** Never too early: tokens count in whole seconds, so it may be more than a second late. */
   readonly atLatest: () => number
+  /** Never too late, as far as tokens have shown Keycloak's time; else this machine's. */
+  readonly atEarliest: () => number
   /** Wraps a grant, to compare the clocks whenever Keycloak issues a token. */
   readonly comparing: <Asked extends unknown[], Granted extends { readonly accessToken: string }>(
     grant: (...asked: Asked) => Promise<Granted>,
@@ -34,6 +36,7 @@ export function createKeycloakClock(now: () => number, elapsed: () => number): K
       const since = elapsed()
       return most === Number.POSITIVE_INFINITY ? Math.max(now(), Math.ceil(least + since)) : Math.ceil(most + since)
     },
+    atEarliest: () => (least === Number.NEGATIVE_INFINITY ? now() : Math.floor(least + elapsed())),
     comparing:
       grant =>
       async (...asked) => {

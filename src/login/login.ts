@@ -1,5 +1,6 @@
 import type { Connection } from "../keycloak/connection.js"
 import { createSessionEnd } from "../keycloak/logout-endpoint.js"
+import type { Session } from "../keycloak/session.js"
 import { createLoginWithPassword, type LoginWithPassword } from "./login-with-password.js"
 import { createLogout, type Logout } from "./logout.js"
 import { createRecentRefreshes } from "./recent-refreshes.js"
@@ -24,20 +25,35 @@ export interface Login {
   readonly close: () => void
 }
 
+/** Who hears of sessions that began and ended here. */
+export interface SessionsHere {
+  readonly began: (session: Session) => void
+  /** Keycloak has ended the session of this refresh token. */
+  readonly ended: (refreshToken: string) => Promise<void>
+}
+
 /** `neededScopes`: those that verification needs, on top of what the application asks for. */
 export function createLogin(
   { refreshGraceSeconds }: LoginSettings,
   connection: Connection,
   neededScopes: readonly string[],
+  sessions: SessionsHere,
 ): Login {
   const { realm, tokens, transport, clientAt, elapsed } = connection
   const recent = createRecentRefreshes(refreshGraceSeconds, elapsed)
   const endSession = createSessionEnd(clientAt(realm.logoutUrl), transport)
+
+  async function passwordGrant(parameters: Readonly<Record<string, string>>): Promise<Session> {
+    const session = await tokens.passwordGrant(parameters)
+    sessions.began(session)
+    return session
+  }
+
   return {
     verbs: {
-      loginWithPassword: createLoginWithPassword({ passwordGrant: tokens.passwordGrant, neededScopes }),
+      loginWithPassword: createLoginWithPassword({ passwordGrant, neededScopes }),
       refreshSession: createRefreshSession(tokens.refreshGrant, recent),
-      logout: createLogout(endSession, recent),
+      logout: createLogout(endSession, recent, sessions.ended),
     },
     async endingSessions(subject, work) {
       recent.forgetSubject(subject)

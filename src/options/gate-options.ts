@@ -6,6 +6,8 @@ import type { ConnectionSettings } from "../keycloak/connection.js"
 import { isLoopback } from "../keycloak/loopback.js"
 import type { LoginSettings } from "../login/login.js"
 import { kindOf, type OptionReader, readOptions, shown } from "../option-reader.js"
+import type { SessionSettings } from "../sessions/sessions.js"
+import type { SharedRevocations } from "../sessions/shared.js"
 import type { UserStore } from "../users/user-store.js"
 import type { UserSettings } from "../users/users.js"
 import type { VerificationMode, VerificationSettings } from "../verify/verification.js"
@@ -101,6 +103,13 @@ export interface GateOptions<User> {
    * the other. 0 asks Keycloak each time. Fractions are allowed.
    */
   readonly refreshGraceSeconds?: number | undefined
+  /**
+   * How long what is revoked is kept, in seconds; default 3600. At least as long as the realm's longest access token lives: a
+   * longer one is told as `long_tokens`.
+   */
+  readonly longestTokenSeconds?: number | undefined
+  /** Tells other processes what was revoked here, and hears of them. Default: each process knows its own alone. */
+  readonly shared?: SharedRevocations | undefined
   /** Saves rows for service accounts too; default false. */
   readonly syncServiceAccounts?: boolean | undefined
   /** What the application gives every new account; never taken from a request. */
@@ -114,6 +123,7 @@ export interface Settings<User> {
   readonly connection: ConnectionSettings
   readonly verification: VerificationSettings
   readonly login: LoginSettings
+  readonly sessions: SessionSettings
   readonly users: UserSettings<User>
   readonly registration: RegistrationSettings
   readonly onEvent: ((event: GateEvent) => void) | null
@@ -162,6 +172,11 @@ function readSettings<User>(given: OptionReader): Settings<User> {
       },
     },
     login: { refreshGraceSeconds: given.number("refreshGraceSeconds", 5, 0, 60) },
+    sessions: {
+      longestTokenSeconds: Math.ceil(given.number("longestTokenSeconds", 3600, 1, 31_536_000)),
+      isLongestGiven: given.has("longestTokenSeconds"),
+      shared: given.one<SharedRevocations | null>("shared", null, "what redisShared() returns", isShared),
+    },
     users: {
       store: store(given) as UserStore<User> | null,
       // Half a minute by default, for databases that wait for a lock or a connection.
@@ -245,6 +260,10 @@ function audience(given: OptionReader, byDefault: string): string | null {
     "audience",
     'expected this application\'s own name: "account" is in the token of every user of the realm, whoever asked for it',
   )
+}
+
+function isShared(found: unknown): boolean {
+  return typeof (found as Partial<SharedRevocations> | null)?.join === "function"
 }
 
 const modes: readonly VerificationMode[] = ["local", "introspection", "userinfo"]

@@ -1,12 +1,13 @@
+import type { Proven } from "./check.js"
 import type { Claims } from "./claims.js"
 import type { Principal } from "./principal.js"
 
 /** Principals of tokens that were verified before, found by the very header that brought them. */
 export interface PrincipalCache {
   /** The principal of this header, if its token is still valid and its key still published. */
-  readonly find: (header: string) => Principal<null> | null
+  readonly find: (header: string) => Proven | null
   /** Remembers a principal whose token was verified in full; nothing else may enter. */
-  readonly add: (header: string, principal: Principal<null>, claims: Claims, key: object) => void
+  readonly add: (header: string, principal: Principal<null>, claims: Claims, key: object) => Proven
 }
 
 export interface PrincipalCacheParts {
@@ -19,10 +20,9 @@ export interface PrincipalCacheParts {
   readonly now: () => number
 }
 
-interface Entry {
+interface Entry extends Proven {
   readonly index: number
   readonly header: string
-  readonly principal: Principal<null>
   readonly key: object
   /** Seconds since 1970: whole ones take no memory of their own. */
   readonly validFrom: number
@@ -65,17 +65,30 @@ export function createPrincipalCache(parts: PrincipalCacheParts): PrincipalCache
       const time = now() / 1000
       if (time < entry.validFrom || time >= entry.validUntil || !isPublished(entry.key)) return null
       entry.wasUsed = true
-      return entry.principal
+      return entry
     },
-    add(header, principal, { exp, iat, nbf }, key) {
-      if (maxTokens === 0) return
+    add(header, principal, claims, key) {
+      if (maxTokens === 0) return { principal, claims, lookedAt: -1 }
+      const { exp, iat, nbf } = claims
       const validFrom = Math.max(Number(iat ?? 0), Number(nbf ?? 0)) - clockToleranceSeconds
       const validUntil = exp + clockToleranceSeconds
       const index = indexOf(header)
       const place = entries.get(index)?.place ?? freePlace()
-      const entry = { index, header, principal, key, validFrom, validUntil, place, wasUsed: false }
+      const entry = {
+        principal,
+        claims,
+        lookedAt: -1,
+        index,
+        header,
+        key,
+        validFrom,
+        validUntil,
+        place,
+        wasUsed: false,
+      }
       entries.set(index, entry)
       round[place] = entry
+      return entry
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { Connection } from "../keycloak/connection.js"
+import type { Check } from "./check.js"
 import { type Expectations, parseClaims } from "./claims.js"
 import { createPrincipalCache } from "./principal-cache.js"
 import { type AskAlive, createAskAlive } from "./session/account-alive.js"
@@ -8,7 +9,7 @@ import { createRecheck, type Recheck } from "./session/recheck.js"
 import { createUserinfo, subjectOf } from "./session/userinfo.js"
 import type { Jwk } from "./token/fetch-keys.js"
 import { createKeySet, type KeySet } from "./token/key-set.js"
-import { createTokenVerifier, type VerifyToken } from "./token/token-verifier.js"
+import { createTokenVerifier, logoutTokenTypes, type VerifyToken } from "./token/token-verifier.js"
 import type { IssuerVerification } from "./verify-bearer.js"
 
 /** How a token is proven: by its signature alone, or by asking Keycloak on each request as well. */
@@ -33,6 +34,8 @@ export interface VerificationSettings {
 /** How the tokens of one realm are verified. */
 export interface Verification {
   readonly ofIssuer: IssuerVerification
+  /** The signature of a logout token, by the keys that sign access tokens. */
+  readonly verifyLogoutToken: VerifyToken
   readonly maxTokenBytes: number
   /** Scopes that a login has to ask for, so that its tokens can be verified. */
   readonly neededScopes: readonly string[]
@@ -62,7 +65,8 @@ export function createVerification(settings: VerificationSettings, connection: C
     report,
     elapsed,
   })
-  const verifyLocally = createTokenVerifier({ keySet, issuer, algorithms: settings.algorithms })
+  const { algorithms } = settings
+  const verifyLocally = createTokenVerifier({ keySet, issuer, algorithms })
   const introspector = connection.clientAt(realm.introspectionUrl)
   const userinfoClient = connection.clientAt(realm.userinfoUrl)
   const introspect = createIntrospect(introspector, transport, "verification")
@@ -116,8 +120,9 @@ export function createVerification(settings: VerificationSettings, connection: C
         isPublished: key => keySet.publishes(key as Jwk),
         now,
       }),
-      checks: recheck === null ? [] : [({ claims }, { token }) => recheck.see(claims, token)],
+      checks: recheck === null ? [] : [rechecking(recheck)],
     },
+    verifyLogoutToken: createTokenVerifier({ keySet, issuer, algorithms, types: logoutTokenTypes }),
     maxTokenBytes: settings.maxTokenBytes,
     neededScopes: mode === "userinfo" ? ["openid"] : [],
     askAlive: createAskAlive({
@@ -132,5 +137,12 @@ export function createVerification(settings: VerificationSettings, connection: C
       keySet.close()
       recheck?.close()
     },
+  }
+}
+
+function rechecking(recheck: Recheck): Check {
+  return {
+    passes: ({ claims }) => recheck.isQuiet(claims),
+    assert: ({ claims }, { token }) => recheck.see(claims, token),
   }
 }

@@ -1,7 +1,8 @@
 import { GateError, warnable } from "../errors.js"
 import { withChallenge } from "../refusal.js"
+import type { Check } from "./check.js"
 import type { Claims } from "./claims.js"
-import { byItself, type Credentials, inHeader, type Presented, whyRefused } from "./credentials.js"
+import { byItself, type Credentials, inHeader, whyRefused } from "./credentials.js"
 import { type Principal, toPrincipal, withUser } from "./principal.js"
 import type { PrincipalCache } from "./principal-cache.js"
 import { assertAllowed, parseRequirements, type Requirements } from "./requirements.js"
@@ -71,12 +72,6 @@ export interface VerifiedToken {
   readonly key: object | null
 }
 
-/**
- * Looks at a principal whose token is proven, on each request, and throws where it is refused all the same. Who looks at
- * once returns nothing, and then nobody waits.
- */
-export type Check = (principal: Principal<null>, presented: Presented) => Promise<void> | void
-
 /** How the tokens of one issuer are verified. */
 export interface IssuerVerification {
   readonly issuer: string
@@ -125,21 +120,22 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Bearer
         const required = requirements.length === 0 ? null : parseRequirements(requirements[0])
         const text = textOf(given)
         if (text === null) return absent(required !== null || scheme === null)
-        let principal = verified.find(text)
-        if (principal === null) {
+        let proven = verified.find(text)
+        if (proven === null) {
           token = tokenIn(text, maxTokenBytes)
           if (token === null) return absent(required !== null || scheme === null)
           const { payload, key } = await verifyToken(token)
           isProven = true
           const claims = parseClaims(payload)
-          principal = toPrincipal(claims, token)
-          if (key !== null) verified.add(text, principal, claims, key)
+          const principal = toPrincipal(claims, token)
+          proven = key === null ? { principal, claims, lookedAt: -1 } : verified.add(text, principal, claims, key)
         }
         isProven = true
         steps.accepted()
+        const { principal } = proven
         // By index: this is the path of every request, and `for of` is slower in an async function.
         for (let at = 0; at < checks.length; at++) {
-          const waiting = checks[at]?.(principal, { scheme, token: principal.token })
+          const waiting = checks[at]?.assert(proven, { scheme, token: principal.token })
           if (waiting !== undefined) await waiting
         }
         if (required !== null) assertAllowed(principal, required)
@@ -151,14 +147,15 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Bearer
       }
     }
 
-  // Where each request takes more than its token, nothing is answered at once.
-  const needsMore = checks.length > 0 || syncUser !== null
   function recall(authorization: unknown): Principal<null> | null {
     steps.assertOpen()
-    if (needsMore || typeof authorization !== "string") return null
-    const principal = verified.find(authorization)
-    if (principal !== null) steps.accepted()
-    return principal
+    // The row is nothing that is there at once.
+    if (syncUser !== null || typeof authorization !== "string") return null
+    const proven = verified.find(authorization)
+    if (proven === null) return null
+    for (let at = 0; at < checks.length; at++) if (checks[at]?.passes(proven) === false) return null
+    steps.accepted()
+    return proven.principal
   }
 
   return {

@@ -65,6 +65,19 @@ function warningOf(event: GateEvent): Warning | null {
       return { ...state, text: event.error.message, everyMs: always }
     case "clock_doubtful":
       return { ...state, text: event.error.message, everyMs: atMostOnceAMinute }
+    case "revocation_dropped": {
+      const text =
+        `More than ${event.most} revocations of one kind are in force, and the oldest was forgotten: what it refused is ` +
+        "accepted again until it expires. Shorter access tokens, and a `longestTokenSeconds` as short as they are, make room."
+      return { ...state, text, everyMs: atMostOnceAMinute }
+    }
+    case "long_tokens": {
+      const { lifeSeconds, longestTokenSeconds } = event
+      const text =
+        `An access token lives ${lifeSeconds} s, longer than \`longestTokenSeconds\` (${longestTokenSeconds}), which says how long ` +
+        `a revocation is kept. Set \`longestTokenSeconds: ${lifeSeconds}\`, or have Keycloak issue shorter ones.`
+      return { ...state, text, everyMs: once }
+    }
     default:
       return "error" in event ? ofError(event.type, event.error) : null
   }

@@ -13,7 +13,7 @@ function cacheOf(maxTokens = 3) {
   const cache = createPrincipalCache({ maxTokens, clockToleranceSeconds: 5, isPublished, now: () => world.now })
   const add: (header: string, principal: Principal<null>, key: object) => void = (header, principal, key) =>
     cache.add(header, principal, principal.claims, key)
-  return { world, find: cache.find, add }
+  return { world, find: (header: string) => cache.find(header)?.principal ?? null, add }
 }
 
 function principalOf(subject: string, claims: Partial<Claims> = {}) {

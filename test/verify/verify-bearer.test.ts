@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
 import { GateError, invalidToken, tokenWarningOf } from "../../src/errors.js"
+import type { Check, Proven } from "../../src/verify/check.js"
 import { type Claims, parseClaims } from "../../src/verify/claims.js"
 import type { Principal } from "../../src/verify/principal.js"
-import { type Check, createVerifyBearer, type VerifyBearerSteps } from "../../src/verify/verify-bearer.js"
+import { createVerifyBearer, type VerifyBearerSteps } from "../../src/verify/verify-bearer.js"
 
 const issuer = "https://sso.example.test/realms/shop"
 const expected = { issuer, audience: "shop-api", clockToleranceSeconds: 5, now: Date.now }
@@ -15,7 +16,7 @@ interface Changes extends Partial<Pick<VerifyBearerSteps<string>, "syncUser">> {
 
 /** The five steps around verifyBearer, each of which can be made to fail. */
 function makeSteps({ checks = [], syncUser = null }: Changes = {}) {
-  const remembered = new Map<string, { principal: Principal<null>; key: object }>()
+  const remembered = new Map<string, Proven & { key: object }>()
   const proveToken = vi.fn(async (_: string) => ({
     payload: payload() as Record<string, unknown>,
     key: key as object | null,
@@ -31,10 +32,13 @@ function makeSteps({ checks = [], syncUser = null }: Changes = {}) {
       verified: {
         find(header: string) {
           if (typeof header !== "string") throw new TypeError("a header is a string")
-          return remembered.get(header)?.principal ?? null
+          return remembered.get(header) ?? null
         },
-        add: (header: string, principal: Principal<null>, _: Claims, by: object) =>
-          void remembered.set(header, { principal, key: by }),
+        add(header: string, principal: Principal<null>, claims: Claims, by: object) {
+          const proven = { principal, claims, lookedAt: -1, key: by }
+          remembered.set(header, proven)
+          return proven
+        },
       },
       checks,
     },
@@ -44,6 +48,8 @@ function makeSteps({ checks = [], syncUser = null }: Changes = {}) {
   }
   return { ...steps, proveToken, remembered, ...createVerifyBearer<string>(steps) }
 }
+
+const checking = (assert: Check["assert"], passes = false): Check => ({ assert, passes: () => passes })
 
 let world: ReturnType<typeof makeSteps>
 beforeEach(() => {
@@ -90,7 +96,7 @@ describe("verifyBearer", () => {
 
   it("remembers a header with the key that proved it, and asks nobody the second time", async () => {
     const first = await world.verifyBearer("Bearer abc")
-    expect(world.remembered.get("Bearer abc")).toEqual({ principal: first, key })
+    expect(world.remembered.get("Bearer abc")).toMatchObject({ principal: first, key })
     expect(await world.verifyBearer(["Bearer abc"])).toBe(first)
     expect(world.proveToken).toHaveBeenCalledOnce()
   })
@@ -166,7 +172,7 @@ describe("verifyBearer", () => {
     world.proveToken.mockResolvedValue({ payload: either, key })
     expect(await topic("Bearer abc")).toBe("proven")
     const inactive = () => Promise.reject(invalidToken("audience", "says Keycloak"))
-    world = makeSteps({ checks: [inactive] })
+    world = makeSteps({ checks: [checking(inactive)] })
     for (const _ of ["new", "remembered"]) expect(await topic("Bearer abc")).toBe("proven")
   })
 
@@ -194,15 +200,15 @@ describe("verifyBearer", () => {
   })
 
   it("checks what it remembers as what is new, before any row is read", async () => {
-    const check = vi.fn<Check>()
+    const check = vi.fn<Check["assert"]>()
     const syncUser = vi.fn(async () => "row")
-    world = makeSteps({ checks: [check], syncUser })
+    world = makeSteps({ checks: [checking(check)], syncUser })
     await world.verifyBearer("Bearer abc")
     check.mockImplementation(() => {
       throw invalidToken("revoked", "x")
     })
     expect(await refusal(world.verifyBearer("Bearer abc"))).toMatchObject({ reason: "revoked" })
-    expect(check.mock.calls.map(([{ subject }, presented]) => [subject, presented])).toEqual(
+    expect(check.mock.calls.map(([{ principal }, presented]) => [principal.subject, presented])).toEqual(
       Array(2).fill(["s", { scheme: "Bearer", token: "abc" }]),
     )
     expect(syncUser).toHaveBeenCalledOnce()
@@ -210,11 +216,12 @@ describe("verifyBearer", () => {
 
   it("does one check after the other, and waits for those that take their time", async () => {
     const order: string[] = []
-    const slow: Check = async () => {
+    const slow = async () => {
       await new Promise(resolve => setImmediate(resolve))
       order.push("slow")
     }
-    world = makeSteps({ checks: [() => void order.push("first"), slow, () => void order.push("last")] })
+    const steps = [() => void order.push("first"), slow, () => void order.push("last")]
+    world = makeSteps({ checks: steps.map(step => checking(step)) })
     await world.verifyBearer("Bearer abc")
     expect(order).toEqual(["first", "slow", "last"])
   })
@@ -222,7 +229,7 @@ describe("verifyBearer", () => {
   it("stops at the first check that refuses, at once or later", async () => {
     for (const refuse of [() => Promise.reject(invalidToken("revoked", "x")), throwRevoked]) {
       const next = vi.fn()
-      world = makeSteps({ checks: [refuse, next] })
+      world = makeSteps({ checks: [refuse, next].map(step => checking(step)) })
       for (const _ of ["new", "remembered"]) {
         expect(await refusal(world.verifyBearer("Bearer abc"))).toMatchObject({ reason: "revoked" })
       }
@@ -243,7 +250,7 @@ describe("verifyBearer", () => {
       await done
       return waited
     }
-    expect(await ticks([() => undefined, () => undefined])).toBe(await ticks([]))
+    expect(await ticks(Array(2).fill(checking(() => undefined)))).toBe(await ticks([]))
   })
 
   it("adds the row of each request, and reads none for whom the guard refuses", async () => {
@@ -303,8 +310,8 @@ describe("verifyToken", () => {
   })
 
   it("tells its checks that no header brought the token, and adds the row", async () => {
-    const check = vi.fn<Check>()
-    world = makeSteps({ checks: [check], syncUser: async () => "row" })
+    const check = vi.fn<Check["assert"]>()
+    world = makeSteps({ checks: [checking(check)], syncUser: async () => "row" })
     for (const _ of ["new", "remembered"]) expect(await world.verifyToken("abc")).toMatchObject({ user: "row" })
     expect(check.mock.calls.map(([, presented]) => presented)).toEqual(Array(2).fill({ scheme: null, token: "abc" }))
   })
@@ -323,12 +330,18 @@ describe("what is recalled of a header, without a promise", () => {
 
   it.each<[string, Parameters<typeof makeSteps>[0]]>([
     ["a row", { syncUser: async () => "row" }],
-    ["a look at the session", { checks: [() => undefined] }],
-  ])("is nobody where each request takes %s", async (_, more) => {
+    ["a wait", { checks: [checking(() => undefined, true), checking(() => undefined)] }],
+  ])("is nobody where this request takes %s", async (_, more) => {
     const { verifyBearer, recall, remembered } = makeSteps(more)
     await verifyBearer(header)
     expect(remembered.size).toBe(1)
     expect(recall(header)).toBeNull()
+  })
+
+  it("is whoever passes all checks at once", async () => {
+    const { verifyBearer, recall } = makeSteps({ checks: Array(2).fill(checking(() => undefined, true)) })
+    const principal = await verifyBearer(header)
+    expect(recall(header)).toBe(principal)
   })
 
   it("is refused after close()", async () => {

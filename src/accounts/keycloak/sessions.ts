@@ -40,13 +40,20 @@ export async function endSessions(channel: Channel, id: string): Promise<void> {
     for (const session of await listOffline(channel, id)) await endSession(channel, session.id, true)
 }
 
-/** Ends those that began until then, to the second. */
-export async function endSessionsUntil(channel: Channel, id: string, until: Date): Promise<void> {
-  const isMeant = ({ start = 0 }: Session) => start <= until.getTime()
-  for (const session of await listOnline(channel, id))
-    if (isMeant(session)) await endSession(channel, session.id, false)
-  for (const session of await listOffline(channel, id))
-    if (isMeant(session)) await endSession(channel, session.id, true)
+/** Ends those that began until then, to the second; `ended` hears of each. */
+export async function endSessionsUntil(
+  channel: Channel,
+  id: string,
+  until: Date,
+  ended: (session: string) => Promise<void>,
+): Promise<void> {
+  async function end(session: Session, isOffline: boolean): Promise<void> {
+    if ((session.start ?? 0) > until.getTime()) return
+    await endSession(channel, session.id, isOffline)
+    await ended(session.id)
+  }
+  for (const session of await listOnline(channel, id)) await end(session, false)
+  for (const session of await listOffline(channel, id)) await end(session, true)
 }
 
 /** All sessions of an account, offline ones too; an account that is gone has none. */

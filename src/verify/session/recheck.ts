@@ -13,6 +13,8 @@ export interface Recheck {
    * `expired` for what only the tolerance keeps alive once Keycloak's last word on it is too old
    */
   readonly see: (claims: Claims, text: string) => void
+  /** Whether a token that was seen before is neither due nor refused. */
+  readonly isQuiet: (claims: Claims) => boolean
   /** How many questions wait for their turn. */
   readonly backlog: () => number
   readonly close: () => void
@@ -127,9 +129,9 @@ export function createRecheck(parts: RecheckParts): Recheck {
   let ahead = 0
 
   function see(claims: Claims, text: string): void {
+    if (isQuiet(claims)) return
     const token = known.get(claims) ?? tokenOf(claims, text)
     const at = elapsed()
-    if (token.quietIn === doubts && at < token.quietUntil && at >= token.quietSince) return
     const refused = whyRefused(token, claims)
     if (isDue(token, refused !== null)) {
       if (!isExpired(claims)) ask({ token, claims, text })
@@ -143,6 +145,13 @@ export function createRecheck(parts: RecheckParts): Recheck {
     const { ending } = token.session
     if (ending !== null) ending.until = Math.max(ending.until, claims.exp)
     throw refused === "audience" ? notForUs(clientId) : revoked()
+  }
+
+  function isQuiet(claims: Claims): boolean {
+    const token = known.get(claims)
+    if (token === undefined || token.quietIn !== doubts) return false
+    const at = elapsed()
+    return at < token.quietUntil && at >= token.quietSince
   }
 
   function whyRefused(token: Token, claims: Claims): Token["found"] {
@@ -318,6 +327,7 @@ export function createRecheck(parts: RecheckParts): Recheck {
 
   return {
     see,
+    isQuiet,
     backlog: () => waiting,
     close() {
       questions.clear()

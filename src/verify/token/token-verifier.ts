@@ -12,6 +12,27 @@ export interface TokenVerifierParts {
   readonly keySet: KeySet
   readonly issuer: string
   readonly algorithms: readonly string[]
+  /** Default: those of access tokens. */
+  readonly types?: TokenTypes
+}
+
+/** What the header of a token calls it. */
+export interface TokenTypes {
+  /** In small letters; undefined: it need not say. */
+  readonly taken: readonly (string | undefined)[]
+  /** For the message. */
+  readonly named: string
+}
+
+// RFC 8725 §3.11: both are signed with the same keys.
+const accessTokenTypes: TokenTypes = {
+  taken: [undefined, "jwt", "at+jwt", "application/at+jwt"],
+  named: "neither JWT nor at+jwt",
+}
+/** OpenID Connect Back-Channel Logout §2.4. */
+export const logoutTokenTypes: TokenTypes = {
+  taken: ["logout+jwt", "application/logout+jwt"],
+  named: "not logout+jwt",
 }
 
 interface Header {
@@ -29,8 +50,6 @@ interface ProvenHeader extends Header {
 const maxKeyIdLength = 256
 // A realm signs with a handful of keys; a client that varies its header gains nothing but a parse per token.
 const maxRememberedHeaders = 100
-// RFC 8725 §3.11: a logout token (`logout+jwt`) is signed with the same key as access tokens.
-const headerTypes = [undefined, "jwt", "at+jwt", "application/at+jwt"]
 
 /**
  * Checks a token's signature without asking anybody but the key set.
@@ -41,7 +60,8 @@ const headerTypes = [undefined, "jwt", "at+jwt", "application/at+jwt"]
  * @throws {GateError} `invalid_token` with reason `malformed`, `algorithm`, `type`, `issuer`, `key` or `signature`
  * @throws {GateError} `keycloak_unavailable` when the keys can't be loaded
  */
-export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifierParts): VerifyToken {
+export function createTokenVerifier(parts: TokenVerifierParts): VerifyToken {
+  const { keySet, issuer, algorithms, types = accessTokenTypes } = parts
   /** Only headers of proven tokens are remembered, so that a flood of forged ones can't push them out. */
   const proven = new Map<string, ProvenHeader>()
   /** Nearly always that of the next token too, which need not be hashed then. */
@@ -87,7 +107,7 @@ export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifie
   return async token => {
     const { encodedHeader, payload, signed, signature } = splitToken(token)
     const before = recall(encodedHeader)
-    const header = before ?? checkHeader(readHeader(encodedHeader), algorithms)
+    const header = before ?? checkHeader(readHeader(encodedHeader), algorithms, types)
     if (payload.iss !== issuer) {
       // Another realm's token must not cause a request.
       const proof = await heldProof(header, signed, signature)
@@ -103,7 +123,11 @@ export function createTokenVerifier({ keySet, issuer, algorithms }: TokenVerifie
   }
 }
 
-function checkHeader(header: Readonly<Record<string, unknown>>, algorithms: readonly string[]): Header {
+function checkHeader(
+  header: Readonly<Record<string, unknown>>,
+  algorithms: readonly string[],
+  types: TokenTypes,
+): Header {
   const { alg, kid, typ } = header
   if (typeof alg !== "string" || !algorithms.includes(alg)) {
     // Keycloak 26.7.4 signs refresh tokens with HS512, under a key of its own.
@@ -117,8 +141,8 @@ function checkHeader(header: Readonly<Record<string, unknown>>, algorithms: read
   if (header.crit !== undefined || header.b64 !== undefined || header.zip !== undefined || header.cty !== undefined) {
     throw invalidToken("malformed", "Refused a token with `crit`, `b64`, `zip` or `cty` in its header.")
   }
-  if (!headerTypes.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
-    throw invalidToken("type", "Refused a token whose header `typ` is neither JWT nor at+jwt.")
+  if (!types.taken.includes(typeof typ === "string" ? typ.toLowerCase() : (typ as undefined))) {
+    throw invalidToken("type", `Refused a token whose header \`typ\` is ${types.named}.`)
   }
   if (typeof kid !== "string" || kid === "" || kid.length > maxKeyIdLength) {
     throw invalidToken("key", "Refused a token without a usable key id (`kid`).")
