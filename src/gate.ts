@@ -113,6 +113,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     now,
     elapsed,
   })
+  sessions.watch(holds.revoke)
   const internals: GateInternals<User | null> = { verifyBearer, recall, report: refusals.refused, sync: users.sync }
   const { registration } = settings
   const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })

@@ -42,6 +42,7 @@ export interface AccountContext<User> extends Pick<Connection, "elapsed"> {
   readonly removeUser: (identity: UserIdentity) => Promise<void>
   /** Does what ends all sessions of an account. */
   readonly endingAll: OwnSessions["endingAll"]
+  readonly endedOne: OwnSessions["endedOne"]
   readonly rules: RulesCache
   readonly unclear: UnclearChanges
   readonly unfinished: UnfinishedRegistrations
@@ -92,6 +93,7 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
     rows: users.rows,
     removeUser: async identity => users.rows?.removeUser(identity),
     endingAll: sessions.endingAll,
+    endedOne: sessions.endedOne,
     rules: createRulesCache(() => readRules(registering), elapsed),
     unclear: createUnclearChanges(),
     unfinished: createUnfinishedRegistrations({ queue, findAccount: name => findAccount(beside, name), report }),

@@ -17,7 +17,7 @@ import { tryAgain } from "./try-again.js"
  */
 export type EndSession = (subject: string, id: string) => Promise<void>
 
-export const endSession: AccountVerb<EndSession> = async ({ begin }, subject, given) => {
+export const endSession: AccountVerb<EndSession> = async ({ begin, endedOne }, subject, given) => {
   const owner = readSubject(subject)
   const { values, problems } = readFields({ id: given }, { id: { maxLength: 255 } })
   if (values.id === undefined) throw invalidFields(problems)
@@ -27,4 +27,5 @@ export const endSession: AccountVerb<EndSession> = async ({ begin }, subject, gi
   const theirs = (await tryAgain(deadline, () => listSessions(channel, owner))).filter(one => one.id === id)
   if (theirs.length === 0) throw invalidFields([{ field: "id", rule: "unknown", params: [] }])
   for (const { offline } of theirs) await tryAgain(deadline, () => endInKeycloak(channel, id, offline))
+  await endedOne(id)
 }

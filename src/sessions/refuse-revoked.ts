@@ -1,6 +1,8 @@
 import { type GateError, invalidToken, warnable } from "../errors.js"
 import { createShare } from "../keycloak/share.js"
-import type { Check, Proven } from "../verify/check.js"
+import type { Check } from "../verify/check.js"
+import type { Claims } from "../verify/claims.js"
+import type { Principal } from "../verify/principal.js"
 import type { AskAlive } from "../verify/session/account-alive.js"
 import { nameOf, type Revocations } from "./revocations.js"
 import type { SharedStore } from "./shared.js"
@@ -12,38 +14,44 @@ export interface RefuseRevokedParts {
   readonly store: SharedStore | null
 }
 
+export interface RefuseRevoked extends Check {
+  /**
+   * Has Keycloak decide about a token that may be older or newer than what was revoked.
+   *
+   * @throws {GateError} `invalid_token` with reason `revoked`; `keycloak_unavailable`, `keycloak_refused_us`
+   */
+  readonly settle: (principal: Principal<unknown>) => Promise<void>
+}
+
 /**
  * Refuses what is revoked. Whoever was let pass since the last revocation costs the comparison of two numbers.
  *
  * A token of the very second of a logout may be of the session that ended, or of one that began after it. Keycloak is asked
  * once for each such session.
  */
-export function createRefuseRevoked({ revocations, askAlive, store }: RefuseRevokedParts): Check {
+export function createRefuseRevoked({ revocations, askAlive, store }: RefuseRevokedParts): RefuseRevoked {
   const shareAnswer = createShare<boolean>()
 
-  function letPass(proven: Proven, count: number): void {
-    proven.lookedAt = count
-  }
-
-  function refuse({ claims }: Proven): never {
+  function refuse(claims: Claims): never {
     revocations.refused(claims)
     throw revoked()
   }
 
-  async function settle(proven: Proven): Promise<void> {
-    const name = nameOf(proven.claims)
+  async function settle(principal: Principal<unknown>): Promise<void> {
+    const { claims, token } = principal
+    const name = nameOf(claims)
     for (;;) {
       const count = revocations.count()
-      const lives = await shareAnswer(`${count} ${name ?? proven.principal.token}`, () => ask(proven, name, count))
-      if (!lives) refuse(proven)
+      const lives = await shareAnswer(`${count} ${name ?? token}`, () => ask(principal, name, count))
+      if (!lives) refuse(claims)
       // More may have been revoked while Keycloak was asked.
-      const verdict = count === revocations.count() ? "passed" : revocations.verdictOn(proven.claims, count)
-      if (verdict === "revoked") refuse(proven)
+      const verdict = count === revocations.count() ? "passed" : revocations.verdictOn(claims, count)
+      if (verdict === "revoked") refuse(claims)
       if (verdict === "passed") return
     }
   }
 
-  async function ask({ principal }: Proven, name: string | null, count: number): Promise<boolean> {
+  async function ask(principal: Principal<unknown>, name: string | null, count: number): Promise<boolean> {
     const lives = (await askAlive(principal)) === "alive"
     if (name !== null && lives) revocations.settled.alive(name, count)
     if (name !== null && !lives) revocations.settled.ended(name)
@@ -51,12 +59,13 @@ export function createRefuseRevoked({ revocations, askAlive, store }: RefuseRevo
   }
 
   return {
+    settle,
     passes(proven) {
       if (store !== null && !store.isUsable()) return false
       const count = revocations.count()
       if (proven.lookedAt === count) return true
       if (proven.lookedAt < 0 || revocations.verdictOn(proven.claims, proven.lookedAt) !== "passed") return false
-      letPass(proven, count)
+      proven.lookedAt = count
       return true
     },
     assert(proven): Promise<void> | undefined {
@@ -66,9 +75,9 @@ export function createRefuseRevoked({ revocations, askAlive, store }: RefuseRevo
       const { claims, lookedAt } = proven
       if (lookedAt < 0) revocations.sawToken(claims)
       const verdict = revocations.verdictOn(claims, lookedAt)
-      if (verdict === "revoked") refuse(proven)
-      if (verdict === "doubtful") return settle(proven)
-      letPass(proven, count)
+      if (verdict === "revoked") refuse(claims)
+      if (verdict === "doubtful") return settle(proven.principal)
+      proven.lookedAt = count
       return undefined
     },
   }

@@ -2,9 +2,10 @@ import { isGateError } from "../errors.js"
 import { splitToken } from "../keycloak/compact-token.js"
 import type { Connection } from "../keycloak/connection.js"
 import type { Check } from "../verify/check.js"
+import type { Principal } from "../verify/principal.js"
 import type { Verification, VerificationSettings } from "../verify/verification.js"
 import { createRefuseRevoked } from "./refuse-revoked.js"
-import type { Revocation } from "./revocation.js"
+import { concerns, type Revocation } from "./revocation.js"
 import { createRevocations, type Revocations } from "./revocations.js"
 import { type Revoke, readRevocation, thisVerySecond } from "./revoke.js"
 import type { SharedRevocations, SharedStore } from "./shared.js"
@@ -31,8 +32,13 @@ export interface Sessions {
   readonly check: Check
   /** Hears of sessions that the gate itself begins and ends. */
   readonly own: OwnSessions
+  /** Has principals that are kept looked at whenever something is revoked. */
+  readonly watch: (revoke: RevokeKept) => void
   readonly close: () => void
 }
+
+/** Ends what is kept for principals of which this is true. */
+export type RevokeKept = (isRevoked: (principal: Principal<unknown>) => boolean) => void
 
 export interface OwnSessions {
   /** A login of this gate: what ended the sessions of its person before has not ended this one. */
@@ -87,6 +93,7 @@ export function createSessions(
     })
   }
 
+  const check = createRefuseRevoked({ revocations, askAlive, store })
   return {
     verbs: {
       async revoke(revoked) {
@@ -94,7 +101,7 @@ export function createSessions(
       },
     },
     revocations,
-    check: createRefuseRevoked({ revocations, askAlive, store }),
+    check,
     own: {
       began({ refreshToken }) {
         const session = sessionOf(refreshToken)
@@ -120,6 +127,17 @@ export function createSessions(
         return result
       },
       endedOne: session => note({ kind: "session", issuer, session }),
+    },
+    watch(revoke) {
+      function isRevoked(principal: Principal<unknown>): boolean {
+        const verdict = revocations.verdictOn(principal.claims, -1)
+        // Whoever can't be asked about is not kept.
+        if (verdict === "doubtful") check.settle(principal).catch(() => revoke(one => one === principal))
+        return verdict === "revoked"
+      }
+      revocations.onAdded(({ revocation }) =>
+        revoke(principal => concerns(revocation, principal.claims) && isRevoked(principal)),
+      )
     },
     close: () => store?.close(),
   }

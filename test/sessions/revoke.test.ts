@@ -113,3 +113,17 @@ describe("revoke", () => {
     expect(await refusalOf(gate.revoke({ session: "x" }))).toMatchObject({ code: "closed" })
   })
 })
+
+describe("a hold whose session is revoked", () => {
+  it("ends at once, and no other", async () => {
+    const gate = open()
+    const { one, other } = await tokens()
+    const ended: string[] = []
+    for (const [name, token] of Object.entries({ one, other })) {
+      await gate.hold(token, { onEnd: reason => ended.push(`${name} ${reason}`) })
+    }
+    await gate.revoke({ session: sessionOf(one) })
+    expect(ended).toEqual(["one revoked"])
+    await gate.close()
+  })
+})

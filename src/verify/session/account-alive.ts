@@ -7,7 +7,7 @@ import { type Introspect, namesClient } from "./introspection.js"
  *
  * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`
  */
-export type AskAlive = (principal: Principal<null>) => Promise<"alive" | "ended" | "unknown">
+export type AskAlive = (principal: Principal<unknown>) => Promise<"alive" | "ended" | "unknown">
 
 export interface AccountAliveParts {
   readonly clientId: string
