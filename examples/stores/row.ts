@@ -9,7 +9,10 @@ export interface Row {
   readonly email_verified: boolean
   readonly first_name: string | null
   readonly last_name: string | null
+  /** What else the application keeps of tokens and accounts: see `customProfile`. */
+  readonly custom: Readonly<Record<string, unknown>>
   readonly as_of: Date
+  readonly custom_as_of: Date | null
   /** The application's own: chosen at sign-up, and no token ever changes it. */
   readonly plan: string | null
   readonly created_at: Date

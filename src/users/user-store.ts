@@ -65,6 +65,8 @@ export interface UserProfile {
   readonly lastName: string | null
   /** What else of a token or an account the application keeps, as its `customProfile` says; frozen, by default `{}`. */
   readonly custom: Readonly<Record<string, JsonValue>>
+  /** When Keycloak said `custom`, where that isn't `asOf`: not every source tells it, see `customProfile`. */
+  readonly customAsOf?: Date
   /** When Keycloak said this; of two profiles the later one is right. */
   readonly asOf: Date
 }

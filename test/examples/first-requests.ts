@@ -7,7 +7,7 @@ import { type StoreKind, storeKinds } from "./store-kinds.ts"
 
 const [kind = "", issuer = "", count = "0"] = process.argv.slice(2)
 const store = await storeKinds[kind as StoreKind](process.env)
-const names = { username: "ada", email: "ada@shop.example", firstName: "Ada", lastName: "Lovelace" }
+const names = { username: "ada", email: "ada@shop.example", firstName: "Ada", lastName: "Lovelace", custom: {} }
 const profile = { issuer, subject: "first", ...names, emailVerified: false, asOf: new Date() }
 
 process.send?.("ready")

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises"
-import pg from "pg"
+import pg, { type Pool } from "pg"
 
 export interface TestSchema {
   readonly pool: pg.Pool
@@ -32,4 +32,11 @@ export async function createTestSchema(table = "postgres.sql"): Promise<TestSche
       await pool.end()
     },
   }
+}
+
+/** A row from before Keycloak, in the table of the examples; its key. */
+export async function addUnowned(pool: Pool, names: { username: string; email: string }): Promise<string> {
+  const insert = "INSERT INTO app_user (username, email) VALUES ($1, $2) RETURNING id"
+  const { rows } = await pool.query<{ id: string }>(insert, [names.username, names.email])
+  return rows[0]?.id ?? ""
 }

@@ -16,6 +16,7 @@ const ada: UserProfile = {
   emailVerified: false,
   firstName: null,
   lastName: null,
+  custom: {},
   asOf: new Date("2026-01-01T10:00:00Z"),
 }
 /** What the gate gives a store by default; a machine with other things to do has this much patience too. */

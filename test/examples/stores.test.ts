@@ -1,32 +1,54 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { createConnection, type ResultSetHeader } from "mysql2/promise"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import type { UserProfile } from "../../src/index.js"
+import type { UserKey, UserProfile } from "../../src/index.js"
 import { itKeepsTheStoreContract } from "../contracts/user-store.ts"
 import { createTestDatabase } from "./mariadb.ts"
-import { createTestSchema } from "./postgres.ts"
+import { addUnowned, createTestSchema } from "./postgres.ts"
 import { type OpenedStore, storeKinds } from "./store-kinds.ts"
 import { saveInTwoProcesses } from "./two-processes.ts"
 
 interface Place {
   readonly env: NodeJS.ProcessEnv
+  /** A row from before Keycloak; its key. */
+  addUnowned(names: { username: string; email: string }): Promise<UserKey>
   remove(): Promise<void>
 }
 
 const places = {
   async PostgreSQL(): Promise<Place> {
-    const { url, drop } = await createTestSchema()
-    return { env: { PG_URL: url }, remove: drop }
+    const { url, pool, drop } = await createTestSchema()
+    return { env: { PG_URL: url }, addUnowned: names => addUnowned(pool, names), remove: drop }
   },
   async MariaDB(): Promise<Place> {
     const { url, drop } = await createTestDatabase()
-    return { env: { PG_URL: "", MARIADB_URL: url }, remove: drop }
+    const connection = await createConnection(url)
+    async function addUnowned({ username, email }: { username: string; email: string }): Promise<number> {
+      const insert = "INSERT INTO app_user (username, email) VALUES (?, ?)"
+      return (await connection.execute<ResultSetHeader>(insert, [username, email]))[0].insertId
+    }
+    const remove = async () => {
+      await connection.end()
+      await drop()
+    }
+    return { env: { PG_URL: "", MARIADB_URL: url }, addUnowned, remove }
   },
   async SQLite(): Promise<Place> {
     const folder = mkdtempSync(join(tmpdir(), "gate-examples-"))
-    const remove = async () => rmSync(folder, { recursive: true })
-    return { env: { PG_URL: "", MARIADB_URL: "", SQLITE_FILE: join(folder, "app.sqlite") }, remove }
+    const file = join(folder, "app.sqlite")
+    const database = new DatabaseSync(file)
+    async function addUnowned({ username, email }: { username: string; email: string }): Promise<UserKey> {
+      const insert = database.prepare("INSERT INTO app_user (username, email) VALUES (?, ?)")
+      return insert.run(username, email).lastInsertRowid
+    }
+    const remove = async () => {
+      database.close()
+      rmSync(folder, { recursive: true })
+    }
+    return { env: { PG_URL: "", MARIADB_URL: "", SQLITE_FILE: file }, addUnowned, remove }
   },
 }
 
@@ -49,7 +71,25 @@ describe.each([
     await place?.remove()
   })
 
-  itKeepsTheStoreContract(() => store.userStore)
+  itKeepsTheStoreContract(() => store.userStore, { unownedRow: (_, names) => place.addUnowned(names) })
+
+  it("keeps custom values by a date of their own", async () => {
+    const [first, second] = [new Date("2026-01-01T10:00:00Z"), new Date("2026-01-01T10:00:01Z")]
+    const custom = { tenant: "north", tags: ["a", 1, null, { ä: true }] }
+    const customOf = async (profile: Partial<UserProfile>) => {
+      const row = await store.userStore.saveUser({ ...nobody, subject: "custom", ...profile })
+      return (row as unknown as UserProfile).custom
+    }
+    expect(await customOf({ asOf: second, custom: {}, customAsOf: new Date(0) })).toEqual({})
+    expect(await customOf({ asOf: first, custom })).toEqual(custom)
+    expect(await customOf({ asOf: second, custom: {}, customAsOf: new Date(0) })).toEqual(custom)
+    expect(await customOf({ asOf: new Date(0), custom: { tenant: "before" } })).toEqual(custom)
+    expect(await customOf({ asOf: second, custom: { tenant: "south" } })).toEqual({ tenant: "south" })
+  })
+
+  it("refuses a row that is half somebody's", async () => {
+    await expect(store.userStore.saveUser({ ...nobody, subject: null as never })).rejects.toThrow()
+  })
 
   it("makes one row of 50 first requests at once over two processes", async () => {
     const issuer = "https://sso.example/realms/first"
@@ -101,6 +141,8 @@ describe("the stores of SQLite and MariaDB", () => {
       email_verified: true,
       first_name: null,
       last_name: null,
+      custom: {},
+      custom_as_of: nobody.asOf,
       as_of: nobody.asOf,
       plan: "pro",
       created_at: expect.any(Date),
@@ -118,5 +160,6 @@ const nobody: UserProfile = {
   emailVerified: false,
   firstName: null,
   lastName: null,
+  custom: {},
   asOf: new Date("2026-01-01T10:00:00.250Z"),
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createUniquePostgresStore, type UniqueRow } from "../../examples/stores/postgres-unique.ts"
 import type { UserProfile, UserStore } from "../../src/index.js"
 import { itKeepsTheStoreContract } from "../contracts/user-store.ts"
-import { createTestSchema, type TestSchema } from "./postgres.ts"
+import { addUnowned, createTestSchema, type TestSchema } from "./postgres.ts"
 
 const issuer = "https://sso.example/realms/unique"
 
@@ -16,7 +16,7 @@ afterAll(() => schema?.drop())
 
 /** Saves somebody who was told this name, for username and e-mail alike, at this second. */
 function save(subject: string, name: string, second: number): Promise<UniqueRow> {
-  const names = { username: name, email: `${name}@shop.example`, firstName: null, lastName: null }
+  const names = { username: name, email: `${name}@shop.example`, firstName: null, lastName: null, custom: {} }
   return store.saveUser({ issuer, subject, ...names, emailVerified: true, asOf: new Date(second * 1000) })
 }
 /** The names that somebody holds: [username, e-mail]. */
@@ -30,14 +30,15 @@ const parked = [null, null]
 describe("the PostgreSQL store with unique names, on the real server", () => {
   // What was told is all there, parked or not: so it keeps the contract without any allowance.
   const profileOf = ({ told_username, told_email, ...row }: UniqueRow): UserProfile => {
-    const { subject, first_name: firstName, last_name: lastName, email_verified: emailVerified, as_of: asOf } = row
+    const { issuer, subject, first_name: firstName, last_name: lastName, email_verified: emailVerified } = row
     const names = { username: told_username, email: told_email, firstName, lastName }
-    return { issuer: row.issuer, subject, ...names, emailVerified, asOf }
+    return { issuer, subject, ...names, emailVerified, custom: row.custom as UserProfile["custom"], asOf: row.as_of }
   }
-  itKeepsTheStoreContract(() => store, { profileOf })
+  const unownedRow = (_: unknown, names: { username: string; email: string }) => addUnowned(schema.pool, names)
+  itKeepsTheStoreContract(() => store, { profileOf, unownedRow })
 
   describe("as an application sees it that reads the unique columns only", () => {
-    itKeepsTheStoreContract(() => store, { attributesAreUnique: true })
+    itKeepsTheStoreContract(() => store, { attributesAreUnique: true, unownedRow })
   })
 
   it("refuses a name that is given away past its rule", async () => {
@@ -82,14 +83,29 @@ describe("the PostgreSQL store with unique names, on the real server", () => {
     const other = "https://sso.example/realms/unique-other"
     const namesake = { issuer: other, subject: "namesake", username: "own", email: "own@shop.example" }
     await save("owner", "own", 5)
-    const later = { ...namesake, firstName: null, lastName: null, emailVerified: true, asOf: new Date(9000) }
+    const later = {
+      ...namesake,
+      firstName: null,
+      lastName: null,
+      custom: {},
+      emailVerified: true,
+      asOf: new Date(9000),
+    }
     expect(await store.saveUser(later)).toMatchObject({ username: "own", email: "own@shop.example" })
     expect(await held("owner")).toEqual(both("own"))
     expect(await save("owner", "own", 10)).toMatchObject({ username: "own" })
     expect(await store.findUser(namesake)).toMatchObject({ username: "own", email: "own@shop.example" })
     await store.removeUser(namesake)
     expect(await held("owner")).toEqual(both("own"))
-    const again = { issuer: other, subject: "again", username: "own", email: null, firstName: null, lastName: null }
+    const again = {
+      issuer: other,
+      subject: "again",
+      username: "own",
+      email: null,
+      firstName: null,
+      lastName: null,
+      custom: {},
+    }
     await store.saveUser({ ...again, emailVerified: false, asOf: new Date(11_000) })
     await store.removeUser({ issuer, subject: "owner" })
     expect(await store.findUser(again)).toMatchObject({ username: "own" })

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { itKeepsTheStoreContract } from "../contracts/user-store.ts"
 import { installPrisma } from "../examples/installed-example.ts"
-import { createTestSchema, type TestSchema } from "../examples/postgres.ts"
+import { addUnowned, createTestSchema, type TestSchema } from "../examples/postgres.ts"
 import { type OpenedStore, storeKinds } from "../examples/store-kinds.ts"
 import { saveInTwoProcesses } from "../examples/two-processes.ts"
 import { runCommand } from "./keycloak/run-command.ts"
@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 describe("the Prisma store, on the real PostgreSQL", () => {
-  itKeepsTheStoreContract(() => store.userStore)
+  itKeepsTheStoreContract(() => store.userStore, { unownedRow: (_, names) => addUnowned(schema.pool, names) })
 
   it("makes one row of 50 first requests at once over two processes", async () => {
     const issuer = "https://sso.example/realms/first"

@@ -119,7 +119,15 @@ describe("syncUsers on the real server, into PostgreSQL", () => {
 
   it("overwrites nothing that a later token told", async () => {
     const id = await idOf("p0005")
-    const profile = { issuer: issuer(), subject: id, username: "later", email: null, firstName: null, lastName: null }
+    const profile = {
+      issuer: issuer(),
+      subject: id,
+      username: "later",
+      email: null,
+      firstName: null,
+      lastName: null,
+      custom: {},
+    }
     await store.saveUser({ ...profile, emailVerified: true, asOf: new Date(Date.now() + 60_000) })
     await syncUsers(gate)
     expect(await store.findUser(profile)).toMatchObject({ username: "later", email_verified: true })
@@ -191,7 +199,15 @@ describe("syncUsers beside live traffic", () => {
   })
 })
 
-const nobody = { username: null, email: null, emailVerified: false, firstName: null, lastName: null, asOf: new Date(0) }
+const nobody = {
+  username: null,
+  email: null,
+  emailVerified: false,
+  firstName: null,
+  lastName: null,
+  custom: {},
+  asOf: new Date(0),
+}
 
 describe("syncUsers with onMissing", () => {
   const gone = async () => {
