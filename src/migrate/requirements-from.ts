@@ -42,7 +42,7 @@ export function requirementsFrom(role: string | readonly string[], settings: Pro
 /** A role, with its client; null for one of the realm. */
 function readRole(role: unknown, clientId: string | undefined): { client: string | null; name: string } {
   if (typeof role === "function")
-    throw wrong("a function decides by itself: call it with the principal in a middleware behind `requireUser()`")
+    throw wrong("a function is a question of your own: give it to `requireUser` as `allow`")
   if (typeof role !== "string") throw wrong(`expected a text such as "realm:admin", got ${kindOf(role)}`)
   const [before, name] = split(role, clientId)
   if (!isName(name) || (before !== null && !isName(before))) {
