@@ -1,7 +1,8 @@
+import type { AdoptionParts } from "./adoption/adoption-parts.js"
 import type { SyncUsersSteps } from "./users/sync/sync-run.js"
 import type { Recall, VerifyBearer } from "./verify/verify-bearer.js"
 
-/** What adapters and `syncUsers` need of a gate beside its public members. */
+/** What adapters, `syncUsers` and `importUsers` need of a gate beside its public members. */
 export interface GateInternals<User> {
   /** The gate's own: only where this is what an application calls, a principal may be recalled in its place. */
   readonly verifyBearer: VerifyBearer<User>
@@ -10,6 +11,8 @@ export interface GateInternals<User> {
   readonly report: (error: unknown) => void
   /** null: the gate keeps no users. */
   readonly sync: SyncUsersSteps<User> | null
+  /** null: the gate keeps no users. */
+  readonly adoption: AdoptionParts<User> | null
 }
 
 // Registered, because an application that mixes CommonJS and ES modules loads this file twice.

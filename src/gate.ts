@@ -114,7 +114,14 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     elapsed,
   })
   sessions.watch(holds.revoke)
-  const internals: GateInternals<User | null> = { verifyBearer, recall, report: refusals.refused, sync: users.sync }
+  const { sync, store, rows } = users
+  const internals: GateInternals<User | null> = {
+    verifyBearer,
+    recall,
+    report: refusals.refused,
+    sync,
+    adoption: store === null || rows === null ? null : { connection, store, rows },
+  }
   const { registration } = settings
   const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })
 

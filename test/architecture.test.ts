@@ -77,7 +77,7 @@ const base = [
   "option-reader.ts",
   "refusal.ts",
 ]
-const gate = ["gate.ts", "gate-internals.ts", "index.ts", "sync-users.ts"]
+const gate = ["gate.ts", "gate-internals.ts", "import-users.ts", "index.ts", "link-users.ts", "sync-users.ts"]
 
 function floorOf(file: string): Floor {
   if (base.includes(file)) return "base"

@@ -25,6 +25,8 @@ export interface NewClosedAccount {
   readonly lastName: string | null
   readonly attributes: Readonly<Record<string, readonly string[]>>
   readonly groups: readonly string[]
+  /** Somebody who is not to get in: the account ends disabled, has no door, and counts as begun at no time. */
+  readonly isShut: boolean
   /** What the person still has to do once the door is open. */
   readonly requiredActions: readonly string[]
   /** Its id is `credentialIdOf` the row, and tells whose account this is. */
@@ -127,7 +129,7 @@ export async function removeBegun(channel: Channel, id: string): Promise<void> {
 type Attempt = CreateOutcome | { readonly taken: "username" | "email" | null }
 
 async function create(channel: Channel, account: NewClosedAccount): Promise<Attempt> {
-  const { email, firstName, lastName, groups, attributes, requiredActions, credential, ...rest } = account
+  const { email, firstName, lastName, groups, attributes, requiredActions, credential, isShut, ...rest } = account
   try {
     return await postAccount(channel, {
       ...rest,
@@ -136,7 +138,7 @@ async function create(channel: Channel, account: NewClosedAccount): Promise<Atte
       ...(lastName !== null && { lastName }),
       enabled: false,
       credentials: [credential],
-      requiredActions: [...closingActions, ...requiredActions],
+      requiredActions: isShut ? requiredActions : [...closingActions, ...requiredActions],
       ...(groups.length > 0 && { groups }),
       ...(Object.keys(attributes).length > 0 && { attributes }),
     })

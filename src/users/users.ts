@@ -1,7 +1,7 @@
 import type { Connection } from "../keycloak/connection.js"
 import type { Principal } from "../verify/principal.js"
 import type { AskAlive } from "../verify/session/account-alive.js"
-import { createBoundedStore } from "./bounded-store.js"
+import { type BoundedStore, createBoundedStore } from "./bounded-store.js"
 import { createAccountListing } from "./sync/keycloak-listing.js"
 import type { SyncUsersSteps } from "./sync/sync-run.js"
 import { createUserRows, type UserRows } from "./user-rows.js"
@@ -19,6 +19,8 @@ export interface Users<User> {
   /** The row of a verified principal; null without a store. */
   readonly syncUser: ((principal: Principal<null>) => Promise<User | null>) | null
   readonly rows: UserRows<User> | null
+  /** The application's store, in the limits of the gate. */
+  readonly store: BoundedStore<User> | null
   /** What `syncUsers` works with. */
   readonly sync: SyncUsersSteps<User> | null
   /** Whether an event has told of this error of the store. */
@@ -31,7 +33,7 @@ export function createUsers<User>(
   { realm, clock, report, elapsed, adminApi }: Connection,
   askAlive: AskAlive,
 ): Users<User> {
-  if (store === null) return { syncUser: null, rows: null, sync: null, hasTold: () => false, close() {} }
+  if (store === null) return { syncUser: null, rows: null, store: null, sync: null, hasTold: () => false, close() {} }
   const bounded = createBoundedStore<User>({ store, storeTimeoutMs, report, elapsed })
   const rows = createUserRows<User>({ store: bounded, askAlive, clock, report })
   return {
@@ -41,6 +43,7 @@ export function createUsers<User>(
       return null
     },
     rows,
+    store: bounded,
     sync: {
       issuer: realm.issuer,
       store: bounded,

@@ -40,7 +40,7 @@ export function describeClosedAccount(optionsOf: () => GateOptions<never>): void
     const username = `Closed-${key}`
     return {
       ...{ username, email: `${username}@example.test`, emailVerified: true, firstName: "Ada", lastName: "L" },
-      ...{ attributes: {}, groups: [], requiredActions: [] },
+      ...{ attributes: {}, groups: [], requiredActions: [], isShut: false },
       credential: toCredential(credentialIdOf(channel.realm.issuer, key), hash),
       ...more,
     }

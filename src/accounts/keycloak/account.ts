@@ -52,7 +52,7 @@ export interface FoundAccount {
 export async function readAccount(channel: Channel, id: string): Promise<StoredAccount | null> {
   const asOf = await keycloakTime(channel)
   return channel.api.read(accountPath(id), data => {
-    const account = toAccount(data, asOf)
+    const account = accountOf(data, asOf)
     return account?.id === id ? account : null
   })
 }
@@ -73,7 +73,7 @@ async function findStored(channel: Channel, by: AccountName): Promise<readonly S
   const asOf = await keycloakTime(channel)
   const query = new URLSearchParams({ ...by, exact: "true", max: "10" })
   const found = (await channel.api.read(`/users?${query}`, toList)) ?? []
-  return found.flatMap(one => toAccount(one, asOf) ?? [])
+  return found.flatMap(one => accountOf(one, asOf) ?? [])
 }
 
 /** Ids of what an account logs in with; an account that is gone has none. */
@@ -124,7 +124,7 @@ function lostOr(error: unknown): { readonly lost: GateError } {
   return { lost: error }
 }
 
-function toAccount(data: unknown, asOf: Date): StoredAccount | null {
+export function accountOf(data: unknown, asOf: Date): StoredAccount | null {
   if (typeof data !== "object" || data === null) return null
   const { id, username, email, emailVerified, firstName, lastName, enabled, requiredActions, attributes } =
     data as Record<string, unknown>

@@ -1,0 +1,258 @@
+import { readAccount, removeAccount, type StoredAccount } from "../accounts/keycloak/account.js"
+import { type Channel, openChannel } from "../accounts/keycloak/channel.js"
+import { groupExists } from "../accounts/keycloak/create.js"
+import { type RegistrationRules, readRules } from "../accounts/keycloak/rules.js"
+import { type FieldProblem, isGateError } from "../errors.js"
+import { noCustom } from "../users/custom-profile.js"
+import type { UserKey, UserProfile } from "../users/user-store.js"
+import type { AdoptionParts } from "./adoption-parts.js"
+import {
+  actionsBehindDoor,
+  beginAccount,
+  findOwner,
+  isBegun,
+  type NewClosedAccount,
+  openAccount,
+  removeBegun,
+} from "./closed-account.js"
+import { credentialIdOf } from "./credential-id.js"
+import { type AdoptedPerson, type ImportedPerson, type RefusedPerson, refused } from "./import-result.js"
+import { hashOfNothing, hashProblems, toCredential } from "./password-hash.js"
+import { type ReadPerson, readPerson } from "./person.js"
+import { tieRow } from "./tie-row.js"
+
+/** Brings in one person, in any state that an earlier run or somebody beside this one has left. */
+export type BringIn<User> = (person: unknown) => Promise<ImportedPerson<User>>
+
+/**
+ * For one run: what the realm wants of people is asked once.
+ *
+ * The account is made closed, the row is tied to it, and then it is opened. Wherever that stops, the next run goes on.
+ */
+export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolean): BringIn<User> {
+  const { issuer } = parts.connection.realm
+  const channel = openChannel(parts.connection, "background")
+  const rules = once(() => readRules(channel))
+  const groups = createGroups(channel)
+  const defaults = createDefaultActions(channel)
+
+  async function check(given: unknown): Promise<RefusedPerson | Checked> {
+    const person = readPerson(given)
+    if ("problems" in person) return refused(person.key, "person_invalid", person.problems)
+    const { key, password, attributes } = person
+    const badHash = password === null ? [] : hashProblems(password)
+    if (badHash.length > 0) return refused(key, "hash_unreadable", badHash)
+    const realm = await rules()
+    const names = namesFor(person, realm)
+    if (names === null) return refused(key, "person_invalid", [required("email")])
+    const dropped = Object.keys(attributes).filter(name => !isKept(name, realm))
+    if (dropped.length > 0) return refused(key, "attribute_dropped", dropped.map(problemOf("dropped")))
+    const unknown = await groups.unknown(person.groups)
+    if (unknown.length > 0) return refused(key, "group_unknown", [problemOf("unknown")("groups")])
+    return { person, names, lacks: lacking({ ...person, ...names }, realm) }
+  }
+
+  function newAccount({ person, names }: Checked): NewClosedAccount {
+    const { key, password, attributes, groups, enabled } = person
+    return {
+      ...names,
+      attributes,
+      groups,
+      emailVerified: person.emailVerified && names.email !== null,
+      isShut: !enabled,
+      requiredActions: password === null ? ["UPDATE_PASSWORD"] : [],
+      credential: toCredential(credentialIdOf(issuer, key), password ?? hashOfNothing()),
+    }
+  }
+
+  async function look(checked: Checked): Promise<ImportedPerson<User>> {
+    const { person, names } = checked
+    const owner = await findOwner(channel, credentialIdOf(issuer, person.key), names)
+    if (owner.is === "nobody") return adopted(checked, "created", null, null)
+    if (owner.is === "taken") return taken(person.key, owner)
+    const { id } = owner.account
+    const isTied = (await parts.store.findUser({ issuer, subject: id })) !== null
+    return adopted(checked, isTied && !isBegun(owner.account) ? "existing" : "linked", id, null)
+  }
+
+  async function bring(checked: Checked): Promise<ImportedPerson<User>> {
+    const { person } = checked
+    const account = newAccount(checked)
+    const begun = await beginAccount(channel, account)
+    if (begun.is === "elsewhere") return refused(person.key, "key_used")
+    if (begun.is === "taken") return taken(person.key, begun)
+    if (begun.is === "own") return finish(checked, begun.account)
+    const { id, asOf } = begun
+    const profile = profileOf(issuer, { ...account, ...lowerCase(account), id, asOf })
+    const tied = await tieRow(parts, person.key, profile, true)
+    if (tied === null) {
+      if (account.isShut) await removeAccount(channel, id)
+      else await removeBegun(channel, id)
+      return refused(person.key, "row_taken")
+    }
+    const requiredActions = [...account.requiredActions, ...(await defaults.of(id, account))]
+    if (person.enabled && (await openAccount(channel, id, { enabled: true, requiredActions })) === "absent")
+      return refused(person.key, "account_gone")
+    return adopted(checked, "created", id, tied.user)
+  }
+
+  /** An account that was made for this row before. */
+  async function finish(checked: Checked, account: StoredAccount): Promise<ImportedPerson<User>> {
+    const { key, enabled } = checked.person
+    const isClosed = isBegun(account)
+    const tied = await tieRow(parts, key, profileOf(issuer, account), isClosed)
+    if (tied === null) {
+      await removeBegun(channel, account.id)
+      return refused(key, "row_taken")
+    }
+    if (!isClosed) return adopted(checked, tied.wasTied ? "existing" : "linked", account.id, tied.user)
+    const requiredActions = actionsBehindDoor(account)
+    if ((await openAccount(channel, account.id, { enabled, requiredActions })) === "absent")
+      return refused(key, "account_gone")
+    return adopted(checked, "linked", account.id, tied.user)
+  }
+
+  return async given => {
+    const checked = await check(given)
+    if ("outcome" in checked) return checked
+    try {
+      return await (isDryRun ? look(checked) : bring(checked))
+    } catch (error) {
+      if (!isGateError(error) || error.code !== "account_rejected") throw error
+      return refused(checked.person.key, "account_rejected", error.fields)
+    }
+  }
+}
+
+/** Somebody about whom nothing has to be asked of the person any more. */
+interface Checked {
+  readonly person: ReadPerson
+  readonly names: AccountNames
+  readonly lacks: readonly FieldProblem[]
+}
+
+interface AccountNames {
+  readonly username: string
+  readonly email: string | null
+  readonly firstName: string | null
+  readonly lastName: string | null
+}
+
+/** What the account will be called, without names that the realm leaves to the person; null where it needs an e-mail. */
+function namesFor(
+  { username, email, firstName, lastName }: ReadPerson,
+  { emailAsUsername, writable }: RegistrationRules,
+): AccountNames | null {
+  const kept = (name: string, value: string | null) => (writable.includes(name) ? value : null)
+  const name = emailAsUsername ? email : (username ?? email)
+  if (name === null) return null
+  return {
+    username: name,
+    email: emailAsUsername ? email : kept("email", email),
+    firstName: kept("firstName", firstName),
+    lastName: kept("lastName", lastName),
+  }
+}
+
+function isKept(name: string, { known, writable, keepsUnknown }: RegistrationRules): boolean {
+  return writable.includes(name) || (keepsUnknown && !known.includes(name))
+}
+
+/** What Keycloak will ask for before it lets the person in. */
+function lacking(
+  person: AccountNames & Pick<ReadPerson, "attributes">,
+  rules: RegistrationRules,
+): readonly FieldProblem[] {
+  const { username, email, firstName, lastName, attributes } = person
+  const given: Readonly<Record<string, unknown>> = { ...attributes, username, email, firstName, lastName }
+  return rules.required.filter(name => (given[name] ?? null) === null).map(required)
+}
+
+const required = (field: string): FieldProblem => problemOf("required")(field)
+
+function problemOf(rule: string): (field: string) => FieldProblem {
+  return field => ({ field, rule, params: [] })
+}
+
+function taken(
+  key: UserKey,
+  { field, isImported }: { readonly field: "username" | "email" | null; readonly isImported: boolean },
+): RefusedPerson {
+  const fields = (field === null ? ["username", "email"] : [field]).map(problemOf("taken"))
+  return refused(key, isImported ? "name_shared" : "user_exists", fields)
+}
+
+function adopted<User>(
+  { person, lacks }: Checked,
+  outcome: AdoptedPerson<User>["outcome"],
+  subject: string | null,
+  user: User | null,
+): AdoptedPerson<User> {
+  return Object.freeze({ key: person.key, outcome, subject, user, code: null, fields: Object.freeze([...lacks]) })
+}
+
+type ToldAccount = Pick<
+  StoredAccount,
+  "id" | "username" | "email" | "emailVerified" | "firstName" | "lastName" | "asOf"
+>
+
+function profileOf(issuer: string, account: ToldAccount): UserProfile {
+  const { id, username, email, emailVerified, firstName, lastName, asOf } = account
+  return { issuer, subject: id, username, email, emailVerified, firstName, lastName, custom: noCustom, asOf }
+}
+
+/** Keycloak's own folding; reading each account back would cost a third of the time. */
+function lowerCase({ username, email }: Pick<NewClosedAccount, "username" | "email">) {
+  return { username: username.toLowerCase(), email: email?.toLowerCase() ?? null }
+}
+
+/** Asks until it was answered once. */
+function once<Value>(ask: () => Promise<Value>): () => Promise<Value> {
+  let answer: Promise<Value> | null = null
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = null
+      throw error
+    })
+    return answer
+  }
+}
+
+const rememberedGroups = 1000
+
+/** Groups are asked for before an account is made: Keycloak says of an unknown one no more than 500. */
+function createGroups(channel: Channel): {
+  readonly unknown: (paths: readonly string[]) => Promise<readonly string[]>
+} {
+  const asked = new Map<string, () => Promise<boolean>>()
+  function exists(path: string): Promise<boolean> {
+    const known = asked.get(path) ?? once(() => groupExists(channel, path))
+    if (asked.size < rememberedGroups) asked.set(path, known)
+    return known()
+  }
+  return {
+    async unknown(paths) {
+      const found = await Promise.all(paths.map(exists))
+      return paths.filter((_, index) => found[index] === false)
+    },
+  }
+}
+
+/** What the realm asks of every new account, which the first account of a run tells. */
+function createDefaultActions(channel: Channel) {
+  let learnt: Promise<readonly string[]> | null = null
+  async function learn(id: string, { requiredActions }: NewClosedAccount): Promise<readonly string[]> {
+    const account = await readAccount(channel, id)
+    if (account === null) return []
+    return actionsBehindDoor(account).filter(action => !requiredActions.includes(action))
+  }
+  return {
+    of(id: string, account: NewClosedAccount): Promise<readonly string[]> {
+      learnt ??= learn(id, account).catch((error: unknown) => {
+        learnt = null
+        throw error
+      })
+      return learnt
+    },
+  }
+}
