@@ -13,19 +13,19 @@ export function parseDjangoHash(text: string | null | undefined): PasswordHash |
   if (typeof text !== "string" || text === "" || text.startsWith("!")) return null
   if (text.startsWith("argon2$")) return parsePhcHash(text.slice("argon2".length))
   const [hasher = "", ...parts] = text.split("$")
-  const algorithm = algorithms.get(hasher)
+  const algorithm = Object.hasOwn(algorithms, hasher) ? algorithms[hasher] : undefined
   if (algorithm !== undefined) return pbkdf2(algorithm, parts)
   if (/^[a-z][a-z0-9_]{0,63}$/.test(hasher) && parts.length > 1) return { algorithm: hasher }
   // Before Django 1.4, and what came from there, MD5 stood without any name.
   return /^[0-9a-f]{32}$/i.test(text) ? { algorithm: "unsalted_md5" } : null
 }
 
-const algorithms: ReadonlyMap<string, string> = new Map([
-  ["pbkdf2_sha256", "pbkdf2-sha256"],
-  ["pbkdf2_sha1", "pbkdf2"],
+const algorithms: Readonly<Record<string, string>> = {
+  pbkdf2_sha256: "pbkdf2-sha256",
+  pbkdf2_sha1: "pbkdf2",
   // Of no hasher that Django ships, and of many that people wrote after its example.
-  ["pbkdf2_sha512", "pbkdf2-sha512"],
-])
+  pbkdf2_sha512: "pbkdf2-sha512",
+}
 
 /** What is wrong with its parts, the check of every hash says. */
 function pbkdf2(algorithm: string, parts: readonly string[]): PasswordHash {

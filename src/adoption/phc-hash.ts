@@ -14,16 +14,16 @@ export function parsePhcHash(text: string | null | undefined): PasswordHash | nu
   if (before !== "" || !/^[a-z0-9-]{1,32}$/.test(id) || parts.length === 0) return null
   const argon2 = /^argon2(id|i|d)$/.exec(id)?.[1]
   if (argon2 !== undefined) return argon2Hash(argon2 as Argon2Parameters["type"], parts)
-  const algorithm = pbkdf2Names.get(id)
+  const algorithm = Object.hasOwn(pbkdf2Names, id) ? pbkdf2Names[id] : undefined
   return algorithm === undefined ? { algorithm: id } : pbkdf2Hash(algorithm, parts)
 }
 
-const pbkdf2Names: ReadonlyMap<string, string> = new Map([
-  ["pbkdf2", "pbkdf2"],
-  ["pbkdf2-sha1", "pbkdf2"],
-  ["pbkdf2-sha256", "pbkdf2-sha256"],
-  ["pbkdf2-sha512", "pbkdf2-sha512"],
-])
+const pbkdf2Names: Readonly<Record<string, string>> = {
+  pbkdf2: "pbkdf2",
+  "pbkdf2-sha1": "pbkdf2",
+  "pbkdf2-sha256": "pbkdf2-sha256",
+  "pbkdf2-sha512": "pbkdf2-sha512",
+}
 
 function argon2Hash(type: Argon2Parameters["type"], parts: readonly string[]): PasswordHash {
   // Before version 19, which is 1.3, there was none to name.
@@ -39,17 +39,18 @@ function argon2Hash(type: Argon2Parameters["type"], parts: readonly string[]): P
     value: padded(value),
     argon2: {
       type,
-      version: (versions.get(version ?? "") ?? version) as Argon2Parameters["version"],
+      version: versionOf(version) as Argon2Parameters["version"],
       memory: numberOf(given.get("m")),
       parallelism: numberOf(given.get("p")),
     },
   }
 }
 
-const versions: ReadonlyMap<string, string> = new Map([
-  ["16", "1.0"],
-  ["19", "1.3"],
-])
+/** As Keycloak calls them. */
+function versionOf(version: string | undefined): string | undefined {
+  if (version === "16") return "1.0"
+  return version === "19" ? "1.3" : version
+}
 
 function pbkdf2Hash(algorithm: string, parts: readonly string[]): PasswordHash {
   const [parameters = "", salt = "", value = ""] = parts.length === 3 ? parts : []

@@ -158,6 +158,9 @@ export const ofOneCall: readonly string[] = [
   "accounts/update-account.ts ofValues",
   "users/sync/account-walk.ts known",
   "accounts/give-password.ts lost",
+  "adoption/import-person.ts asked",
+  "adoption/map-stream.ts atWork",
+  "adoption/map-stream.ts waiting",
   "users/sync/map-limited.ts failures",
   "users/sync/map-limited.ts results",
 ]
