@@ -3,6 +3,7 @@ import type { Request } from "express"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal } from "../verify/principal.js"
+import { carrier } from "./express-carrier.js"
 import {
   type AdapterOptions,
   admit,
@@ -11,7 +12,6 @@ import {
   createGuard,
   createMount,
   type GuardRequirements,
-  onProperties,
   type PrincipalKind,
   type PrincipalOf,
   readPrincipal,
@@ -51,8 +51,6 @@ type Next = (error?: unknown) => void
 
 /** An Express middleware or handler; it names no route parameters, so that those of your path stay typed. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => Promise<void> | void
-
-const carrier = onProperties((request: object) => request)
 
 /**
  * Middleware that verifies the bearer token and sets `req.principal`.
@@ -132,18 +130,19 @@ interface App {
   readonly use: (handler: ErrorHandler) => unknown
 }
 
-// Applications whose last error handler is ours.
-const answered = new WeakSet<App>()
+// Applications whose last error handler is ours, and the prototypes of their requests, which cost less to look at.
+const answered = new WeakSet<object>()
 
 /**
  * No middleware of Express hears of what a handler behind it throws. An error handler at the very end does, if nobody has
  * answered before. It goes there with the first request, when the application's own are in their place.
  */
 function answerAtTheEnd(request: IncomingMessage & { readonly app?: App }): void {
-  if (request.app === undefined || answered.has(request.app)) return
-  answered.add(request.app)
+  const prototype = Object.getPrototypeOf(request) as object
+  if (answered.has(prototype) || request.app === undefined) return
+  answered.add(prototype)
   const outermost = outermostOf(request.app)
-  if (outermost !== request.app && answered.has(outermost)) return
+  if (answered.has(outermost)) return
   answered.add(outermost)
   outermost.use(answerThrown)
 }
