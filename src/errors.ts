@@ -91,12 +91,13 @@ export class GateError extends Error {
 
   constructor(code: GateErrorCode, message: string, details: GateErrorDetails = {}) {
     // What is no object says nothing, and is no reason to lose the error.
-    const { cause, reason, fields, field, required, retryAfterSeconds, cursor }: GateErrorDetails = Object(details)
-    super(message, "cause" in Object(details) ? { cause } : undefined)
+    const said: GateErrorDetails = Object(details)
+    super(message, "cause" in said ? { cause: said.cause } : undefined)
     if (!isCode(code)) {
       const found = typeof code === "string" ? inQuotes(code) : `of type ${typeof code}`
       throw new GateError("config_invalid", `There is no code ${found}: ${Object.keys(codeAnswers).join(", ")}.`)
     }
+    const { reason, fields, field, required, retryAfterSeconds, cursor } = said
     this.code = code
     this.status = codeAnswers[code].status
     this.statusCode = this.status
@@ -108,6 +109,8 @@ export class GateError extends Error {
     if (field !== undefined) this.field = field
     if (required !== undefined) this.required = required
     if (cursor !== undefined) this.cursor = cursor
+    for (const [name, value] of Object.entries({ ...unsaid[code] }))
+      if (!Object.hasOwn(this, name)) Object.defineProperty(this, name, { value })
     Object.defineProperty(this, brand, { value: true })
   }
 
@@ -123,6 +126,13 @@ function wholeSeconds(seconds: number | null | undefined): number | null {
   return typeof seconds === "number" && Number.isFinite(seconds) ? Math.ceil(Math.max(0, seconds)) : null
 }
 
+/** What `AnyGateError` promises of a code, where it was not said. Not enumerable, since it is no part of the answer. */
+const unsaid: Readonly<Partial<Record<GateErrorCode, GateErrorDetails>>> = {
+  invalid_token: { reason: "claims" },
+  user_exists: { field: null },
+  account_rejected: { fields: [] },
+}
+
 function isCode(code: unknown): code is GateErrorCode {
   return typeof code === "string" && Object.hasOwn(codeAnswers, code)
 }
@@ -132,8 +142,22 @@ export function isAnswered(error: unknown): error is GateError {
   return isGateError(error) && isCode(error.code)
 }
 
-/** Tells this library's errors from all others, also across its CommonJS and ES module builds. */
-export function isGateError(error: unknown): error is GateError {
+type Coded<Code extends GateErrorCode, More = unknown> = Code extends GateErrorCode
+  ? GateError & { readonly code: Code } & More
+  : never
+
+/**
+ * An error of this library, of which its `code` tells what else is on it: `switch (error.code)` narrows it. A class can't.
+ */
+export type AnyGateError =
+  | Coded<"invalid_token", { readonly reason: InvalidTokenReason }>
+  | Coded<"keycloak_unavailable", { readonly reason?: UnavailableReason }>
+  | Coded<"user_exists", { readonly field: string | null }>
+  | Coded<"account_rejected", { readonly fields: readonly FieldProblem[] }>
+  | Coded<Exclude<GateErrorCode, "invalid_token" | "keycloak_unavailable" | "user_exists" | "account_rejected">>
+
+/** Tells this library's errors from all others, also across its CommonJS and ES module builds; its `code` narrows it. */
+export function isGateError(error: unknown): error is AnyGateError {
   return typeof error === "object" && error !== null && (error as Record<symbol, unknown>)[brand] === true
 }
 

@@ -50,6 +50,22 @@ export interface Health {
   readonly recheckBacklog: number
 }
 
+// One signature and no overloads: TypeScript tells of a wrong option once for each of them.
+
+/** Options, and no others: a name that is none of them has to have a value that there is none of. */
+type Exactly<Given> = GateOptions<unknown> & {
+  readonly [Name in Exclude<keyof Given, keyof GateOptions<unknown>>]: `createGate has no option ${Name & string}`
+}
+
+/** The row of the user store among these options; null where there is none, or may be none. */
+type RowOf<Given> = Given extends { readonly userStore: UserStore<infer User> }
+  ? User
+  : Given extends { readonly userStore: undefined }
+    ? null
+    : Given extends { readonly userStore?: UserStore<infer User> | undefined }
+      ? User | null
+      : null
+
 /**
  * A gate in front of one Keycloak realm, for one client of it.
  *
@@ -59,9 +75,9 @@ export interface Health {
  * @example
  * const gate = createGate({ serverUrl: "https://sso.example.com", realm: "shop", clientId: "shop-api", userStore })
  */
-export function createGate<User>(options: GateOptions<User> & { readonly userStore: UserStore<User> }): Gate<User>
-export function createGate(options: GateOptions<never> & { readonly userStore?: undefined }): Gate<null>
-export function createGate<User>(options: GateOptions<User>): Gate<User | null>
+export function createGate<User = unknown, Given extends Exactly<Given> = GateOptions<User>>(
+  options: Given,
+): Gate<unknown extends User ? RowOf<Given> : User>
 export function createGate<User>(options: GateOptions<User>): Gate<User | null> {
   const settings = parseOptions<User>(options)
   // Looked up at each call, so that fake clocks work: moments by the wall clock, intervals by one that is never set back.

@@ -13,6 +13,7 @@ export type { Person } from "./adoption/person.js"
 export { parsePhcHash } from "./adoption/phc-hash.js"
 export type { GateErrorCode } from "./error-codes.js"
 export type {
+  AnyGateError,
   FieldProblem,
   GateErrorDetails,
   InvalidTokenReason,
@@ -35,6 +36,12 @@ export type {
 export type { EnvOptions } from "./options/options-from-env.js"
 export { optionsFromEnv } from "./options/options-from-env.js"
 export type { Refusal } from "./refusal.js"
+export type {
+  RegisteredClientRoles,
+  RegisteredGroup,
+  RegisteredRealmRole,
+  RegisteredScope,
+} from "./register.js"
 export type { KeptRevocation, Revocation } from "./sessions/revocation.js"
 export type { Revoked } from "./sessions/revoke.js"
 export type { SharedRevocations, SharedState, SharedStore, SharingGate } from "./sessions/shared.js"

@@ -76,6 +76,7 @@ const base = [
   "nearest-name.ts",
   "option-reader.ts",
   "refusal.ts",
+  "register.ts",
 ]
 const gate = ["gate.ts", "gate-internals.ts", "import-users.ts", "index.ts", "link-users.ts", "sync-users.ts"]
 

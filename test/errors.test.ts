@@ -17,6 +17,18 @@ describe("GateError", () => {
     }
   })
 
+  it("has what its code promises, without telling a caller what nobody said", () => {
+    expect(new GateError("invalid_token", "x").reason).toBe("claims")
+    expect(new GateError("user_exists", "x").field).toBeNull()
+    expect(new GateError("account_rejected", "x").fields).toEqual([])
+    expect(new GateError("invalid_token", "x", { reason: "expired" }).reason).toBe("expired")
+    expect(refusalFor(new GateError("user_exists", "x"))?.body).not.toHaveProperty("field")
+    expect(refusalFor(new GateError("user_exists", "x", { field: null }))?.body).toHaveProperty("field", null)
+    expect(refusalFor(new GateError("account_rejected", "x"))?.body).not.toHaveProperty("fields")
+    expect(refusalFor(new GateError("account_rejected", "x", { fields: [] }))?.body).toHaveProperty("fields", [])
+    expect("field" in new GateError("closed", "x")).toBe(false)
+  })
+
   it("keeps apart what extends it: a class of the application knows its own errors alone", () => {
     class OrderError extends GateError {}
     const own = new OrderError("insufficient_scope", "x")

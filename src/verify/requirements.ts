@@ -2,23 +2,24 @@ import type { RequiredAccess } from "../errors.js"
 import { GateError } from "../errors.js"
 import { inQuotes, printable } from "../foreign-text.js"
 import { isScopeToken } from "../refusal.js"
+import type { RegisteredClientRoles, RegisteredGroup, RegisteredRealmRole, RegisteredScope } from "../register.js"
 import type { Principal } from "./principal.js"
 
 /**
  * What a route asks of a principal: everything listed is needed, unless `any: true` makes one of them enough.
  *
  * `kind` defaults to `"user"`: a client's own token is refused unless the route asks for `"service"` or `"any"`. For
- * anything beyond this, stack guards.
+ * anything beyond this, stack guards. Where `KeycloakGate.Register` declares names, no others compile.
  */
 export interface Requirements {
   /** Realm roles, from the token's `realm_access`. */
-  readonly realmRoles?: readonly string[] | undefined
+  readonly realmRoles?: readonly RegisteredRealmRole[] | undefined
   /** Roles by client id, from the token's `resource_access`. */
-  readonly clientRoles?: Readonly<Record<string, readonly string[]>> | undefined
+  readonly clientRoles?: RegisteredClientRoles | undefined
   /** OAuth scopes, from the token's `scope`; lacking ones are named in the challenge. */
-  readonly scopes?: readonly string[] | undefined
+  readonly scopes?: readonly RegisteredScope[] | undefined
   /** Groups as the token's `groups` claim spells them; Keycloak sends it only where a group mapper is set up. */
-  readonly groups?: readonly string[] | undefined
+  readonly groups?: readonly RegisteredGroup[] | undefined
   /** One of all the listed roles, scopes and groups is enough; default: all are needed. */
   readonly any?: boolean | undefined
   /** Whose token: a person's (default), a client's own, or either. */
