@@ -11,10 +11,50 @@ const run = promisify(execFile)
 const root = join(import.meta.dirname, "../..")
 const modules = join(root, "node_modules")
 
-// What an application writes once, to have its row's type in every handler.
+// What an application writes once, to have its row's type in every handler, and its names in every guard.
 const register = `
   export interface Row { readonly id: number; readonly email: string | null }
-  declare global { namespace KeycloakGate { interface Register { user: Row } } }
+  declare global {
+    namespace KeycloakGate {
+      interface Register {
+        user: Row
+        realmRoles: "admin" | "customer"
+        clientRoles: { "shop-api": "editor" | "reader"; billing: "clerk" }
+        groups: "/staff"
+        scopes: "orders:read"
+      }
+    }
+  }
+`
+const guards = `
+  for (const { requireUser } of [onExpress, onFastify, onKoa]) {
+    requireUser({
+      realmRoles: ["admin", "customer"], clientRoles: { "shop-api": ["editor"] }, groups: ["/staff"], scopes: ["orders:read"],
+    })
+    requireUser({ allow: principal => principal.user.id > 1 && principal.realmRoles.includes(String(principal.user.email)) })
+    // @ts-expect-error: no such realm role
+    requireUser({ realmRoles: ["admim"] })
+    // @ts-expect-error: no such client
+    requireUser({ clientRoles: { shop: ["editor"] } })
+    // @ts-expect-error: a role of the other client
+    requireUser({ clientRoles: { billing: ["editor"] } })
+    // @ts-expect-error: no such group
+    requireUser({ groups: ["/boss"] })
+    // @ts-expect-error: no such scope
+    requireUser({ scopes: ["orders:write"] })
+  }
+  export async function held(token: string, role: string): Promise<boolean> {
+    const requirements = { realmRoles: ["customer" as const] }
+    const { principal, renew, close } = await gate.hold(token, { requirements, onEnd: reason => reason === "expired" })
+    // @ts-expect-error: no such realm role
+    await gate.verifyToken(token, { realmRoles: ["admim"] })
+    // @ts-expect-error: no such scope
+    await gate.verifyBearer(token, { scopes: ["orders:write"] })
+    // @ts-expect-error: no such role
+    await gate.hold(token, { requirements: { clientRoles: { "shop-api": ["admin"] } }, onEnd: close })
+    const { realmRoles }: { realmRoles: readonly string[] } = await renew(token)
+    return realmRoles.includes(role) || principal.scopes.includes(role)
+  }
 `
 const store = `
   const userStore: UserStore<Row> = {
@@ -56,7 +96,7 @@ const esmImports = `
   import fastify from "fastify"
   import Koa from "koa"
   import {
-    createGate, GateError, type GateErrorDetails, isGateError, memoryUserStore, optionsFromEnv, type Principal, type UserStore,
+    createGate, GateError, type GateErrorDetails, type InvalidTokenReason, isGateError, memoryUserStore, optionsFromEnv, type Principal, type UserStore,
   } from "keycloak-gate"
   import * as onExpress from "keycloak-gate/express"
   import * as onFastify from "keycloak-gate/fastify"
@@ -75,7 +115,7 @@ const commonJsImports = `
   import onKoa = require("keycloak-gate/koa")
   import migrate = require("keycloak-gate/migrate")
   import testing = require("keycloak-gate/testing")
-  import type { GateErrorDetails, UserStore, Principal } from "keycloak-gate"
+  import type { GateErrorDetails, InvalidTokenReason, UserStore, Principal } from "keycloak-gate"
   const { createGate, GateError, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
   const { optionsFromKeycloakJson, requirementsFrom } = migrate
   const { startTestRealm, userStoreContract } = testing
@@ -91,6 +131,21 @@ const rest = `
   }
   export function refusal(details: GateErrorDetails) {
     return new GateError("insufficient_scope", "not theirs", details)
+  }
+  export function whatIsWrong(error: unknown): readonly string[] {
+    if (!isGateError(error)) return []
+    switch (error.code) {
+      case "account_rejected":
+        return error.fields.map(({ field }) => field)
+      case "user_exists":
+        return error.field === null ? [] : [error.field]
+      case "invalid_token": {
+        const reason: InvalidTokenReason = error.reason
+        return [reason]
+      }
+      default:
+        return [error.code]
+    }
   }
   export function secondsToWait(error: unknown): number | null {
     return error instanceof GateError ? error.retryAfterSeconds : null
@@ -160,7 +215,7 @@ describe("the packed package", () => {
     { timeout: 240_000 },
     async type => {
       const imports = type === "module" ? esmImports : commonJsImports
-      expect(await compile(type, type, { "main.ts": imports + register + store + routes + rest })).toBe("")
+      expect(await compile(type, type, { "main.ts": imports + register + store + routes + guards + rest })).toBe("")
     },
   )
 
@@ -174,7 +229,7 @@ describe("the packed package", () => {
       esModuleInterop: true,
       skipLibCheck: true,
     }
-    const main = esmImports.replace("{ Router }", "Router") + register + store + routes + rest
+    const main = esmImports.replace("{ Router }", "Router") + register + store + routes + guards + rest
     expect(await compile("node10", "commonjs", { "main.ts": main }, oldest)).toBe("")
   })
 
@@ -182,13 +237,13 @@ describe("the packed package", () => {
     const files = {
       "row.cts": `import type {} from "keycloak-gate/express"\n${register}`,
       "gate.cts": `${commonJsImports} import type { Row } from "./row.cjs"\n${store} ${rest}`,
-      "routes.mts": `${esmImports} import { gate } from "./gate.cjs"\n${routes}`,
+      "routes.mts": `${esmImports} import { gate } from "./gate.cjs"\n${routes} ${guards}`,
       "errors.mts": `import { GateError } from "keycloak-gate"
         import { refusal } from "./gate.cjs"
         export const error: GateError = refusal({ retryAfterSeconds: 7 })
         export const back: ReturnType<typeof refusal> = new GateError("closed", "x")`,
       "other.mts": `import type { Row } from "./row.cjs"\n${esmImports} ${store} ${rest} ${routes}`,
-      "other.cts": `${commonJsImports} import { gate } from "./gate.cjs"\n${routes}`,
+      "other.cts": `${commonJsImports} import { gate } from "./gate.cjs"\n${routes} ${guards}`,
     }
     expect(await compile("mixed", "module", files)).toBe("")
   })
@@ -229,6 +284,32 @@ describe("the packed package", () => {
     expect(await compile("wrong-row", "module", { "main.ts": main }, { skipLibCheck: true })).toBe("")
   })
 
+  it("tells of each wrong option once, by its name", { timeout: 240_000 }, async () => {
+    const wrong = [
+      ["timeoutMs", `timeoutMs: "5000"`],
+      ["timeoutMS", `timeoutMS: 5000`],
+      ["verification", `verification: "remote"`],
+      ["RS255", `algorithms: ["RS255"]`],
+      ["maxAge", `keySet: { maxAge: 600 }`],
+      ["findUser", `userStore: { findUser: 1, saveUser: async () => ({ id: 1 }), removeUser: async () => {} }`],
+      ["removeUser", `userStore: { findUser: async () => null, saveUser: async () => ({ id: 1 }) }`],
+      ["timeoutMs", `onEvent: event => event.type, timeoutMs: "5000"`],
+    ] as const
+    const calls = wrong.map(([, option]) => `createGate({ serverUrl: "x", realm: "x", clientId: "x", ${option} })`)
+    const main = [`import { createGate } from "keycloak-gate"`, ...calls].join("\n")
+    const said = await compile("one-message", "module", { "main.ts": main }, { skipLibCheck: true })
+    const messages = said.split("\n").filter(line => line.includes(": error TS"))
+    expect(messages).toHaveLength(wrong.length)
+    expect(said).not.toMatch(/overload/i)
+    for (const [at, [name]] of wrong.entries()) {
+      const ofCall = said.split(/(?=^main\.ts\()/m)[at] ?? ""
+      expect(ofCall).toMatch(new RegExp(`^main\\.ts\\(${at + 2},`))
+      // The compiler points at the option, or names what is wrong with it.
+      const column = Number(/,(\d+)\)/.exec(ofCall)?.[1])
+      expect(`${calls[at]?.slice(column - 1)} ${ofCall}`).toContain(name)
+    }
+  })
+
   it("has the row unknown where no application declares it", { timeout: 240_000 }, async () => {
     const main = `
       ${esmImports}
@@ -237,6 +318,8 @@ describe("the packed package", () => {
         const row: unknown = onExpress.principalOf(request, "user").user
         response.json(row)
       })
+      export const guarded = (name: string) => [onExpress, onFastify, onKoa].map(({ requireUser }) =>
+        requireUser({ realmRoles: [name], clientRoles: { [name]: [name] }, groups: [name], scopes: [name] }))
     `
     expect(await compile("unregistered", "module", { "main.ts": main }, { skipLibCheck: true })).toBe("")
   })
