@@ -1,8 +1,8 @@
-import type { AdoptionParts } from "./adoption/adoption-parts.js"
 import type { ImportedPerson } from "./adoption/import-result.js"
-import type { ImportCounts, ImportRun, ImportUsersOptions, People } from "./adoption/import-run.js"
+import type { ImportCounts, ImportUsersOptions, People } from "./adoption/import-run.js"
+import { asOneRun } from "./adoption/one-run.js"
 import { GateError } from "./errors.js"
-import { gateInternals } from "./gate-internals.js"
+import { adoptionParts } from "./gate-adoption.js"
 import { readOptions } from "./option-reader.js"
 import type { VerifyBearer } from "./verify/verify-bearer.js"
 
@@ -37,23 +37,12 @@ export function importUsers<User>(
   people: People,
   options: ImportUsersOptions<NoInfer<User>> = {},
 ): UsersImport<User> {
-  const parts = partsOf<User>(gate)
+  const parts = adoptionParts<User>(gate, "importUsers", ["linkUser"])
   if (!isIterable(people))
     throw new GateError("config_invalid", "importUsers needs a list or a stream of people as its second argument.")
   readImportOptions(options)
   const begin = async () => (await import("./adoption/import-run.js")).importRun(parts, people, options)
   return asOneRun(begin)
-}
-
-function partsOf<User>(gate: object): AdoptionParts<User> {
-  const internals = gateInternals<User>(gate)
-  if (internals === null) throw new GateError("config_invalid", "importUsers needs a gate that createGate made.")
-  if (internals.adoption === null || !internals.adoption.store.canLink)
-    throw new GateError(
-      "config_invalid",
-      "importUsers needs a gate with a `userStore` that has the function `linkUser`, to tie rows to accounts.",
-    )
-  return internals.adoption
 }
 
 function isIterable(people: unknown): boolean {
@@ -71,68 +60,4 @@ function readImportOptions(options: unknown): void {
     given.function("onProgress")
     given.function("onPerson")
   })
-}
-
-function asOneRun<User>(begin: () => Promise<ImportRun<User>>): UsersImport<User> {
-  const end = settledLater<ImportCounts>()
-  let beginning: Promise<ImportRun<User>> | null = null
-
-  function run(): Promise<ImportRun<User>> {
-    beginning ??= begin()
-    return beginning
-  }
-
-  /** One step of the run; the last one settles the promise too. */
-  async function step(
-    take: (results: ImportRun<User>["results"]) => Promise<IteratorResult<ImportedPerson<User>, void>>,
-  ): Promise<IteratorResult<ImportedPerson<User>, void>> {
-    try {
-      const { results, counts } = await run()
-      const taken = await take(results)
-      if (taken.done === true) end.resolve(counts())
-      return taken
-    } catch (error) {
-      end.reject(error)
-      throw error
-    }
-  }
-
-  async function goOn(): Promise<void> {
-    while ((await step(results => results.next())).done !== true);
-  }
-
-  function whole(): Promise<ImportCounts> {
-    if (beginning === null) goOn().catch(() => undefined) // it is what the promise is rejected with
-    return end.promise
-  }
-
-  const self: UsersImport<User> = {
-    next: () => step(results => results.next()),
-    return: () => step(results => results.return()),
-    [Symbol.asyncIterator]: () => self,
-    [Symbol.toStringTag]: "Promise",
-    // biome-ignore lint/suspicious/noThenProperty: a promise that begins no work before somebody waits for it.
-    then: (done, failed) => whole().then(done, failed),
-    catch: failed => whole().catch(failed),
-    finally: settled => whole().finally(settled),
-  }
-  return self
-}
-
-interface SettledLater<Value> {
-  readonly promise: Promise<Value>
-  readonly resolve: (value: Value) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** Whoever iterates hears of a failure there, so that nobody need wait for the promise. */
-function settledLater<Value>(): SettledLater<Value> {
-  let resolve: (value: Value) => void = () => undefined
-  let reject: (error: unknown) => void = () => undefined
-  const promise = new Promise<Value>((done, failed) => {
-    resolve = done
-    reject = failed
-  })
-  promise.catch(() => undefined)
-  return { promise, resolve, reject }
 }

@@ -78,7 +78,15 @@ const base = [
   "refusal.ts",
   "register.ts",
 ]
-const gate = ["gate.ts", "gate-internals.ts", "import-users.ts", "index.ts", "link-users.ts", "sync-users.ts"]
+const gate = [
+  "gate.ts",
+  "gate-adoption.ts",
+  "gate-internals.ts",
+  "import-users.ts",
+  "index.ts",
+  "link-users.ts",
+  "sync-users.ts",
+]
 
 function floorOf(file: string): Floor {
   if (base.includes(file)) return "base"

@@ -3,6 +3,7 @@ import type { AdoptionParts } from "./adoption-parts.js"
 import { createBringIn } from "./import-person.js"
 import type { ImportedPerson } from "./import-result.js"
 import { mapStream } from "./map-stream.js"
+import type { Run } from "./one-run.js"
 import { openTied } from "./open-tied.js"
 import type { PasswordHash } from "./password-hash.js"
 import type { Person } from "./person.js"
@@ -38,18 +39,12 @@ export interface ImportCounts {
   readonly refused: number
 }
 
-/** One run, whose counts can be read at any time. */
-export interface ImportRun<User> {
-  readonly results: AsyncGenerator<ImportedPerson<User>, void>
-  readonly counts: () => ImportCounts
-}
-
 /** Begins when the first result is asked for. */
 export function importRun<User>(
   parts: AdoptionParts<User>,
   people: People,
   options: ImportUsersOptions<User>,
-): ImportRun<User> {
+): Run<ImportedPerson<User>, ImportCounts> {
   const { dryRun = false, concurrency = 8, signal, onProgress, onPerson } = options
   const counts = { created: 0, linked: 0, existing: 0, refused: 0 }
 

@@ -24,6 +24,8 @@ interface ListingRange {
   readonly first: number
   readonly max: number
   readonly createdAfter: Date | null
+  /** Left out, as null: no limit. */
+  readonly createdBefore?: Date | null
 }
 
 export interface AccountPage {
@@ -39,6 +41,8 @@ export interface ListedAccount {
   readonly emailVerified: boolean
   readonly firstName: string | null
   readonly lastName: string | null
+  /** Milliseconds since 1970; without one, the account counts as made now. */
+  readonly createdTimestamp: number
 }
 
 // Keycloak refuses a request line above 4096 bytes.
@@ -60,10 +64,14 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
   }
 
   function toAccount(entry: unknown): ListedAccount {
-    const { id, username, email, emailVerified, firstName, lastName } = (entry ?? {}) as Record<string, unknown>
+    const { id, username, email, emailVerified, firstName, lastName, createdTimestamp } = (entry ?? {}) as Record<
+      string,
+      unknown
+    >
     if (typeof id !== "string" || id === "") throw api.notKeycloak()
     const texts = { username: text(username), email: text(email), firstName: text(firstName), lastName: text(lastName) }
-    return { id, ...texts, emailVerified: emailVerified === true }
+    const created = typeof createdTimestamp === "number" ? createdTimestamp : Number.POSITIVE_INFINITY
+    return { id, ...texts, emailVerified: emailVerified === true, createdTimestamp: created }
   }
 
   async function notListed(subjects: readonly string[]): Promise<readonly string[]> {
@@ -82,9 +90,9 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
   }
 
   return {
-    readPage: ({ first, max, createdAfter }) =>
-      readAccounts(`?first=${first}&max=${max}&briefRepresentation=true${since(createdAfter)}`),
-    countAccounts: createdAfter => ask(`/count?briefRepresentation=true${since(createdAfter)}`, toNumber),
+    readPage: ({ first, max, createdAfter, createdBefore = null }) =>
+      readAccounts(`?first=${first}&max=${max}&briefRepresentation=true${created(createdAfter, createdBefore)}`),
+    countAccounts: createdAfter => ask(`/count?briefRepresentation=true${created(createdAfter, null)}`, toNumber),
     async assertMaySee() {
       // With `query-users` alone, listings are answered with 200 and nobody in them. A listing by date has service
       // accounts too, so for whoever may see accounts it holds at least our own.
@@ -101,8 +109,11 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
 }
 
 /** The search keeps service accounts out of a listing by date, which would hold them otherwise (26.7.4). */
-function since(createdAfter: Date | null): string {
-  return createdAfter === null ? "" : `&search=*&createdAfter=${createdAfter.getTime()}`
+function created(after: Date | null, before: Date | null): string {
+  if (after === null && before === null) return ""
+  const from = after === null ? "" : `&createdAfter=${after.getTime()}`
+  const to = before === null ? "" : `&createdBefore=${before.getTime()}`
+  return `&search=*${from}${to}`
 }
 
 /** Subjects in portions that fit into one query; those that don't are left to be asked for one by one. */

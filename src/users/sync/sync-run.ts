@@ -247,7 +247,7 @@ export async function* pagesOf<User>(
   }
 }
 
-function profileOf(issuer: string, { id, ...account }: ListedAccount, asOf: Date): UserProfile {
+function profileOf(issuer: string, { id, createdTimestamp: _, ...account }: ListedAccount, asOf: Date): UserProfile {
   return { issuer, subject: id, ...account, custom: noCustom, asOf }
 }
 

@@ -12,7 +12,7 @@ import type { ListedAccount } from "../../../src/users/sync/keycloak-listing.js"
 const asOf = new Date(0)
 
 function account(username: string, id = `id of ${username}`): ListedAccount {
-  return { id, username, email: null, emailVerified: false, firstName: null, lastName: null }
+  return { id, username, email: null, emailVerified: false, createdTimestamp: 0, firstName: null, lastName: null }
 }
 
 /** A realm whose listing is ordered by username and read by offset, as Keycloak's is. */

@@ -16,6 +16,7 @@ const accountOf = (id: string): ListedAccount => ({
   username: id,
   email: null,
   emailVerified: false,
+  createdTimestamp: 0,
   firstName: null,
   lastName: null,
 })
