@@ -8,6 +8,8 @@ const both: Options = {
     fastify: "src/adapters/fastify.ts",
     koa: "src/adapters/koa.ts",
     migrate: "src/migrate/index.ts",
+    hono: "src/adapters/hono.ts",
+    web: "src/adapters/web.ts",
     testing: "src/testing/index.ts",
   },
   splitting: true,

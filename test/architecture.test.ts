@@ -165,7 +165,7 @@ describe("the source", () => {
   })
 
   it("imports frameworks for their types only", () => {
-    const vendors = ["express", "fastify", "koa"]
+    const vendors = ["express", "fastify", "koa", "hono", "hono/utils/http-status"]
     const atRunTime = files.filter(file =>
       importsOf(file).some(({ from, typeOnly }) => vendors.includes(from) && !typeOnly),
     )

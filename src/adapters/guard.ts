@@ -30,6 +30,10 @@ export interface Mount<User> {
   readonly onError: "pass" | undefined
 }
 
+interface ThrownAt extends Pick<Mount<unknown>, "onError"> {
+  readonly gate: Pick<Gate<unknown>, "realm" | "refusalFor">
+}
+
 /** What `authenticate` leaves on a request. */
 export interface Carried {
   readonly mount: Mount<RegisteredUser>
@@ -43,10 +47,10 @@ export interface Carrier<Request> {
   readonly set: (request: Request, carried: Carried) => void
 }
 
-/** What is read of Node's request. */
+/** What is read of Node's request, or of any other one. */
 export interface Message {
   readonly rawHeaders?: readonly string[]
-  readonly headers: { readonly authorization?: string | undefined }
+  readonly headers: { readonly authorization?: Authorization }
 }
 
 /** A carrier after `authenticate`. */
@@ -64,20 +68,22 @@ export interface PrincipalOf<Request> {
 /** Whose token a guard lets in. */
 export type PrincipalKind = "user" | "service" | "any"
 
-type PrincipalOfKind<Kind> = Kind extends "user"
-  ? UserPrincipal<RegisteredUser>
+/** Who asks where a guard lets in tokens of this kind. */
+export type PrincipalOfKind<Kind, User = RegisteredUser> = Kind extends "user"
+  ? UserPrincipal<User>
   : Kind extends "service"
     ? ServicePrincipal
-    : Principal<RegisteredUser>
+    : Principal<User>
 
 /** What a guard asks for: everything listed, and then the application's own question. */
-export interface GuardRequirements<Request, Kind extends PrincipalKind = "user"> extends Requirements {
+export interface GuardRequirements<Request, Kind extends PrincipalKind = "user", User = RegisteredUser>
+  extends Requirements {
   readonly kind?: Kind | undefined
   /**
    * Whether this principal may pass with this request; asked once everything listed is there. `true` alone lets it pass,
    * or a promise of it. Anything else is `insufficient_scope`, be it `1` or `"yes"`. What it throws is the application's own.
    */
-  readonly allow?: (principal: PrincipalOfKind<Kind>, request: Request) => boolean | Promise<boolean>
+  readonly allow?: (principal: PrincipalOfKind<Kind, User>, request: Request) => boolean | Promise<boolean>
 }
 
 // A registered symbol, because an application that mixes CommonJS and ES modules loads this file twice.
@@ -181,27 +187,30 @@ function authorizationOf(message: Message): Authorization {
 export function createGuard<Request>(
   carrier: Carrier<Request>,
   requirements: object,
+  asker = "requireUser",
+  /** What `allow` gets to see. */
+  requestOf: (request: Request) => unknown = request => request,
 ): (request: Request) => Promise<void> | void {
   const guard = parseRequirements(requirements, ["allow"])
-  const allow = "allow" in requirements ? readAllow<Request>(requirements.allow) : null
+  const allow = "allow" in requirements ? readAllow(requirements.allow) : null
   let isTold = false
   return request => {
     const carried = carrier.get(request)
     // Where no gate stands, no `onEvent` hears of it. Once for each guard: every request would tell the same.
     if (carried === undefined && !isTold) {
       isTold = true
-      process.emitWarning(withoutAuthenticate("requireUser"), { type: "KeycloakGateWarning", code: "config_invalid" })
+      process.emitWarning(withoutAuthenticate(asker), { type: "KeycloakGateWarning", code: "config_invalid" })
     }
-    const { principal, mount } = requirePrincipal(carried, guard, "requireUser")
-    if (allow !== null) return askAllow(() => allow(principal, request), guard, mount)
+    const { principal, mount } = requirePrincipal(carried, guard, asker)
+    if (allow !== null) return askAllow(() => allow(principal, requestOf(request)), guard, mount)
   }
 }
 
-type Allow<Request> = (principal: Principal<RegisteredUser>, request: Request) => unknown
+type Allow = (principal: Principal<RegisteredUser>, request: unknown) => unknown
 
 // Undefined is no function either: a question that is read from the wrong place must not let everybody in.
-function readAllow<Request>(allow: unknown): Allow<Request> {
-  if (typeof allow === "function") return allow as Allow<Request>
+function readAllow(allow: unknown): Allow {
+  if (typeof allow === "function") return allow as Allow
   throw wrongRequirements(`\`allow\` is a function of the principal and the request, got ${kindOf(allow)}`)
 }
 
@@ -306,8 +315,14 @@ export function answerTo<Request>(carrier: Carrier<Request>, request: Request, e
  * challenge of a refused token, but for a malformed request, which is about the body here.
  */
 export function answerToThrown<Request>(carrier: Carrier<Request>, request: Request, error: unknown): Refusal | null {
-  const realm = carrier.get(request)?.mount.gate.realm
-  return answerTo(carrier, request, realm === undefined ? error : challenged(error, realm))
+  const carried = carrier.get(request)
+  return carried === undefined ? refusalFor(error) : thrownAt(carried.mount, error)
+}
+
+/** The same where a gate is mounted. */
+export function thrownAt({ gate, onError }: ThrownAt, error: unknown): Refusal | null {
+  const answered = challenged(error, gate.realm)
+  return onError === "pass" ? null : gate.refusalFor(answered)
 }
 
 /** An error of ours with the challenge of a refused token; a malformed request is about something else here. */

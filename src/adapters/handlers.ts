@@ -32,7 +32,8 @@ export interface Answer {
 }
 
 /**
- * Answers a parsed body, whatever that is; what rejects is for the framework. `headers` are those that came with it.
+ * Answers a parsed body, whatever that is, or one that is still being read; what rejects is for the framework. `headers`
+ * are those that came with it.
  *
  * A body that is no object counts as an empty one, so that the answer names every missing field. Only named fields are
  * read: no `scope`, which could ask for a session that never ends, and nothing else that Keycloak would take.
@@ -154,7 +155,7 @@ function answering<Request>(
   return async (body, request, headers = {}) => {
     if (isUnparsed(body, headers)) gateInternals(mount.gate)?.report(withoutParser(handler))
     try {
-      return await answer(body, request)
+      return await answer(await body, request)
     } catch (error) {
       const refusal = answerAt(mount, error)
       if (refusal === null) throw error
@@ -180,7 +181,8 @@ function withoutParser(handler: string): GateError {
   return new GateError(
     "config_invalid",
     `${handler} got a JSON body that nobody had parsed, so it sees no fields. Mount a parser ahead of it: express.json() on ` +
-      "Express, bodyParser() on Koa; Fastify has its own, so give it no other for application/json.",
+      "Express, bodyParser() on Koa; Fastify has its own, so give it no other for application/json. Of a `Request` of the " +
+      "web nobody may have read the body: read that of `request.clone()`.",
   )
 }
 

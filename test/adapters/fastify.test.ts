@@ -20,7 +20,10 @@ import { adapterContract, type Route, type Setup } from "../contracts/adapter.js
 import { openShop } from "../support/shop.ts"
 import type { Listening } from "./listen.js"
 
-adapterContract("Fastify", async setup => listen(await createApplication(setup)), { middlewareAboutHandlers: true })
+adapterContract("Fastify", async setup => listen(await createApplication(setup)), {
+  guardsApart: true,
+  middlewareAboutHandlers: true,
+})
 
 describe("Fastify alone", () => {
   let realm: TestRealm

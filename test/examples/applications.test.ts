@@ -8,10 +8,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } 
 import type { Listening } from "../../examples/application.ts"
 import { createApplication as createExpress } from "../../examples/express/app.ts"
 import { createApplication as createFastify } from "../../examples/fastify/app.ts"
+import { createApplication as createHono } from "../../examples/hono/node.ts"
 import { createApplication as createKoa } from "../../examples/koa/app.ts"
 import { createApplication as createNodeHttp } from "../../examples/node-http/app.ts"
 import { openStore } from "../../examples/stores/open-store.ts"
 import type { Row } from "../../examples/stores/row.ts"
+import { createApplication as createWeb } from "../../examples/web/node.ts"
 import { createGate, type Gate } from "../../src/index.js"
 import { closedPort } from "../adapters/listen.js"
 import { holdUp } from "../support/faults.ts"
@@ -48,6 +50,8 @@ describe.each([
   ["fastify", createFastify],
   ["koa", createKoa],
   ["node-http", createNodeHttp],
+  ["web", createWeb],
+  ["hono", createHono],
 ] as const)("the %s application", (framework, createApplication) => {
   describe("in front of a Keycloak that isn't there", () => {
     let application: Listening

@@ -1,12 +1,17 @@
+import { createServer } from "node:http"
 import { connect } from "node:net"
+import { getRequestListener } from "@hono/node-server"
 import { bodyParser } from "@koa/bodyparser"
 import Router from "@koa/router"
 import express from "express"
 import fastify, { type FastifyInstance } from "fastify"
+import { Hono } from "hono"
 import Koa from "koa"
 import * as onExpress from "../../src/adapters/express.js"
 import * as onFastify from "../../src/adapters/fastify.js"
+import * as onHono from "../../src/adapters/hono.js"
 import * as onKoa from "../../src/adapters/koa.js"
+import * as onWeb from "../../src/adapters/web.js"
 import type { Gate, Principal } from "../../src/index.js"
 import type { Requirements } from "../../src/verify/requirements.js"
 import { type Listening, listen } from "../adapters/listen.js"
@@ -21,6 +26,8 @@ export const applications: readonly [name: string, start: (gate: Gate<unknown>, 
     ["Express", startExpress],
     ["Fastify", startFastify],
     ["Koa", startKoa],
+    ["Web", startWeb],
+    ["Hono", startHono],
   ]
 
 type Tell = (principal: Principal<unknown> | null) => object
@@ -91,6 +98,51 @@ async function startKoa(gate: Gate<unknown>, tell = reached): Promise<Listening>
   router.post("/login", loginHandler(gate)).post("/register", registerHandler(gate))
   app.use(authenticate(gate)).use(bodyParser()).use(router.routes()).use(routes("")).use(routes("/mounted"))
   return listen(app.callback())
+}
+
+async function startWeb(gate: Gate<unknown>, tell = reached): Promise<Listening> {
+  const { guard, verifyRequest, refusalResponse, registerHandler, loginHandler } = onWeb
+  const told: Readonly<Record<string, onWeb.WebHandler>> = {
+    async "/open"(request) {
+      try {
+        return Response.json(tell(await verifyRequest(gate, request)))
+      } catch (error) {
+        const refusal = refusalResponse(gate, error)
+        if (refusal === null) throw error
+        return refusal
+      }
+    },
+    ...Object.fromEntries(
+      Object.entries(guards).map(([path, needed]) => [
+        path,
+        guard(gate, needed, (_: Request, principal) => Response.json(tell(principal))),
+      ]),
+    ),
+  }
+  const posts: typeof told = { "/login": loginHandler(gate), "/register": registerHandler(gate) }
+  const answer = async (request: Request) => {
+    const path = new URL(request.url).pathname
+    const handler = (request.method === "POST" && posts[path]) || told[path.replace(/^\/mounted/, "")]
+    return handler?.(request) ?? new Response(null, { status: 404 })
+  }
+  const errorHandler = (error: unknown) => new Response(null, { status: (error as { status?: number }).status ?? 500 })
+  return listen(createServer(getRequestListener(answer, { errorHandler, overrideGlobalObjects: false })))
+}
+
+async function startHono(gate: Gate<unknown>, tell = reached): Promise<Listening> {
+  const { authenticate, requireUser, registerHandler, loginHandler } = onHono
+  const routes = () => {
+    const router = new Hono().all("/open", c => c.json(tell(c.get("principal"))))
+    for (const [path, needed] of Object.entries(guards)) {
+      router.all(path, requireUser(needed), c => c.json(tell(c.get("principal"))))
+    }
+    return router
+  }
+  const app = new Hono().use(authenticate(gate))
+  app.onError((error, c) => c.body(null, (error as { status?: 500 }).status ?? 500))
+  app.post("/login", loginHandler(gate)).post("/register", registerHandler(gate))
+  app.route("/", routes()).route("/mounted", routes())
+  return listen(createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false })))
 }
 
 export interface RawAnswer {

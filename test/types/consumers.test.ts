@@ -89,31 +89,57 @@ const routes = `
     ctx.body = onKoa.principalOf(ctx, "user").user.email
   })
   new Koa<onKoa.PrincipalState>().use(onKoa.authenticate(gate)).use(router.routes())
+
+  const hono = new Hono<{ Bindings: { readonly key: string } }>().use(onHono.authenticate(gate))
+  hono.get("/users/:id", onHono.requireUser(), c => {
+    const [id, key, email]: [string, string, string | null] = [c.req.param("id"), c.env.key, c.get("principal").user.email]
+    return c.json([id, key, email, onHono.principalOf(c, "user").user.id + 1, c.var.principal.user.id + 1])
+  })
+  hono.get("/open", c => c.json(c.get("principal")?.subject)).post("/login", onHono.loginHandler(gate))
+
+  interface Context { readonly params: Promise<{ readonly id: string }> }
+  export const GET = onWeb.guard(gate, {}, async (request: Request, principal, { params }: Context) =>
+    Response.json([request.url, principal.user.email, (await params).id]))
+  export const login: (request: Request) => Promise<Response> = onWeb.loginHandler(gate)
+  export async function whoOnTheWeb(request: Request): Promise<Row | Response | null> {
+    try {
+      const principal = await onWeb.verifyRequest(gate, request)
+      return principal?.kind === "user" ? principal.user : (await onWeb.verifyRequest(gate, request, {})).user
+    } catch (error) {
+      return onWeb.refusalResponse(gate, error)
+    }
+  }
 `
 const esmImports = `
   import { Router } from "@koa/router"
   import express from "express"
   import fastify from "fastify"
+  import { Hono } from "hono"
   import Koa from "koa"
   import {
     createGate, GateError, type GateErrorDetails, type InvalidTokenReason, isGateError, memoryUserStore, optionsFromEnv, type Principal, type UserStore,
   } from "keycloak-gate"
   import * as onExpress from "keycloak-gate/express"
   import * as onFastify from "keycloak-gate/fastify"
+  import * as onHono from "keycloak-gate/hono"
   import * as onKoa from "keycloak-gate/koa"
   import { optionsFromKeycloakJson, requirementsFrom } from "keycloak-gate/migrate"
+  import * as onWeb from "keycloak-gate/web"
   import { startTestRealm, userStoreContract } from "keycloak-gate/testing"
 `
 const commonJsImports = `
   import { Router } from "@koa/router"
   import express = require("express")
   import fastify = require("fastify")
+  import { Hono } from "hono"
   import Koa = require("koa")
   import keycloakGate = require("keycloak-gate")
   import onExpress = require("keycloak-gate/express")
   import onFastify = require("keycloak-gate/fastify")
+  import onHono = require("keycloak-gate/hono")
   import onKoa = require("keycloak-gate/koa")
   import migrate = require("keycloak-gate/migrate")
+  import onWeb = require("keycloak-gate/web")
   import testing = require("keycloak-gate/testing")
   import type { GateErrorDetails, InvalidTokenReason, UserStore, Principal } from "keycloak-gate"
   const { createGate, GateError, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
@@ -267,7 +293,7 @@ describe("the packed package", () => {
       ${register}
       const options = { serverUrl: "https://sso.example.test", realm: "shop", clientId: "shop-api" }
       const [otherRow, noRow] = [createGate({ ...options, userStore: memoryUserStore() }), createGate(options)]
-      for (const adapter of [onExpress, onFastify, onKoa]) {
+      for (const adapter of [onExpress, onFastify, onKoa, onHono]) {
         adapter.loginHandler(otherRow)
         // @ts-expect-error: another row
         adapter.authenticate(otherRow)
@@ -280,6 +306,8 @@ describe("the packed package", () => {
       onFastify.authenticate(otherRow)
       // @ts-expect-error
       onKoa.authenticate(otherRow)
+      // @ts-expect-error
+      onHono.authenticate(otherRow)
     `
     expect(await compile("wrong-row", "module", { "main.ts": main }, { skipLibCheck: true })).toBe("")
   })
