@@ -212,12 +212,12 @@ export async function versionOf(command: RunTime["version"]): Promise<string> {
 }
 
 /** Vitest's own workers are told by variables that the children must not take for theirs. */
-function ownEnvironment(): NodeJS.ProcessEnv {
+export function ownEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_|MODE$|TEST$|DEV$|PROD$)/.test(name))
   return { ...Object.fromEntries(kept), CI: "true", DENO_NO_UPDATE_CHECK: "1" }
 }
 
-function collect(child: ChildProcess): () => string {
+export function collect(child: ChildProcess): () => string {
   let output = ""
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", chunk => (output += chunk))
   return () => output

@@ -1,11 +1,14 @@
 import Router from "@koa/router"
 import express from "express"
 import fastify, { type FastifyRequest } from "fastify"
+import { Hono } from "hono"
 import Koa from "koa"
 import { describe, expectTypeOf, it } from "vitest"
 import * as onExpress from "../../src/adapters/express.js"
 import * as onFastify from "../../src/adapters/fastify.js"
+import * as onHono from "../../src/adapters/hono.js"
 import * as onKoa from "../../src/adapters/koa.js"
+import * as onWeb from "../../src/adapters/web.js"
 import {
   createGate,
   type MemoryUser,
@@ -211,5 +214,69 @@ describe("requireUser", () => {
       // @ts-expect-error: null is no requirement
       requireUser(null)
     }
+  })
+})
+
+describe("Hono", () => {
+  it("has a principal that is never null behind a guard, of the kind that passes", () => {
+    const app = new Hono().use(onHono.authenticate(gate))
+    app.get("/open", c => {
+      expectTypeOf(c.get("principal")).toEqualTypeOf<Principal<unknown> | null>()
+      return c.text("")
+    })
+    app.get("/users/:id", onHono.requireUser(), c => {
+      expectTypeOf(c.get("principal")).toEqualTypeOf<UserPrincipal<unknown>>()
+      expectTypeOf(c.req.param("id")).toEqualTypeOf<string>()
+      return c.json(c.var.principal.subject)
+    })
+    app.get("/jobs", onHono.requireUser({ kind: "service", scopes: ["jobs"] }), c => {
+      expectTypeOf(c.get("principal")).toEqualTypeOf<ServicePrincipal>()
+      return c.text("")
+    })
+    app.get("/either", onHono.requireUser({ kind: "any" }), c => {
+      expectTypeOf(c.get("principal")).toEqualTypeOf<Principal<unknown>>()
+      return c.text("")
+    })
+  })
+
+  it("leaves the bindings of an application as they are", () => {
+    const app = new Hono<{ Bindings: { readonly key: string }; Variables: { readonly language: string } }>()
+    app.use(onHono.authenticate(gate)).post("/login", onHono.loginHandler(gate))
+    app.get("/", onHono.requireUser({ realmRoles: ["admin"] }), c => {
+      expectTypeOf(c.env.key).toEqualTypeOf<string>()
+      expectTypeOf(c.get("language")).toEqualTypeOf<string>()
+      return c.json(onHono.principalOf(c, "user").user)
+    })
+  })
+})
+
+describe("the web's Request", () => {
+  class NextRequest extends Request {
+    readonly nextUrl: URL = new URL(this.url)
+  }
+
+  it("fits route handlers with a context, and Workers with env and ctx", () => {
+    const route = onWeb.guard(gate, {}, (request: NextRequest, principal, { id }: { readonly id: string }) => {
+      expectTypeOf(principal).toEqualTypeOf<UserPrincipal<MemoryUser>>()
+      return Response.json([request.nextUrl.href, id])
+    })
+    expectTypeOf(route).toEqualTypeOf<(request: NextRequest, context: { readonly id: string }) => Promise<Response>>()
+    const worker = {
+      fetch: onWeb.guard(gate, { kind: "any" }, async (_: Request, who, _env: object, _ctx: object) =>
+        Response.json(who),
+      ),
+    }
+    expectTypeOf(worker.fetch).parameters.toEqualTypeOf<[Request, object, object]>()
+    const jobs = onWeb.guard(gate, { kind: "service" }, (_: Request, who) =>
+      Response.json(expectTypeOf(who).toEqualTypeOf<ServicePrincipal>()),
+    )
+    expectTypeOf(jobs).toEqualTypeOf<(request: Request) => Promise<Response>>()
+  })
+
+  it("knows whom requirements let in, and that nobody may ask without any", () => {
+    expectTypeOf(onWeb.verifyRequest(gate, {} as Request)).resolves.toEqualTypeOf<Principal<MemoryUser> | null>()
+    expectTypeOf(onWeb.verifyRequest(gate, {} as Request, {})).resolves.toEqualTypeOf<UserPrincipal<MemoryUser>>()
+    const someKind: { kind?: "user" | "service" | "any" } = {}
+    expectTypeOf(onWeb.verifyRequest(gate, {} as Request, someKind)).resolves.toEqualTypeOf<Principal<MemoryUser>>()
   })
 })

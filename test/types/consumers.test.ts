@@ -101,10 +101,10 @@ const routes = `
   export const GET = onWeb.guard(gate, {}, async (request: Request, principal, { params }: Context) =>
     Response.json([request.url, principal.user.email, (await params).id]))
   export const login: (request: Request) => Promise<Response> = onWeb.loginHandler(gate)
-  export async function whoOnTheWeb(request: Request): Promise<Row | Response | null> {
+  export async function whoOnTheWeb(request: Request): Promise<number | Response | null> {
     try {
       const principal = await onWeb.verifyRequest(gate, request)
-      return principal?.kind === "user" ? principal.user : (await onWeb.verifyRequest(gate, request, {})).user
+      return principal?.kind === "user" ? principal.user.id : (await onWeb.verifyRequest(gate, request, {})).user.id
     } catch (error) {
       return onWeb.refusalResponse(gate, error)
     }
