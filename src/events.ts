@@ -60,5 +60,26 @@ export type GateEvent =
    * before is not known again. Told once.
    */
   | { readonly type: "long_tokens"; readonly lifeSeconds: number; readonly longestTokenSeconds: number }
+  /**
+   * `legacyLogin`: somebody whom Keycloak does not know. `"moved"` has an account since then, `"known"` had one of another
+   * name or by a login at the same time. For `"unknown"` the application answered null, for `"limited"` it was not asked.
+   * Keycloak's brute-force lock counts none of them.
+   */
+  | {
+      readonly type: "legacy_login"
+      readonly outcome: "moved" | "known"
+      readonly subject: string
+      readonly key: string | number | bigint
+    }
+  | { readonly type: "legacy_login"; readonly outcome: "unknown" | "limited" }
+  /** Nobody was let in, be the password right or wrong, and the account is closed, if there is one. `key`: whose it is. */
+  | {
+      readonly type: "legacy_login"
+      readonly outcome: "failed"
+      readonly key: string | number | bigint | null
+      readonly error: GateError
+    }
+  /** As `"failed"`, by what a function or the store of the application has thrown. */
+  | { readonly type: "legacy_login"; readonly outcome: "threw"; readonly key: string | number | bigint | null }
 
 export type Report = (event: GateEvent) => void

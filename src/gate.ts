@@ -1,4 +1,5 @@
 import { type AccountVerbs, createAccounts } from "./accounts/accounts.js"
+import { createLegacyLogins } from "./adoption/after-refusal.js"
 import { type GateInternals, internalsKey } from "./gate-internals.js"
 import { createConnection } from "./keycloak/connection.js"
 import { networkFailure } from "./keycloak/network-error.js"
@@ -90,7 +91,16 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const verification = createVerification(settings.verification, connection)
   const users = createUsers<User>(settings.users, connection, verification.askAlive)
   const sessions = createSessions(settings.sessions, settings.verification, connection, verification)
-  const login = createLogin(settings.login, connection, verification.neededScopes, sessions.own)
+  const { legacyLogin } = settings
+  const { store, rows, sync } = users
+  const adoption = store === null || rows === null ? null : { connection, store, rows }
+  const legacy =
+    legacyLogin === null || adoption === null ? null : createLegacyLogins({ ...adoption, settings: legacyLogin })
+  const login = createLogin(settings.login, connection, {
+    neededScopes: verification.neededScopes,
+    sessions: sessions.own,
+    afterRefusal: legacy?.afterRefusal ?? null,
+  })
   const accounts = createAccounts<User>({
     registration: settings.registration,
     connection,
@@ -130,13 +140,12 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     elapsed,
   })
   sessions.watch(holds.revoke)
-  const { sync, store, rows } = users
   const internals: GateInternals<User | null> = {
     verifyBearer,
     recall,
     report: refusals.refused,
     sync,
-    adoption: store === null || rows === null ? null : { connection, store, rows },
+    adoption,
   }
   const { registration } = settings
   const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })
@@ -145,6 +154,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   async function end(): Promise<void> {
     transport.stop()
     holds.close()
+    legacy?.close()
     verification.close()
     await accounts.ended(connection.timeoutMs)
     transport.close()

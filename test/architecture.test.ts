@@ -44,7 +44,7 @@ const floors = {
   accounts: ["users", "sessions", "login", "keycloak", "base"],
   adoption: ["accounts", "users", "login", "keycloak", "base"],
   setup: ["accounts", "users", "verify", "login", "keycloak", "base"],
-  options: ["accounts", "users", "sessions", "login", "verify", "keycloak", "base"],
+  options: ["adoption", "accounts", "users", "sessions", "login", "verify", "keycloak", "base"],
   gate: [
     "options",
     "setup",
@@ -162,6 +162,8 @@ describe("the source", () => {
       "accounts/accounts.ts",
       "accounts/drain.ts",
     ])
+    expect(loaded).toContain("adoption/after-refusal.ts")
+    expect(loaded).not.toContain("adoption/move-at-login.ts")
   })
 
   it("imports frameworks for their types only", () => {

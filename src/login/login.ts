@@ -1,7 +1,7 @@
 import type { Connection } from "../keycloak/connection.js"
 import { createSessionEnd } from "../keycloak/logout-endpoint.js"
 import type { Session } from "../keycloak/session.js"
-import { createLoginWithPassword, type LoginWithPassword } from "./login-with-password.js"
+import { createLoginWithPassword, type LoginParts, type LoginWithPassword } from "./login-with-password.js"
 import { createLogout, type Logout } from "./logout.js"
 import { createRecentRefreshes } from "./recent-refreshes.js"
 import { createRefreshSession, type RefreshSession } from "./refresh-session.js"
@@ -32,12 +32,15 @@ export interface SessionsHere {
   readonly ended: (refreshToken: string) => Promise<void>
 }
 
-/** `neededScopes`: those that verification needs, on top of what the application asks for. */
+/** What other wings have to do with a login. */
+export interface LoginJoints extends Pick<LoginParts, "neededScopes" | "afterRefusal"> {
+  readonly sessions: SessionsHere
+}
+
 export function createLogin(
   { refreshGraceSeconds }: LoginSettings,
   connection: Connection,
-  neededScopes: readonly string[],
-  sessions: SessionsHere,
+  { sessions, ...joints }: LoginJoints,
 ): Login {
   const { realm, tokens, transport, clientAt, elapsed } = connection
   const recent = createRecentRefreshes(refreshGraceSeconds, elapsed)
@@ -51,7 +54,7 @@ export function createLogin(
 
   return {
     verbs: {
-      loginWithPassword: createLoginWithPassword({ passwordGrant, neededScopes }),
+      loginWithPassword: createLoginWithPassword({ ...joints, passwordGrant, elapsed }),
       refreshSession: createRefreshSession(tokens.refreshGrant, recent),
       logout: createLogout(endSession, recent, sessions.ended),
     },

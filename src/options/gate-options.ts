@@ -1,4 +1,5 @@
 import type { RegistrationDefaults, RegistrationSettings } from "../accounts/registration-defaults.js"
+import type { LegacyLogin, LegacyLoginSettings } from "../adoption/legacy-login.js"
 import type { GateEvent } from "../events.js"
 import { isAttributeName } from "../fields.js"
 import { inQuotes } from "../foreign-text.js"
@@ -114,6 +115,11 @@ export interface GateOptions<User> {
   readonly syncServiceAccounts?: boolean | undefined
   /** What the application gives every new account; never taken from a request. */
   readonly registration?: RegistrationDefaults | undefined
+  /**
+   * People of your table whom Keycloak does not know move when they log in with their old password; default: nobody does.
+   * Needs a `userStore` with `linkUser`, and `clientSecret` or `admin`.
+   */
+  readonly legacyLogin?: LegacyLogin | undefined
   /** Hears of refusals and outages; default: each kind once per process, through `process.emitWarning`. */
   readonly onEvent?: ((event: GateEvent) => void) | undefined
 }
@@ -126,6 +132,8 @@ export interface Settings<User> {
   readonly sessions: SessionSettings
   readonly users: UserSettings<User>
   readonly registration: RegistrationSettings
+  /** Null: whoever Keycloak refuses is refused. */
+  readonly legacyLogin: LegacyLoginSettings | null
   readonly onEvent: ((event: GateEvent) => void) | null
 }
 
@@ -192,6 +200,7 @@ function readSettings<User>(given: OptionReader): Settings<User> {
       onboarding: onboarding(registration),
       allowEmailLikeUsernames: registration.boolean("allowEmailLikeUsernames", false),
     },
+    legacyLogin: legacyLogin(given, timeoutMs),
     onEvent: given.function("onEvent") as ((event: GateEvent) => void) | null,
   }
 }
@@ -248,6 +257,24 @@ function store(given: OptionReader): unknown {
   )
   if (missing.length === 0) return found
   return given.note("userStore", `expected a UserStore, but it has no function ${missing.join(", ")}`)
+}
+
+function legacyLogin(given: OptionReader, byDefaultMs: number): LegacyLoginSettings | null {
+  const of = given.object("legacyLogin")
+  const verify = of.function("verify")
+  of.function("limit")
+  const timeoutMs = of.number("timeoutMs", byDefaultMs, 1, 600_000)
+  const found = given.value("legacyLogin")
+  if (typeof found !== "object" || found === null || Array.isArray(found)) return null
+  if (verify === null && !of.has("verify")) of.note("verify", "expected a function, got undefined")
+  if (typeof (given.value("userStore") as Partial<UserStore<unknown>> | null | undefined)?.linkUser !== "function")
+    given.note(
+      "legacyLogin",
+      "needs a `userStore` with the function linkUser, which makes an old row that of the account",
+    )
+  if (!given.has("clientSecret") && !given.has("admin"))
+    given.note("legacyLogin", "needs `clientSecret` or `admin`: a service account makes the accounts")
+  return { application: found as LegacyLogin, timeoutMs }
 }
 
 function audience(given: OptionReader, byDefault: string): string | null {

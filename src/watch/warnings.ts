@@ -78,6 +78,9 @@ function warningOf(event: GateEvent): Warning | null {
         `a revocation is kept. Set \`longestTokenSeconds: ${lifeSeconds}\`, or have Keycloak issue shorter ones.`
       return { ...state, text, everyMs: once }
     }
+    // What its caller was refused with is told as a refusal.
+    case "legacy_login":
+      return null
     default:
       return "error" in event ? ofError(event.type, event.error) : null
   }

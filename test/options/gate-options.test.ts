@@ -38,6 +38,7 @@ describe("createGate", () => {
       "storeTimeoutMs",
       "syncServiceAccounts",
       "registration",
+      "legacyLogin",
       "onEvent",
     ]
     expect(problem(Object.fromEntries([...names, ...more, ...rest].map(name => [name, undefined])))).toBeNull()
@@ -119,6 +120,58 @@ describe("createGate", () => {
     expect(error?.code).toBe("config_invalid")
     expect(error?.fields?.map(({ field }) => field)).toEqual([option])
     expect(error?.message).toContain(`\`${option}\``)
+  })
+
+  describe("for legacyLogin", () => {
+    const verify = async () => null
+    const linking = {
+      clientSecret: "s",
+      userStore: { ...memoryUserStore(), linkUser: async () => null },
+      legacyLogin: { verify },
+    }
+
+    it("takes functions of an object of the application's own, inherited ones too", () => {
+      class OldTable {
+        readonly timeoutMs = 100
+        async verify(): Promise<null> {
+          return null
+        }
+      }
+      expect(problem(linking)).toBeNull()
+      expect(problem({ ...linking, legacyLogin: new OldTable() })).toBeNull()
+      expect(problem({ ...linking, legacyLogin: { verify, limit: undefined, timeoutMs: undefined } })).toBeNull()
+      expect(problem({ ...linking, clientSecret: undefined, admin: { clientId: "a", clientSecret: "s" } })).toBeNull()
+    })
+
+    it("gives each function as long as Keycloak by default", () => {
+      expect(parseOptions({ ...good, ...linking, timeoutMs: 700 }).legacyLogin?.timeoutMs).toBe(700)
+      expect(parseOptions({ ...good, timeoutMs: 700 }).legacyLogin).toBeNull()
+    })
+
+    it.each([
+      ["legacyLogin", { legacyLogin: verify }],
+      ["legacyLogin", { legacyLogin: null }],
+      ["legacyLogin", { legacyLogin: [verify] }],
+      ["legacyLogin", { legacyLogin: true }],
+      ["legacyLogin.verify", { legacyLogin: {} }],
+      ["legacyLogin.verify", { legacyLogin: { verify: null } }],
+      ["legacyLogin.verify", { legacyLogin: { verify: "select" } }],
+      ["legacyLogin.limit", { legacyLogin: { verify, limit: 5 } }],
+      ["legacyLogin.limit", { legacyLogin: { verify, limit: null } }],
+      ["legacyLogin.timeoutMs", { legacyLogin: { verify, timeoutMs: 0 } }],
+      ["legacyLogin.timeoutMs", { legacyLogin: { verify, timeoutMs: -1 } }],
+      ["legacyLogin.timeoutMs", { legacyLogin: { verify, timeoutMs: "5000" } }],
+      ["legacyLogin.timeoutMs", { legacyLogin: { verify, timeoutMs: Number.NaN } }],
+      ["legacyLogin.timeoutMs", { legacyLogin: { verify, timeoutMs: Number.POSITIVE_INFINITY } }],
+      ["legacyLogin.timeoutms", { legacyLogin: { verify, timeoutms: 5 } }],
+      ["legacyLogin", { userStore: undefined }],
+      ["legacyLogin", { userStore: { ...memoryUserStore(), linkUser: undefined } }],
+      ["legacyLogin", { clientSecret: undefined }],
+    ])("refuses a wrong %s, by name", (option, changes) => {
+      const error = problem({ ...linking, ...changes })
+      expect(error?.code).toBe("config_invalid")
+      expect(error?.fields?.map(({ field }) => field)).toEqual([option])
+    })
   })
 
   const badAddresses = [

@@ -114,6 +114,8 @@ export const memories: readonly Memory[] = [
   { file: "accounts/unfinished.ts", name: "ready", holds: "the same, due", bound: 1000, isWatched: false },
   { file: "accounts/unfinished.ts", name: "timers", holds: "timers of the same", bound: 1001 },
   { file: "accounts/drain.ts", name: "underWay", holds: "registrations under way", bound: "calls" },
+  { file: "adoption/recent-moves.ts", name: "moves", holds: "logins of who has just moved", bound: 1000 },
+  { file: "adoption/recent-moves.ts", name: "accounts", holds: "their accounts", bound: 1000 },
   { file: "keycloak/share.ts", name: "underWay", holds: "requests that are shared while under way", bound: "calls" },
   { file: "accounts/account-context.ts", name: "resetMails", holds: "mails under way", bound: "calls" },
   {

@@ -112,6 +112,14 @@ export async function removeAccount({ api }: Channel, id: string): Promise<void>
   await api.command("DELETE", accountPath(id))
 }
 
+/**
+ * Forgets the wrong passwords that Keycloak has counted, and the lock that they brought: before the right one was set, each login
+ * was one (26.7.4).
+ */
+export async function forgetFailures({ api }: Channel, id: string): Promise<void> {
+  await api.command("DELETE", `/attack-detection/brute-force${accountPath(id)}`)
+}
+
 /** Before the question: whatever is issued from now on is newer than the answer. */
 async function keycloakTime({ api, clock }: Channel): Promise<Date> {
   await api.serviceToken.get()

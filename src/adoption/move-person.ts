@@ -1,0 +1,154 @@
+import { givePassword } from "../accounts/give-password.js"
+import { forgetFailures, readAccount, type StoredAccount } from "../accounts/keycloak/account.js"
+import type { Channel } from "../accounts/keycloak/channel.js"
+import { groupExists } from "../accounts/keycloak/create.js"
+import { tryAgain } from "../accounts/try-again.js"
+import { type FieldProblem, GateError, isGateError } from "../errors.js"
+import { inQuotes } from "../foreign-text.js"
+import type { Deadline } from "../keycloak/deadline.js"
+import { refused } from "../keycloak/set-up-errors.js"
+import { isPasswordHistory } from "../keycloak/words.js"
+import { noCustom } from "../users/custom-profile.js"
+import type { UserProfile } from "../users/user-store.js"
+import type { AdoptionParts } from "./adoption-parts.js"
+import { actionsBehindDoor, beginAccount, isBegun, openAccount, removeBegun } from "./closed-account.js"
+import { credentialIdOf } from "./credential-id.js"
+import { hashOfNothing, toCredential } from "./password-hash.js"
+import type { ReadPerson } from "./person.js"
+import { tieRow } from "./tie-row.js"
+
+/** One call's means: what it asks of Keycloak, for how long, and the rows. */
+export interface Move<User> extends AdoptionParts<User> {
+  readonly channel: Channel
+  readonly deadline: Deadline
+}
+
+/** A password that was proven to be the person's. */
+export interface ProvenPassword {
+  readonly value: string
+  /** The account that has it already; null: none, as far as is known. */
+  readonly accountId: string | null
+  /** Asks whether the account of this name has it: a closed door tells whoever has the right one. */
+  readonly isSet: (username: string) => Promise<boolean>
+}
+
+export interface MovedPerson {
+  readonly account: StoredAccount
+  /** `"known"`: it was open already, with whatever password. */
+  readonly outcome: "moved" | "known"
+}
+
+/**
+ * Gives a person an account with the password and ties the row to it, behind a closed door: whoever came before the row would
+ * keep an empty one for ever. What stops half-way is closed and begun, and the next login finishes it.
+ *
+ * @throws {GateError} `account_rejected`, `user_exists`, of which nothing is left that this call has made
+ * @throws {GateError} `keycloak_unavailable`, `keycloak_refused_us`, `store_unavailable`, `closed`
+ * @throws what the user store throws, untouched
+ */
+export async function movePerson<User>(
+  move: Move<User>,
+  person: ReadPerson,
+  password: ProvenPassword,
+): Promise<MovedPerson> {
+  const { channel, deadline, connection } = move
+  const { issuer } = connection.realm
+  await assertGroupsExist(channel, person.groups)
+  const { key: _, enabled, password: __, ...names } = person
+  const begun = await beginAccount(channel, {
+    ...names,
+    username: person.username ?? person.email ?? "",
+    // Closed like all others, so that a login that stops half-way is finished.
+    isShut: false,
+    requiredActions: [],
+    // Of no password, since Keycloak asks its policy about a clear one alone, and forgets this mark with it.
+    credential: toCredential(credentialIdOf(issuer, person.key), hashOfNothing()),
+  })
+  if (begun.is === "taken" || begun.is === "elsewhere") throw taken(begun.is === "taken" ? begun.field : null)
+  // What Keycloak has made of the names is what the row gets.
+  const account = begun.is === "created" ? await readAccount(channel, begun.id) : begun.account
+  if (account === null) throw goneMeanwhile()
+  if (!isBegun(account)) return { account, outcome: "known" }
+  try {
+    await setPassword(move, account, password)
+  } catch (error) {
+    if (begun.is === "created" && isRejected(error)) await removeBegun(channel, account.id).catch(leftClosed)
+    throw error
+  }
+  if ((await tieRow(move, person.key, profileOf(issuer, account), true)) === null) {
+    await removeBegun(channel, account.id).catch(leftClosed)
+    throw rowTaken()
+  }
+  await forgetFailures(channel, account.id)
+  const open = { enabled, requiredActions: actionsBehindDoor(account) }
+  const opened = await tryAgain(deadline, () => openAccount(channel, account.id, open))
+  if (opened === "absent") throw goneMeanwhile()
+  return { account, outcome: "moved" }
+}
+
+/** A group that does not exist makes Keycloak answer a create with 500 and nothing more (26.7.4). */
+async function assertGroupsExist(channel: Channel, paths: readonly string[]): Promise<void> {
+  const areThere = await Promise.all(paths.map(path => groupExists(channel, path)))
+  const missing = paths.find((_, index) => !areThere[index])
+  if (missing !== undefined)
+    throw refused(
+      `The realm "${channel.realm.name}" has no group ${inQuotes(missing)}, which \`legacyLogin.verify\` gives`,
+    )
+}
+
+async function setPassword<User>(
+  { channel, deadline }: Move<User>,
+  { id, username }: StoredAccount,
+  { value, accountId, isSet }: ProvenPassword,
+): Promise<void> {
+  if (accountId === id) return
+  const outcome = await givePassword(channel, deadline, id, { value, temporary: false }).catch((error: unknown) => {
+    // A realm that remembers passwords refuses the one that an earlier login has set.
+    if (isGateError(error) && error.fields?.some(isUsedBefore)) return { unclear: error }
+    throw error
+  })
+  if (outcome === "set") return
+  if (outcome === "unknown account") throw goneMeanwhile()
+  if (!(await isSet(username))) throw outcome.unclear
+}
+
+function isUsedBefore({ rule }: FieldProblem): boolean {
+  return isPasswordHistory(rule)
+}
+
+/** By the password policy: whoever is told so has another password next time, or another account. */
+function isRejected(error: unknown): boolean {
+  return isGateError(error) && error.code === "account_rejected"
+}
+
+/** The door is closed, and the next login goes on there. */
+function leftClosed(error: unknown): void {
+  if (!isGateError(error)) throw error
+}
+
+function profileOf(issuer: string, account: StoredAccount): UserProfile {
+  const { id, username, email, emailVerified, firstName, lastName, asOf } = account
+  return { issuer, subject: id, username, email, emailVerified, firstName, lastName, custom: noCustom, asOf }
+}
+
+function taken(field: "username" | "email" | null): GateError {
+  return new GateError(
+    "user_exists",
+    "The password is that of the old row, but Keycloak has another account with its username or e-mail. Nothing was linked. Find " +
+      "out whose account that is. If it is theirs, tie the two with linkUsers.",
+    { field },
+  )
+}
+
+function rowTaken(): GateError {
+  return new GateError(
+    "user_exists",
+    "The password is that of a row which has another account by now, or which is not there. Nobody was let in. " +
+      "`legacyLogin.verify` should look among the rows without subject alone.",
+    { field: null },
+  )
+}
+
+function goneMeanwhile(): GateError {
+  return new GateError("keycloak_unavailable", "Somebody deleted the account while it was being made; try again.")
+}
