@@ -10,6 +10,7 @@ const both: Options = {
     migrate: "src/migrate/index.ts",
     hono: "src/adapters/hono.ts",
     web: "src/adapters/web.ts",
+    redis: "src/redis/redis-shared.ts",
     testing: "src/testing/index.ts",
   },
   splitting: true,

@@ -14,6 +14,7 @@ const slow = [
   "test/faults/secrets-in-answers.test.ts",
   "test/fuzz/**",
   "test/migrate/keycloak-connect.test.ts",
+  "test/redis/**",
   "test/runtimes/**",
   "test/verify/session/recheck-outages.test.ts",
   "test/security/{adapters,foreign-text}.test.ts",
@@ -41,6 +42,7 @@ export default defineConfig(({ mode }) => ({
       { find: /^keycloak-gate\/migrate$/, replacement: join(source, "migrate/index.ts") },
       { find: /^keycloak-gate\/testing$/, replacement: join(source, "testing/index.ts") },
       { find: /^keycloak-gate\/(express|fastify|hono|koa|web)$/, replacement: join(source, "adapters/$1.ts") },
+      { find: /^keycloak-gate\/redis$/, replacement: join(source, "redis/redis-shared.ts") },
     ],
   },
   test: {

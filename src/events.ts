@@ -81,5 +81,14 @@ export type GateEvent =
     }
   /** As `"failed"`, by what a function or the store of the application has thrown. */
   | { readonly type: "legacy_login"; readonly outcome: "threw"; readonly key: string | number | bigint | null }
+  /**
+   * `shared`: Redis does not answer, so what other processes end is not known here; told once, when that begins. With
+   * `failClosed` requests are refused meanwhile.
+   */
+  | { readonly type: "shared_down"; readonly since: Date; readonly error: GateError }
+  /** It answers again, and all that is known is shared. */
+  | { readonly type: "shared_up"; readonly downSince: Date; readonly downSeconds: number }
+  /** `shared`: something else writes into Redis under our names; left alone, and told once. */
+  | { readonly type: "shared_junk"; readonly error: GateError }
 
 export type Report = (event: GateEvent) => void

@@ -8,6 +8,7 @@ import { createLogin, type LoginVerbs } from "./login/login.js"
 import { type GateOptions, parseOptions } from "./options/gate-options.js"
 import { type Refusal, refusalFor } from "./refusal.js"
 import { createSessions, type SessionVerbs } from "./sessions/sessions.js"
+import type { SharedState } from "./sessions/shared.js"
 import { createSetUp, type SetUpVerbs } from "./setup/set-up.js"
 import type { UserStore } from "./users/user-store.js"
 import { createUsers } from "./users/users.js"
@@ -49,6 +50,8 @@ export interface Health {
   readonly unfinished: number
   /** How many questions about tokens wait for their turn: those of `recheckSeconds`, and those about holds. */
   readonly recheckBacklog: number
+  /** `shared`: whether Redis answers, and since when; null without. */
+  readonly shared: SharedState | null
 }
 
 // One signature and no overloads: TypeScript tells of a wrong option once for each of them.
@@ -183,6 +186,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       keys: verification.keys.state(),
       unfinished: accounts.unfinished(),
       recheckBacklog: verification.backlog() + holds.backlog(),
+      shared: sessions.shared(),
     }),
     realm: realm.name,
     [internalsKey]: internals,

@@ -45,6 +45,8 @@ const floors = {
   adoption: ["accounts", "users", "login", "keycloak", "base"],
   setup: ["accounts", "users", "verify", "login", "keycloak", "base"],
   options: ["adoption", "accounts", "users", "sessions", "login", "verify", "keycloak", "base"],
+  // Loaded by those who share; the gate knows the option alone.
+  redis: ["sessions", "base"],
   gate: [
     "options",
     "setup",

@@ -8,7 +8,7 @@ import { createRefuseRevoked } from "./refuse-revoked.js"
 import { concerns, type Revocation } from "./revocation.js"
 import { createRevocations, type Revocations } from "./revocations.js"
 import { type Revoke, readRevocation, thisVerySecond } from "./revoke.js"
-import type { SharedRevocations, SharedStore } from "./shared.js"
+import type { SharedRevocations, SharedState, SharedStore } from "./shared.js"
 
 /** The verbs of a gate about sessions that ended, and those that live. */
 export interface SessionVerbs {
@@ -34,6 +34,8 @@ export interface Sessions {
   readonly own: OwnSessions
   /** Has principals that are kept looked at whenever something is revoked. */
   readonly watch: (revoke: RevokeKept) => void
+  /** How it stands with the other processes; null without. */
+  readonly shared: () => SharedState | null
   readonly close: () => void
 }
 
@@ -139,6 +141,7 @@ export function createSessions(
         revoke(principal => concerns(revocation, principal.claims) && isRevoked(principal)),
       )
     },
+    shared: () => store?.state() ?? null,
     close: () => store?.close(),
   }
 }

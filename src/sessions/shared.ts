@@ -46,10 +46,14 @@ export interface SharedStore {
   readonly whyUnusable: () => Error
   /** For `gate.health()`. */
   readonly state: () => SharedState
+  /** Ends what it holds open; nothing is told any more. */
   readonly close: () => void
 }
 
+/** How it stands with a store that is shared. */
 export interface SharedState {
+  /** Whether it answers, and all that is known is shared; `"unknown"` before the first answer. */
   readonly store: "up" | "down" | "unknown"
+  /** When that began. */
   readonly since: Date | null
 }

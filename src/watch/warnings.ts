@@ -60,6 +60,13 @@ function warningOf(event: GateEvent): Warning | null {
       const text = `Keycloak is up again. It was down for ${downSeconds} s, since ${downSince.toISOString()}; calls refused: ${refused}.`
       return { ...state, text, everyMs: always }
     }
+    case "shared_down":
+      return { ...state, text: event.error.message, everyMs: atMostOnceAMinute }
+    case "shared_up": {
+      const { downSeconds, downSince } = event
+      const text = `Redis (option \`shared\`) is up again. It was down for ${downSeconds} s, since ${downSince.toISOString()}.`
+      return { ...state, text, everyMs: always }
+    }
     case "keys_ageing":
     case "store_slow":
       return { ...state, text: event.error.message, everyMs: always }

@@ -132,6 +132,14 @@ export const memories: readonly Memory[] = [
     bound: "calls",
     isWatched: false,
   },
+  {
+    file: "redis/waits.ts",
+    name: "waiting",
+    holds: "commands to Redis, which have limits",
+    bound: 1010,
+    isWatched: false,
+  },
+  { file: "redis/link.ts", name: "connections", holds: "connections of a link", bound: 2, isWatched: false },
   { file: "watch/warnings.ts", name: "printedAt", holds: "kinds of warnings", bound: 1000 },
   { file: "watch/warnings.ts", name: "distinctFaults", holds: "kinds of faults", bound: 50 },
 ]
@@ -147,6 +155,7 @@ export const ofOneCall: readonly string[] = [
   "login/login-with-password.ts scopes",
   "options/options-from-env.ts missing",
   "options/options-from-env.ts problems",
+  "redis/stored.ts kept",
   "migrate/members.ts asked",
   "migrate/members.ts ignored",
   "migrate/members.ts problems",

@@ -125,6 +125,7 @@ const esmImports = `
   import * as onKoa from "keycloak-gate/koa"
   import { optionsFromKeycloakJson, requirementsFrom } from "keycloak-gate/migrate"
   import * as onWeb from "keycloak-gate/web"
+  import { type IoRedisClient, redisShared } from "keycloak-gate/redis"
   import { startTestRealm, userStoreContract } from "keycloak-gate/testing"
 `
 const commonJsImports = `
@@ -140,10 +141,13 @@ const commonJsImports = `
   import onKoa = require("keycloak-gate/koa")
   import migrate = require("keycloak-gate/migrate")
   import onWeb = require("keycloak-gate/web")
+  import redis = require("keycloak-gate/redis")
+  import type { IoRedisClient } from "keycloak-gate/redis"
   import testing = require("keycloak-gate/testing")
   import type { GateErrorDetails, InvalidTokenReason, UserStore, Principal } from "keycloak-gate"
   const { createGate, GateError, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
   const { optionsFromKeycloakJson, requirementsFrom } = migrate
+  const { redisShared } = redis
   const { startTestRealm, userStoreContract } = testing
 `
 const rest = `
@@ -172,6 +176,10 @@ const rest = `
       default:
         return [error.code]
     }
+  }
+  export function sharing(client: IoRedisClient): string | undefined {
+    const shared = redisShared(client, { failClosed: undefined })
+    return createGate({ ...optionsFromEnv(process.env), userStore: memoryUserStore(), shared }).health().shared?.store
   }
   export function secondsToWait(error: unknown): number | null {
     return error instanceof GateError ? error.retryAfterSeconds : null
