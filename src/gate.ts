@@ -96,7 +96,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const sessions = createSessions(settings.sessions, settings.verification, connection, verification)
   const { legacyLogin } = settings
   const { store, rows, sync } = users
-  const adoption = store === null || rows === null ? null : { connection, store, rows }
+  const adoption = store === null || rows === null ? null : { connection, store, rows, custom: users.custom }
   const legacy =
     legacyLogin === null || adoption === null ? null : createLegacyLogins({ ...adoption, settings: legacyLogin })
   const login = createLogin(settings.login, connection, {

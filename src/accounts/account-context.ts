@@ -39,6 +39,7 @@ export interface AccountContext<User> extends Pick<Connection, "elapsed"> {
   readonly pause: (ms: number) => Promise<void>
   /** The application's rows; null without a user store. */
   readonly rows: Users<User>["rows"]
+  readonly custom: Users<User>["custom"]
   readonly removeUser: (identity: UserIdentity) => Promise<void>
   /** Does what ends all sessions of an account. */
   readonly endingAll: OwnSessions["endingAll"]
@@ -91,6 +92,7 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
     elapsed,
     pause: transport.pause,
     rows: users.rows,
+    custom: users.custom,
     removeUser: async identity => users.rows?.removeUser(identity),
     endingAll: sessions.endingAll,
     endedOne: sessions.endedOne,

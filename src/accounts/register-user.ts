@@ -1,6 +1,5 @@
 import { type FieldProblem, isGateError } from "../errors.js"
 import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readFields } from "../fields.js"
-import { noCustom } from "../users/custom-profile.js"
 import type { AccountContext } from "./account-context.js"
 import { createFinishing } from "./finish-registration.js"
 import type { RegistrationRules } from "./keycloak/rules.js"
@@ -95,7 +94,9 @@ export async function registerUser<User>(
   }
   // Keycloak's own folding; reading the account back would cost a third of the throughput.
   const names = { username: username.toLowerCase(), email: email?.toLowerCase() ?? null }
-  const profile = { issuer, ...names, emailVerified, firstName, lastName, custom: noCustom }
+  const told = { ...names, emailVerified, firstName, lastName }
+  // Before anything is sent: what the application throws in it has nothing to be undone.
+  const profile = { issuer, ...told, ...context.custom.ofAccount(told, attributes) }
   const created = await context.createAccount(account, name).catch((error: unknown) => {
     // The realm may have changed its rules since they were read.
     if (isGateError(error) && error.code === "account_rejected") context.rules.forget()

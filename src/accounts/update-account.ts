@@ -1,6 +1,6 @@
 import type { FieldProblem } from "../errors.js"
 import { type FieldRule, invalidFields, maxAttributes, readAttributeNames, readFields, readFlags } from "../fields.js"
-import { noCustom } from "../users/custom-profile.js"
+import { profileOfAccount } from "../users/custom-profile.js"
 import { readSubject, unknownSubject } from "../users/subject.js"
 import type { AccountContext } from "./account-context.js"
 import type { AccountChange, StoredAccount } from "./keycloak/account.js"
@@ -59,7 +59,7 @@ export interface Account<User> {
 export type UpdateAccount<User> = (subject: string, changes: AccountChanges) => Promise<Account<User>>
 
 export async function updateAccount<User>(
-  { issuer, begin, rules: cached, rows, registration }: AccountContext<User>,
+  { issuer, begin, rules: cached, rows, custom, registration }: AccountContext<User>,
   given: string,
   changes: AccountChanges,
 ): Promise<Account<User | null>> {
@@ -83,7 +83,8 @@ export async function updateAccount<User>(
   if (account === null) throw unknownSubject()
 
   const { id: _, attributes, enabled, asOf, ...names } = account
-  const user = (await rows?.saveRead({ issuer, subject, ...names, custom: noCustom, asOf }, reading)) ?? null
+  const profile = () => profileOfAccount(custom, { issuer, subject }, names, attributes, asOf)
+  const user = (await rows?.saveRead(profile(), reading)) ?? null
   return Object.freeze({ subject, ...names, enabled, attributes, user })
 }
 

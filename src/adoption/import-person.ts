@@ -3,7 +3,7 @@ import { type Channel, openChannel } from "../accounts/keycloak/channel.js"
 import { groupExists } from "../accounts/keycloak/create.js"
 import { type RegistrationRules, readRules } from "../accounts/keycloak/rules.js"
 import { type FieldProblem, isGateError } from "../errors.js"
-import { noCustom } from "../users/custom-profile.js"
+import { profileOfAccount } from "../users/custom-profile.js"
 import type { UserKey, UserProfile } from "../users/user-store.js"
 import type { AdoptionParts } from "./adoption-parts.js"
 import {
@@ -83,7 +83,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
     if (begun.is === "taken") return taken(person.key, begun)
     if (begun.is === "own") return finish(checked, begun.account)
     const { id, asOf } = begun
-    const profile = profileOf(issuer, { ...account, ...lowerCase(account), id, asOf })
+    const profile = profileOf(parts, { ...account, ...lowerCase(account), id, asOf })
     const tied = await tieRow(parts, person.key, profile, true)
     if (tied === null) {
       if (account.isShut) await removeAccount(channel, id)
@@ -100,7 +100,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
   async function finish(checked: Checked, account: StoredAccount): Promise<ImportedPerson<User>> {
     const { key, enabled } = checked.person
     const isClosed = isBegun(account)
-    const tied = await tieRow(parts, key, profileOf(issuer, account), isClosed)
+    const tied = await tieRow(parts, key, profileOf(parts, account), isClosed)
     if (tied === null) {
       await removeBegun(channel, account.id)
       return refused(key, "row_taken")
@@ -193,12 +193,12 @@ function adopted<User>(
 
 type ToldAccount = Pick<
   StoredAccount,
-  "id" | "username" | "email" | "emailVerified" | "firstName" | "lastName" | "asOf"
+  "id" | "username" | "email" | "emailVerified" | "firstName" | "lastName" | "attributes" | "asOf"
 >
 
-function profileOf(issuer: string, account: ToldAccount): UserProfile {
-  const { id, username, email, emailVerified, firstName, lastName, asOf } = account
-  return { issuer, subject: id, username, email, emailVerified, firstName, lastName, custom: noCustom, asOf }
+function profileOf({ connection, custom }: AdoptionParts<unknown>, account: ToldAccount): UserProfile {
+  const { id: subject, attributes, asOf } = account
+  return profileOfAccount(custom, { issuer: connection.realm.issuer, subject }, account, attributes, asOf)
 }
 
 /** Keycloak's own folding; reading each account back would cost a third of the time. */

@@ -1,6 +1,6 @@
 import { findByEmail } from "../accounts/keycloak/account.js"
 import { openChannel } from "../accounts/keycloak/channel.js"
-import { noCustom } from "../users/custom-profile.js"
+import { profileOfAccount } from "../users/custom-profile.js"
 import { nextStep, start, type WalkPosition } from "../users/sync/account-walk.js"
 import { createAccountListing, type ListedAccount } from "../users/sync/keycloak-listing.js"
 import { mapLimited } from "../users/sync/map-limited.js"
@@ -54,10 +54,10 @@ export function linkRun<User>(
   parts: AdoptionParts<User>,
   options: LinkUsersOptions,
 ): Run<LinkedAccount<User>, LinkCounts> {
-  const { connection, store, rows } = parts
+  const { connection, store, rows, custom } = parts
   const { by, until, dryRun = false, signal, onProgress } = options
   const { issuer } = connection.realm
-  const listing = createAccountListing(connection.adminApi("background"), connection.clock)
+  const listing = createAccountListing(connection.adminApi("background"), connection.clock, custom.isInAccounts)
   const channel = openChannel(connection, "background")
   const counts = { linked: 0, alreadyLinked: 0, ambiguous: 0, withoutRow: 0 }
   // Keycloak takes whoever was made in that very millisecond, too.
@@ -82,6 +82,10 @@ export function linkRun<User>(
     return after === null ? result("withoutRow", [], null) : result("alreadyLinked", [], after)
   }
 
+  function profileOf(account: ListedAccount, asOf: Date): UserProfile {
+    return profileOfAccount(custom, { issuer, subject: account.id }, account, account.attributes, asOf)
+  }
+
   /** A realm may let several accounts have one e-mail. */
   async function isShared({ email }: UserProfile): Promise<boolean> {
     return email !== null && (await findByEmail(channel, email)).length > 1
@@ -98,7 +102,7 @@ export function linkRun<User>(
       const meant = accounts.filter(({ createdTimestamp }) => createdTimestamp < until.getTime())
       const linked = await mapLimited(meant, atOnce, async account => {
         signal?.throwIfAborted()
-        return link(profileOf(issuer, account, asOf), reading)
+        return link(profileOf(account, asOf), reading)
       })
       for (const { outcome } of linked) counts[outcome] += 1
       onProgress?.(Object.freeze({ ...counts }))
@@ -108,8 +112,4 @@ export function linkRun<User>(
   }
 
   return { results: results(), counts: () => Object.freeze({ ...counts }) }
-}
-
-function profileOf(issuer: string, { createdTimestamp: _, id, ...account }: ListedAccount, asOf: Date): UserProfile {
-  return { issuer, subject: id, ...account, custom: noCustom, asOf }
 }

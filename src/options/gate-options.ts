@@ -9,6 +9,7 @@ import type { LoginSettings } from "../login/login.js"
 import { kindOf, type OptionReader, readOptions, shown } from "../option-reader.js"
 import type { SessionSettings } from "../sessions/sessions.js"
 import type { SharedRevocations } from "../sessions/shared.js"
+import type { CustomProfile, CustomSettings } from "../users/custom-profile.js"
 import type { UserStore } from "../users/user-store.js"
 import type { UserSettings } from "../users/users.js"
 import type { VerificationMode, VerificationSettings } from "../verify/verification.js"
@@ -113,6 +114,8 @@ export interface GateOptions<User> {
   readonly shared?: SharedRevocations | undefined
   /** Saves rows for service accounts too; default false. */
   readonly syncServiceAccounts?: boolean | undefined
+  /** What of a token's claims and of an account's attributes also belongs into the row; default: nothing. */
+  readonly customProfile?: CustomProfile | undefined
   /** What the application gives every new account; never taken from a request. */
   readonly registration?: RegistrationDefaults | undefined
   /**
@@ -155,6 +158,7 @@ function readSettings<User>(given: OptionReader): Settings<User> {
   const timeoutMs = given.number("timeoutMs", 5000, 1, 600_000)
   const keySet = given.object("keySet")
   const registration = given.object("registration")
+  const customProfile = given.object("customProfile")
   return {
     connection: {
       serverUrl,
@@ -190,6 +194,10 @@ function readSettings<User>(given: OptionReader): Settings<User> {
       // Half a minute by default, for databases that wait for a lock or a connection.
       storeTimeoutMs: given.number("storeTimeoutMs", 6 * timeoutMs, 1, 3_600_000),
       syncServiceAccounts: given.boolean("syncServiceAccounts", false),
+      customProfile: {
+        fromClaims: customProfile.function("fromClaims") as CustomSettings["fromClaims"],
+        fromAccount: customProfile.function("fromAccount") as CustomSettings["fromAccount"],
+      },
     },
     registration: {
       groups: registration.texts("groups"),

@@ -42,8 +42,9 @@ export function memoryUserStore(): MemoryUserStore {
     },
     async saveUser(profile, extra) {
       const before = rows.get(keyOf(profile))
-      const newest = before !== undefined && before.asOf > profile.asOf ? before : profile
-      const row = Object.freeze({ ...newest, extra: extra ?? before?.extra ?? null })
+      const { customAsOf: _, ...newest } = before !== undefined && before.asOf > profile.asOf ? before : profile
+      const custom = laterCustom(before ?? profile, profile, newest.asOf)
+      const row = Object.freeze({ ...newest, ...custom, extra: extra ?? before?.extra ?? null })
       rows.set(keyOf(profile), row)
       return row
     },
@@ -73,4 +74,12 @@ export function memoryUserStore(): MemoryUserStore {
       return row
     },
   }
+}
+
+/** The custom values of two profiles that were told last, with their date where that isn't the row's. */
+function laterCustom(one: UserProfile, other: UserProfile, asOf: Date): Pick<UserProfile, "custom" | "customAsOf"> {
+  const dateOf = (profile: UserProfile) => profile.customAsOf ?? profile.asOf
+  const later = dateOf(one) > dateOf(other) ? one : other
+  const customAsOf = dateOf(later)
+  return { custom: later.custom, ...(customAsOf.getTime() !== asOf.getTime() && { customAsOf }) }
 }

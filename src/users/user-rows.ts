@@ -5,7 +5,7 @@ import { printable } from "../foreign-text.js"
 import type { Principal } from "../verify/principal.js"
 import type { AskAlive } from "../verify/session/account-alive.js"
 import type { BoundedStore } from "./bounded-store.js"
-import { noCustom } from "./custom-profile.js"
+import { type CustomReader, customText, isSilent, noCustom } from "./custom-profile.js"
 import { unknownSubject } from "./subject.js"
 import type { UserIdentity, UserKey, UserProfile } from "./user-store.js"
 
@@ -39,6 +39,7 @@ type Reading = number
 
 export interface UserRowsParts<User> {
   readonly store: BoundedStore<User>
+  readonly custom: CustomReader
   readonly askAlive: AskAlive
   readonly clock: KeycloakTime
   readonly report: Report
@@ -62,7 +63,17 @@ interface Saved {
   readonly asOf: number
   /** Null: a row is there, and no token has told what is in it. */
   readonly values: string | null
+  /** Null: the application keeps none, or nobody has told what is in the row. */
+  readonly custom: SavedCustom | null
 }
+
+interface SavedCustom {
+  readonly asOf: number
+  readonly text: string
+  readonly value: UserProfile["custom"]
+}
+
+const nothingTold: SavedCustom = { asOf: 0, text: customText(noCustom), value: noCustom }
 
 interface Removed {
   /** Tokens issued until then are refused: milliseconds since 1970, by Keycloak's clock. */
@@ -80,7 +91,8 @@ interface Removed {
  * A row that was removed here never comes back: saves under way are awaited, later ones are refused, and one that settles
  * after its limit is removed again. A row that was removed elsewhere comes back only after a question to Keycloak.
  */
-export function createUserRows<User>({ store, askAlive, clock, report }: UserRowsParts<User>): UserRows<User> {
+export function createUserRows<User>(parts: UserRowsParts<User>): UserRows<User> {
+  const { store, custom, askAlive, clock, report } = parts
   const known = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
   const removed = new QuickLRU<string, Removed>({ maxSize: rememberedSubjects })
   const sharedSaves = new Map<string, Promise<User>>()
@@ -100,6 +112,12 @@ export function createUserRows<User>({ store, askAlive, clock, report }: UserRow
   /** Every save goes through here; the caller has made sure, in the very same step, that the row may be there. */
   function save(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
     return write(key, profile, late => store.saveUser(profile, extra, late))
+  }
+
+  /** Where its source says nothing of the custom values: with those that were told last, and their date. */
+  function completed(key: string, profile: UserProfile): UserProfile {
+    const last = isSilent(profile) ? known.peek(key)?.custom : null
+    return last ? { ...profile, custom: last.value, customAsOf: new Date(last.asOf) } : profile
   }
 
   async function write<Row>(
@@ -126,19 +144,48 @@ export function createUserRows<User>({ store, askAlive, clock, report }: UserRow
     })
   }
 
-  async function saveAndRemember(key: string, profile: UserProfile, extra?: unknown): Promise<User> {
+  async function saveAndRemember(key: string, told: UserProfile, extra?: unknown): Promise<User> {
+    const profile = completed(key, told)
     const user = await save(key, profile, extra)
     remember(key, profile)
     return user
   }
 
   function remember(key: string, profile: UserProfile): void {
-    known.set(key, { asOf: profile.asOf.getTime(), values: valuesOf(profile) })
+    known.set(key, { asOf: profile.asOf.getTime(), values: valuesOf(profile), custom: customIn(key, profile) })
+  }
+
+  function customIn(key: string, profile: UserProfile): SavedCustom | null {
+    if (!custom.isKept) return null
+    const before = known.peek(key)?.custom ?? null
+    const asOf = (profile.customAsOf ?? profile.asOf).getTime()
+    if (isSilent(profile) || (before !== null && before.asOf > asOf)) return before
+    return { asOf, text: customText(profile.custom), value: profile.custom }
+  }
+
+  /** What a token tells beyond what was saved last; null where that is nothing. */
+  function newsIn(principal: Principal<null>, before: Saved): UserProfile | null {
+    const profile = profileOf(principal)
+    const issuedAt = issuedAtOf(principal)
+    const isSame = isSilent(profile) || !isCustomUnheard(issuedAt, before) || before.custom?.text === textOf(profile)
+    if (issuedAt > before.asOf) return isSame && valuesOf(profile) === before.values ? null : profile
+    // Custom values that another source's later word said nothing of.
+    const { asOf } = before
+    return isSame ? null : { ...profile, ...namesIn(before), asOf: new Date(asOf), customAsOf: profile.asOf }
+  }
+
+  function textOf(profile: UserProfile): string | undefined {
+    return custom.isKept ? customText(profile.custom) : undefined
+  }
+
+  function profileOf(principal: Principal<null>): UserProfile {
+    const { issuer, subject, claims } = principal
+    const asOf = new Date(issuedAtOf(principal))
+    return { issuer, subject, ...namesOf(principal), ...custom.ofClaims(claims), asOf }
   }
 
   /** One save at a time for one subject: whoever comes second reads the row that the first has written. */
-  async function saveOnce(key: string, profile: UserProfile): Promise<User> {
-    const issuedAt = profile.asOf.getTime()
+  async function saveOnce(key: string, profile: UserProfile, issuedAt = profile.asOf.getTime()): Promise<User> {
     assertThere(key, issuedAt)
     const first = sharedSaves.get(key)
     if (first !== undefined) {
@@ -178,12 +225,36 @@ export function createUserRows<User>({ store, askAlive, clock, report }: UserRow
     throw revoked()
   }
 
+  /** Whether a token was issued after what was told last. */
+  function isUnheard(issuedAt: number, before: Saved | undefined): boolean {
+    if (before === undefined || issuedAt > before.asOf) return true
+    return isCustomUnheard(issuedAt, before)
+  }
+
+  function isCustomUnheard(issuedAt: number, before: Saved): boolean {
+    return custom.isInClaims && issuedAt > (before.custom?.asOf ?? 0)
+  }
+
+  /** The same values in a token of this moment. */
+  function heardAgain({ asOf, values, custom: last }: Saved, issuedAt: number): Saved {
+    const isTold = last !== null && custom.isInClaims
+    return {
+      asOf: Math.max(asOf, issuedAt),
+      values,
+      custom: isTold ? { ...last, asOf: Math.max(last.asOf, issuedAt) } : last,
+    }
+  }
+
   return {
     async saveRegistered(profile, extra) {
       const key = keyOf(profile)
       // Its account is a new one, so whichever removal there was came after it.
       if (wasRemovedSince(key, 0)) throw deletedMeanwhile()
-      return saveAndRemember(key, profile, extra)
+      const user = await saveAndRemember(key, profile, extra)
+      const saved = known.peek(key)
+      // A new row: what nobody has told yet is known to be nothing.
+      if (saved?.custom === null && isSilent(profile)) known.set(key, { ...saved, custom: nothingTold })
+      return user
     },
     beginReading: () => removals,
     async saveRead(profile, reading) {
@@ -191,18 +262,20 @@ export function createUserRows<User>({ store, askAlive, clock, report }: UserRow
       if (wasRemovedSince(key, reading)) throw unknownSubject()
       return saveAndRemember(key, profile)
     },
-    async saveListed(profile, reading) {
-      const key = keyOf(profile)
+    async saveListed(told, reading) {
+      const key = keyOf(told)
       if (wasRemovedSince(key, reading)) return null
+      const profile = completed(key, told)
       const user = await save(key, profile)
       // Only who is remembered already: a whole realm would push out the people who are active.
       const before = known.peek(key)
       if (before !== undefined && before.asOf <= profile.asOf.getTime()) remember(key, profile)
       return user
     },
-    async linkRow(rowKey, profile, reading) {
-      const key = keyOf(profile)
+    async linkRow(rowKey, told, reading) {
+      const key = keyOf(told)
       if (wasRemovedSince(key, reading)) return null
+      const profile = completed(key, told)
       const user = await write(key, profile, late => store.linkUser(rowKey, profile, late))
       if (user !== null) remember(key, profile)
       return user
@@ -211,21 +284,21 @@ export function createUserRows<User>({ store, askAlive, clock, report }: UserRow
       const key = keyOf(principal)
       const issuedAt = issuedAtOf(principal)
       const before = known.get(key)
-      const isLater = before === undefined || issuedAt > before.asOf
-      const tellsMore = isLater && tellsProfile(principal)
-      if (before === undefined && tellsMore) return saveOnce(key, profileOf(principal))
+      const mayTellMore = isUnheard(issuedAt, before) && tellsProfile(principal)
+      if (before === undefined && mayTellMore) return saveOnce(key, profileOf(principal))
       assertThere(key, issuedAt)
       const row = await store.findUser(identityOf(principal))
       if (!row) {
         return before === undefined ? saveOnce(key, profileOf(principal)) : makeAnew(key, principal)
       }
-      if (!isLater) return row
-      const profile = profileOf(principal)
-      const values = valuesOf(profile)
-      if (tellsMore && values !== before?.values) return saveOnce(key, profile)
-      if (before === undefined) known.set(key, { asOf: Number.NEGATIVE_INFINITY, values: null })
+      if (before === undefined) known.set(key, { asOf: Number.NEGATIVE_INFINITY, values: null, custom: null })
+      if (before === undefined || !mayTellMore) return row
+      // Somebody else may have told more meanwhile.
+      const now = known.peek(key) ?? before
+      const news = newsIn(principal, now)
+      if (news !== null) return saveOnce(key, news, issuedAt)
       // Old news in a new token: the next request with it need not look again.
-      else if (values === before.values) known.set(key, { asOf: issuedAt, values })
+      known.set(key, heardAgain(now, issuedAt))
       return row
     },
     async removeUser(identity, remove = () => store.removeUser(identity)) {
@@ -252,18 +325,15 @@ function issuedAtOf({ claims }: Principal<null>): number {
   return (claims.iat ?? 0) * 1000
 }
 
-function profileOf(principal: Principal<null>): UserProfile {
-  const { claims } = principal
+type Names = Pick<UserProfile, "username" | "email" | "emailVerified" | "firstName" | "lastName">
+
+function namesOf({ username, email, emailVerified, claims }: Principal<null>): Names {
   return {
-    issuer: principal.issuer,
-    subject: principal.subject,
-    username: principal.username,
-    email: principal.email,
-    emailVerified: principal.emailVerified,
+    username,
+    email,
+    emailVerified,
     firstName: typeof claims.given_name === "string" ? claims.given_name : null,
     lastName: typeof claims.family_name === "string" ? claims.family_name : null,
-    custom: noCustom,
-    asOf: new Date(issuedAtOf(principal)),
   }
 }
 
@@ -279,6 +349,13 @@ function tellsProfile({ scopes, username, email, claims }: Principal<null>): boo
 
 function valuesOf({ username, email, emailVerified, firstName, lastName }: UserProfile): string {
   return JSON.stringify([username, email, emailVerified, firstName, lastName])
+}
+
+/** What `valuesOf` has put together; nothing where no token has told it. */
+function namesIn({ values }: Saved): Names | null {
+  if (values === null) return null
+  const [username, email, emailVerified, firstName, lastName] = JSON.parse(values)
+  return { username, email, emailVerified, firstName, lastName }
 }
 
 function revoked(): GateError {

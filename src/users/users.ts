@@ -2,6 +2,7 @@ import type { Connection } from "../keycloak/connection.js"
 import type { Principal } from "../verify/principal.js"
 import type { AskAlive } from "../verify/session/account-alive.js"
 import { type BoundedStore, createBoundedStore } from "./bounded-store.js"
+import { type CustomReader, type CustomSettings, createCustomReader } from "./custom-profile.js"
 import { createAccountListing } from "./sync/keycloak-listing.js"
 import type { SyncUsersSteps } from "./sync/sync-run.js"
 import { createUserRows, type UserRows } from "./user-rows.js"
@@ -12,6 +13,7 @@ export interface UserSettings<User> {
   readonly store: UserStore<User> | null
   readonly storeTimeoutMs: number
   readonly syncServiceAccounts: boolean
+  readonly customProfile: CustomSettings
 }
 
 /** The application's user table, as the gate keeps it. */
@@ -21,6 +23,8 @@ export interface Users<User> {
   readonly rows: UserRows<User> | null
   /** The application's store, in the limits of the gate. */
   readonly store: BoundedStore<User> | null
+  /** What of an account also belongs into its row. */
+  readonly custom: CustomReader
   /** What `syncUsers` works with. */
   readonly sync: SyncUsersSteps<User> | null
   /** Whether an event has told of this error of the store. */
@@ -29,13 +33,15 @@ export interface Users<User> {
 }
 
 export function createUsers<User>(
-  { store, storeTimeoutMs, syncServiceAccounts }: UserSettings<User>,
+  { store, storeTimeoutMs, syncServiceAccounts, customProfile }: UserSettings<User>,
   { realm, clock, report, elapsed, adminApi }: Connection,
   askAlive: AskAlive,
 ): Users<User> {
-  if (store === null) return { syncUser: null, rows: null, store: null, sync: null, hasTold: () => false, close() {} }
+  const custom = createCustomReader(store === null ? { fromClaims: null, fromAccount: null } : customProfile)
+  if (store === null)
+    return { syncUser: null, rows: null, store: null, custom, sync: null, hasTold: () => false, close() {} }
   const bounded = createBoundedStore<User>({ store, storeTimeoutMs, report, elapsed })
-  const rows = createUserRows<User>({ store: bounded, askAlive, clock, report })
+  const rows = createUserRows<User>({ store: bounded, custom, askAlive, clock, report })
   return {
     async syncUser(principal) {
       if (principal.kind === "user") return rows.syncUser(principal)
@@ -44,11 +50,13 @@ export function createUsers<User>(
     },
     rows,
     store: bounded,
+    custom,
     sync: {
       issuer: realm.issuer,
       store: bounded,
       rows,
-      listing: createAccountListing(adminApi("background"), clock),
+      custom,
+      listing: createAccountListing(adminApi("background"), clock, custom.isInAccounts),
     },
     hasTold: bounded.hasTold,
     close: bounded.close,

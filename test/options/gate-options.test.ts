@@ -37,6 +37,7 @@ describe("createGate", () => {
       "maxConcurrentRequests",
       "storeTimeoutMs",
       "syncServiceAccounts",
+      "customProfile",
       "registration",
       "legacyLogin",
       "onEvent",
@@ -57,6 +58,10 @@ describe("createGate", () => {
     ["refreshGraceSeconds", { refreshGraceSeconds: -1 }],
     ["refreshGraceSeconds", { refreshGraceSeconds: 61 }],
     ["refreshGraceSeconds", { refreshGraceSeconds: "5" }],
+    ["customProfile", { customProfile: () => ({}) }],
+    ["customProfile.fromClaims", { customProfile: { fromClaims: "plan" } }],
+    ["customProfile.fromAccount", { customProfile: { fromAccount: null } }],
+    ["customProfile.fromToken", { customProfile: { fromToken: () => ({}) } }],
     ["realm", { realm: "" }],
     ["realm", { realm: "shop\n" }],
     ["clientId", { clientId: 5 }],
@@ -349,7 +354,12 @@ describe("parseOptions", () => {
         maxTokenBytes: 12_288,
         maxCachedTokens: 10_000,
       },
-      users: { store: null, storeTimeoutMs: 30_000, syncServiceAccounts: false },
+      users: {
+        store: null,
+        storeTimeoutMs: 30_000,
+        syncServiceAccounts: false,
+        customProfile: { fromClaims: null, fromAccount: null },
+      },
     })
   })
 

@@ -314,6 +314,24 @@ export const mistakesInMemory: readonly Mistake[] = [
       }),
   },
   {
+    mistake: "keeps custom values of before",
+    says: /something else than was saved as custom: a later `asOf` is the later word/,
+    createStore: () =>
+      storeWith({
+        merge: (before, profile, extra) =>
+          mergeRight(before, { ...profile, custom: before?.custom ?? profile.custom }, extra),
+      }),
+  },
+  {
+    mistake: "merges custom values",
+    says: /something else than was saved as custom: .*replaced, not merged/,
+    createStore: () =>
+      storeWith({
+        merge: (before, profile, extra) =>
+          mergeRight(before, { ...profile, custom: { ...before?.custom, ...profile.custom } }, extra),
+      }),
+  },
+  {
     mistake: "forgets extra with the next token",
     says: /overwrites the sign-up data with nothing/,
     createStore: () =>

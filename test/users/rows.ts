@@ -1,5 +1,6 @@
 import type { GateEvent } from "../../src/events.js"
 import { createBoundedStore } from "../../src/users/bounded-store.js"
+import { type CustomSettings, createCustomReader } from "../../src/users/custom-profile.js"
 import { createUserRows, type UserRows } from "../../src/users/user-rows.js"
 import type { UserIdentity, UserProfile, UserStore } from "../../src/users/user-store.js"
 import type { Claims } from "../../src/verify/claims.js"
@@ -44,6 +45,7 @@ export interface Rows<User> extends UserRows<User> {
 export interface RowsOptions {
   readonly askAlive?: AskAlive
   readonly storeTimeoutMs?: number
+  readonly customProfile?: Partial<CustomSettings>
   /** Keycloak's time, in seconds. */
   readonly now?: () => number
 }
@@ -55,6 +57,7 @@ export function rowsOn<User>(userStore: UserStore<User>, options: RowsOptions = 
   const report = (event: GateEvent) => events.push(event)
   const elapsed = () => performance.now()
   const store = createBoundedStore({ store: userStore, storeTimeoutMs, report, elapsed })
+  const custom = createCustomReader({ fromClaims: null, fromAccount: null, ...options.customProfile })
   const clock = { atLatest: () => now() * 1000, sawTime: () => undefined }
-  return { ...createUserRows({ store, askAlive, clock, report }), events, close: store.close }
+  return { ...createUserRows({ store, custom, askAlive, clock, report }), events, close: store.close }
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util"
 import type { SubjectRange, UserIdentity, UserKey, UserProfile, UserStore } from "../../users/user-store.js"
 import type { RowReader } from "./stored-row.js"
 
@@ -177,8 +178,13 @@ function isKey(value: unknown): value is UserKey {
 
 export function isSameValue(one: unknown, other: unknown): boolean {
   if (one instanceof Date && other instanceof Date) return one.getTime() === other.getTime()
+  if (isObject(one) && isObject(other)) return isDeepStrictEqual(one, other)
   // A key may be a number here and a text there; null is no text.
   return one === other || (one != null && other != null && String(one) === String(other))
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null
 }
 
 export function shown(value: unknown): string {

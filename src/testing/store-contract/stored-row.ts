@@ -53,15 +53,18 @@ const texts = ["issuer", "subject", "username", "email", "firstName", "lastName"
 function profileIn(columns: ReadonlyMap<string, unknown>): Partial<UserProfile> {
   const isVerified = columns.get("emailVerified")
   const asOf = columns.get("asOf")
+  const custom = parsed(columns.get("custom"))
   return {
     ...Object.fromEntries(texts.filter(name => columns.has(name)).map(name => [name, columns.get(name)])),
     // SQLite and MariaDB have no booleans, SQLite has no dates.
     ...(isVerified !== undefined && { emailVerified: isVerified === true || Number(isVerified) === 1 }),
+    // A column of the application's own may have the same name.
+    ...(isPart(custom) && !Array.isArray(custom) && { custom: custom as UserProfile["custom"] }),
     ...(asOf !== undefined && { asOf: new Date(typeof asOf === "bigint" ? Number(asOf) : (asOf as Date | string)) }),
   }
 }
 
-const fields = [...texts, "emailVerified", "asOf"] as const
+const fields = [...texts, "emailVerified", "custom", "asOf"] as const
 
 /** The row's columns under the names of a profile: `emailVerified`, `email_verified` and `EMAIL_VERIFIED` are one. */
 function columnsOf(user: unknown): ReadonlyMap<string, unknown> {

@@ -124,7 +124,10 @@ async function cleanUp<User>(
   }
 }
 
-const countess = { username: "countess", email: "countess@shop.example", firstName: "Augusta", lastName: "King" }
+const countess = {
+  ...{ username: "countess", email: "countess@shop.example", firstName: "Augusta", lastName: "King" },
+  custom: { tenant: "north", seats: [1, null, { open: true }] },
+}
 
 const cases: readonly Case[] = [
   {
@@ -225,12 +228,12 @@ const cases: readonly Case[] = [
       const nothing = { username: null, email: null, firstName: null, lastName: null }
       const mistake =
         "a profile may tell no username, no e-mail and no names: the columns must allow NULL, null is not the text " +
-        '"null" or "", and a later null is news too (no COALESCE over the profile). Where the columns have to be NOT NULL, ' +
+        '"null" or "", and a later null is news too (no COALESCE over the profile, and custom values are replaced, not merged). Where the columns have to be NOT NULL, ' +
         "read back as null what they keep for it, or name it in `keptForNull`"
       for (const subject of ["silent", "silent too"]) {
         expectProfile(await save(profile(subject, nothing), mistake), profile(subject, nothing), mistake)
       }
-      await save(profile("ada"), "a new person is inserted")
+      await save(profile("ada", { custom: { tenant: "north" } }), "a new person is inserted")
       const later = profile("ada", { ...nothing, asOf: late })
       expectProfile(await save(later, mistake), later, mistake)
       expectProfile(await find(later), later, mistake)

@@ -43,13 +43,18 @@ export interface ListedAccount {
   readonly lastName: string | null
   /** Milliseconds since 1970; without one, the account counts as made now. */
   readonly createdTimestamp: number
+  /** As Keycloak tells them; undefined unless they were asked for. */
+  readonly attributes: unknown
 }
 
 // Keycloak refuses a request line above 4096 bytes.
 const longestQuery = 3000
 
-/** Accounts through Keycloak's Admin API; `view-users` or `manage-users` covers every request. */
-export function createAccountListing(api: AdminApi, clock: KeycloakClock): AccountListing {
+/**
+ * Accounts through Keycloak's Admin API; `view-users` or `manage-users` covers every request. Attributes make pages larger,
+ * and are read only where somebody wants them.
+ */
+export function createAccountListing(api: AdminApi, clock: KeycloakClock, withAttributes = false): AccountListing {
   async function ask<Value>(query: string, parse: (data: unknown) => Value | null): Promise<Value> {
     const value = await api.read(`/users${query}`, parse, lacksViewUsers)
     if (value === null) throw api.notKeycloak()
@@ -64,14 +69,12 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
   }
 
   function toAccount(entry: unknown): ListedAccount {
-    const { id, username, email, emailVerified, firstName, lastName, createdTimestamp } = (entry ?? {}) as Record<
-      string,
-      unknown
-    >
+    const account = (entry ?? {}) as Record<string, unknown>
+    const { id, username, email, emailVerified, firstName, lastName, createdTimestamp, attributes } = account
     if (typeof id !== "string" || id === "") throw api.notKeycloak()
     const texts = { username: text(username), email: text(email), firstName: text(firstName), lastName: text(lastName) }
     const created = typeof createdTimestamp === "number" ? createdTimestamp : Number.POSITIVE_INFINITY
-    return { id, ...texts, emailVerified: emailVerified === true, createdTimestamp: created }
+    return { id, ...texts, emailVerified: emailVerified === true, createdTimestamp: created, attributes }
   }
 
   async function notListed(subjects: readonly string[]): Promise<readonly string[]> {
@@ -90,8 +93,10 @@ export function createAccountListing(api: AdminApi, clock: KeycloakClock): Accou
   }
 
   return {
-    readPage: ({ first, max, createdAfter, createdBefore = null }) =>
-      readAccounts(`?first=${first}&max=${max}&briefRepresentation=true${created(createdAfter, createdBefore)}`),
+    readPage: ({ first, max, createdAfter, createdBefore = null }) => {
+      const range = `first=${first}&max=${max}&briefRepresentation=${!withAttributes}`
+      return readAccounts(`?${range}${created(createdAfter, createdBefore)}`)
+    },
     countAccounts: createdAfter => ask(`/count?briefRepresentation=true${created(createdAfter, null)}`, toNumber),
     async assertMaySee() {
       // With `query-users` alone, listings are answered with 200 and nobody in them. A listing by date has service

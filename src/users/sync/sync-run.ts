@@ -1,6 +1,6 @@
 import { GateError, isGateError } from "../../errors.js"
 import type { BoundedStore } from "../bounded-store.js"
-import { noCustom } from "../custom-profile.js"
+import { type CustomReader, profileOfAccount } from "../custom-profile.js"
 import type { UserRows } from "../user-rows.js"
 import type { SubjectRange, UserIdentity, UserProfile } from "../user-store.js"
 import { nextStep, shortened, type WalkPosition } from "./account-walk.js"
@@ -73,6 +73,7 @@ export interface SyncUsersSteps<User> {
   readonly store: Pick<BoundedStore<User>, "canList" | "listSubjects" | "bounded">
   readonly rows: Pick<UserRows<User>, "beginReading" | "saveListed" | "removeUser">
   readonly listing: AccountListing
+  readonly custom: CustomReader
 }
 
 const rowsAtOnce = 50
@@ -98,7 +99,7 @@ export async function* pagesOf<User>(
   options: SyncUsersOptions,
   begin: SyncPlace,
 ): AsyncGenerator<SyncedPage<User>, SyncProgress> {
-  const { issuer, store, rows, listing } = steps
+  const { issuer, store, rows, listing, custom } = steps
   const { onMissing, maxMissing, signal, onProgress, concurrency = 8 } = options
   const isTreating = onMissing !== undefined && onMissing !== "report"
   const counts = { saved: 0, total: 0, checked: 0, missing: 0 }
@@ -115,7 +116,7 @@ export async function* pagesOf<User>(
       const { asOf, accounts, next } = await ask(() => step)
       isLast = next === null
       if (next !== null) ahead = read(next) // Keycloak works on it while this page is saved
-      const saved = await forEach(accounts, account => rows.saveListed(profileOf(issuer, account, asOf), reading))
+      const saved = await forEach(accounts, account => rows.saveListed(profileOf(account, asOf), reading))
       const users = saved.filter(user => user !== null)
       counts.saved += users.length
       if (next !== null) place = { phase: "accounts", position: shortened(next), createdAfter }
@@ -231,6 +232,10 @@ export async function* pagesOf<User>(
     return Object.freeze({ phase, users, missing, cursor: progress.cursor })
   }
 
+  function profileOf(account: ListedAccount, asOf: Date): UserProfile {
+    return profileOfAccount(custom, { issuer, subject: account.id }, account, account.attributes, asOf)
+  }
+
   const here = (): SyncPlace | null => place
   try {
     await ask(listing.assertMaySee)
@@ -245,10 +250,6 @@ export async function* pagesOf<User>(
   } catch (error) {
     throw withCursor(error, cursorHere())
   }
-}
-
-function profileOf(issuer: string, { id, createdTimestamp: _, ...account }: ListedAccount, asOf: Date): UserProfile {
-  return { issuer, subject: id, ...account, custom: noCustom, asOf }
 }
 
 /** A promise that is awaited only later: should it fail before, that is no unhandled rejection. */

@@ -12,7 +12,8 @@ import type { ListedAccount } from "../../../src/users/sync/keycloak-listing.js"
 const asOf = new Date(0)
 
 function account(username: string, id = `id of ${username}`): ListedAccount {
-  return { id, username, email: null, emailVerified: false, createdTimestamp: 0, firstName: null, lastName: null }
+  const nothing = { email: null, emailVerified: false, firstName: null, lastName: null, attributes: {} }
+  return { id, username, createdTimestamp: 0, ...nothing }
 }
 
 /** A realm whose listing is ordered by username and read by offset, as Keycloak's is. */

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest"
 import { GateError, isGateError } from "../../../src/errors.js"
+import { createCustomReader } from "../../../src/users/custom-profile.js"
 import { start } from "../../../src/users/sync/account-walk.js"
 import type { ListedAccount } from "../../../src/users/sync/keycloak-listing.js"
 import { readCursor, type SyncPlace } from "../../../src/users/sync/sync-cursor.js"
@@ -19,6 +20,7 @@ const accountOf = (id: string): ListedAccount => ({
   createdTimestamp: 0,
   firstName: null,
   lastName: null,
+  attributes: {},
 })
 
 /** A realm of these accounts, and a table that has rows of them and of strangers. */
@@ -34,6 +36,7 @@ function world(accounts: readonly string[], strangers: readonly string[] = [], k
   const notListed = async (subjects: readonly string[]) => subjects.filter(subject => !realm.has(subject))
   const steps: SyncUsersSteps<string> = {
     issuer,
+    custom: createCustomReader({ fromClaims: null, fromAccount: null }),
     store: {
       canList: true,
       async listSubjects({ after, limit }) {
