@@ -41,7 +41,7 @@ export interface CustomSettings {
 }
 
 /** What a source tells of `custom`. */
-export type ToldCustom = Pick<UserProfile, "custom" | "customAsOf">
+type ToldCustom = Pick<UserProfile, "custom" | "customAsOf">
 
 /** The custom values of tokens and accounts, as the application's functions read them. */
 export interface CustomReader {
