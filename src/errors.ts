@@ -172,7 +172,7 @@ export interface TokenWarning {
    * `"proven"`: what the error says of the token is what the realm has signed, or Keycloak's own answer. The others: the
    * text says nothing of the token, which may be anybody's.
    */
-  readonly topic: "proven" | "inactive" | "another issuer" | "too large"
+  readonly topic: "proven" | "inactive" | "another issuer" | "too large" | "logout token"
   /** Default: the error's message. */
   readonly text?: string
 }

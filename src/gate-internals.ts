@@ -1,4 +1,5 @@
 import type { AdoptionParts } from "./adoption/adoption-parts.js"
+import type { TakeLogoutToken } from "./sessions/backchannel-logout.js"
 import type { SyncUsersSteps } from "./users/sync/sync-run.js"
 import type { Recall, VerifyBearer } from "./verify/verify-bearer.js"
 
@@ -9,6 +10,8 @@ export interface GateInternals<User> {
   readonly recall: Recall
   /** Hears of what a guard refuses, as the gate does of what it refuses itself. */
   readonly report: (error: unknown) => void
+  readonly clientId: string
+  readonly takeLogoutToken: TakeLogoutToken
   /** null: the gate keeps no users. */
   readonly sync: SyncUsersSteps<User> | null
   /** null: the gate keeps no users. */

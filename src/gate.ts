@@ -93,7 +93,9 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const { transport, reachability, clock, report } = connection
   const verification = createVerification(settings.verification, connection)
   const users = createUsers<User>(settings.users, connection, verification.askAlive)
-  const sessions = createSessions(settings.sessions, settings.verification, connection, verification)
+  const sessions = createSessions(settings.sessions, settings.verification, connection, verification, error =>
+    refusals.refused(error),
+  )
   const { legacyLogin } = settings
   const { store, rows, sync } = users
   const adoption = store === null || rows === null ? null : { connection, store, rows, custom: users.custom }
@@ -147,6 +149,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     verifyBearer,
     recall,
     report: refusals.refused,
+    clientId: connection.clientId,
+    takeLogoutToken: sessions.takeLogoutToken,
     sync,
     adoption,
   }

@@ -4,6 +4,7 @@ import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal } from "../verify/principal.js"
 import { carrier } from "./express-carrier.js"
+import { unreadBody } from "./form-body.js"
 import {
   type AdapterOptions,
   admit,
@@ -20,6 +21,7 @@ import {
 import {
   type Answer,
   type AnswerRequest,
+  type BackchannelLogoutOptions,
   type Handlers,
   handlersFor,
   type PasswordResetHandlerOptions,
@@ -28,6 +30,7 @@ import {
 
 export type {
   AdapterOptions,
+  BackchannelLogoutOptions,
   GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
@@ -94,7 +97,10 @@ export function requireUser<Kind extends PrincipalKind = "user">(
 export const principalOf: PrincipalOf<WithPrincipal> = ((request, kind?: "user" | "service") =>
   readPrincipal(carrier, request, kind)) as PrincipalOf<WithPrincipal>
 
-const handlers: Handlers<Request, Middleware> = handlersFor(toHandler, carrier)
+const handlers: Handlers<Request, Middleware> = handlersFor(toHandler, carrier, request => ({
+  method: request.method,
+  unread: unreadBody(request),
+}))
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
 export const registerHandler: Handlers<Request, Middleware>["registerHandler"] = handlers.registerHandler
@@ -120,6 +126,18 @@ export const passwordResetHandler: Handlers<Request, Middleware>["passwordResetH
  */
 export const changePasswordHandler: Handlers<Request, Middleware>["changePasswordHandler"] =
   handlers.changePasswordHandler
+
+/**
+ * Handler that hears from Keycloak that a session has ended, and refuses its tokens from then on: the Backchannel logout URL
+ * of a client leads to it. Needs no body parser.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong
+ * @see OpenID Connect Back-Channel Logout 1.0
+ * @example
+ * app.post("/backchannel-logout", backchannelLogoutHandler(gate, { clients: ["shop-web"] }))
+ */
+export const backchannelLogoutHandler: Handlers<Request, Middleware>["backchannelLogoutHandler"] =
+  handlers.backchannelLogoutHandler
 
 type ErrorHandler = (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => void
 

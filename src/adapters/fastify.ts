@@ -5,6 +5,7 @@ import type { Gate } from "../gate.js"
 import { refusalFor } from "../refusal.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal } from "../verify/principal.js"
+import { unreadBody } from "./form-body.js"
 import {
   type AdapterOptions,
   admit,
@@ -23,6 +24,7 @@ import {
 import {
   type Answer,
   type AnswerRequest,
+  type BackchannelLogoutOptions,
   type Handlers,
   handlersFor,
   type PasswordResetHandlerOptions,
@@ -31,6 +33,7 @@ import {
 
 export type {
   AdapterOptions,
+  BackchannelLogoutOptions,
   GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
@@ -126,7 +129,10 @@ export const principalOf: PrincipalOf<WithPrincipal> = ((request, kind?: "user" 
   }
 }) as PrincipalOf<WithPrincipal>
 
-const handlers: Handlers<FastifyRequest, Handler> = handlersFor(toHandler, carrier)
+const handlers: Handlers<FastifyRequest, Handler> = handlersFor(toHandler, carrier, ({ raw }) => ({
+  method: raw.method,
+  unread: unreadBody(raw),
+}))
 
 /** Handler that registers the person in the JSON body. */
 export const registerHandler: Handlers<FastifyRequest, Handler>["registerHandler"] = handlers.registerHandler
@@ -153,6 +159,31 @@ export const passwordResetHandler: Handlers<FastifyRequest, Handler>["passwordRe
  */
 export const changePasswordHandler: Handlers<FastifyRequest, Handler>["changePasswordHandler"] =
   handlers.changePasswordHandler
+
+/** A route without its path: Fastify parses bodies ahead of a handler, and answers a form with 415 unless it has a parser. */
+export interface LogoutRoute {
+  /** Answers, before any parser runs. */
+  readonly onRequest: Hook
+  /** Is never reached. */
+  readonly handler: Handler
+}
+
+/**
+ * Handler that hears from Keycloak that a session has ended, and refuses its tokens from then on: the Backchannel logout URL
+ * of a client leads to it. Needs no parser, and minds none; spread it to add options of the route.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong
+ * @see OpenID Connect Back-Channel Logout 1.0
+ * @example
+ * app.post("/backchannel-logout", backchannelLogoutHandler(gate, { clients: ["shop-web"] }))
+ */
+export const backchannelLogoutHandler: (gate: Gate<unknown>, options?: BackchannelLogoutOptions) => LogoutRoute = (
+  gate,
+  options,
+) => {
+  const handler = handlers.backchannelLogoutHandler(gate, options)
+  return { onRequest: (request, reply) => handler(request as FastifyRequest, reply), handler }
+}
 
 const passed: Promise<unknown> = Promise.resolve()
 

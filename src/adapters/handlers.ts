@@ -8,7 +8,11 @@ import type { Gate } from "../gate.js"
 import { gateInternals } from "../gate-internals.js"
 import type { PasswordCredentials, Session } from "../login/login-with-password.js"
 import { jsonNotStored } from "../refusal.js"
+import type { Answer, AnswerRequest } from "./answer.js"
+import { type BackchannelLogoutOptions, backchannelLogoutAnswer, type MessageOf } from "./backchannel-logout.js"
 import { type AdapterOptions, answerAt, type Carrier, createMount, type Mount, readOwnSubject } from "./guard.js"
+
+export type { Answer, AnswerRequest, BackchannelLogoutOptions }
 
 /** What `registerHandler` takes; `Request` is what the framework calls a request (Koa: its context). */
 export interface RegisterHandlerOptions<Request = never> extends AdapterOptions {
@@ -24,29 +28,13 @@ export interface RegisterHandlerOptions<Request = never> extends AdapterOptions 
 /** What `passwordResetHandler` takes. */
 export interface PasswordResetHandlerOptions extends AdapterOptions, MailOptions {}
 
-/** An HTTP answer; without a body it is sent empty. */
-export interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Readonly<Record<string, unknown>> | undefined
-}
-
-/**
- * Answers a parsed body, whatever that is, or one that is still being read; what rejects is for the framework. `headers`
- * are those that came with it.
- *
- * A body that is no object counts as an empty one, so that the answer names every missing field. Only named fields are
- * read: no `scope`, which could ask for a session that never ends, and nothing else that Keycloak would take.
- */
-export type AnswerRequest<Request> = (body: unknown, request: Request, headers?: IncomingHttpHeaders) => Promise<Answer>
-
 /** The same, for an answer that needs nothing else of the framework's request. */
 export type AnswerBody = (body: unknown, request?: unknown, headers?: IncomingHttpHeaders) => Promise<Answer>
 
 const noContent: Answer = { status: 204, headers: { "Cache-Control": "no-store" }, body: undefined }
 const nameFields = ["username", "email", "firstName", "lastName", "password"]
 
-/** The six handlers of a framework: an adapter says how a handler is made, and what travels with a request. */
+/** The seven handlers of a framework: an adapter says how a handler is made, and what travels with a request. */
 export interface Handlers<Request, Handler> {
   /** Registers whoever sends the fields of a registration: 201. */
   readonly registerHandler: (gate: Gate<unknown>, options?: RegisterHandlerOptions<Request>) => Handler
@@ -60,11 +48,14 @@ export interface Handlers<Request, Handler> {
   readonly passwordResetHandler: (gate: Gate<unknown>, options?: PasswordResetHandlerOptions) => Handler
   /** Changes the password of whoever proves the current one. */
   readonly changePasswordHandler: (gate: Gate<unknown>, options?: AdapterOptions) => Handler
+  /** Hears from Keycloak that a session has ended: 200, and its tokens are refused. */
+  readonly backchannelLogoutHandler: (gate: Gate<unknown>, options?: BackchannelLogoutOptions) => Handler
 }
 
 export function handlersFor<Request, Handler>(
   toHandler: (answer: AnswerRequest<Request>) => Handler,
   carrier: Carrier<Request>,
+  messageOf: MessageOf<Request>,
 ): Handlers<Request, Handler> {
   return {
     registerHandler: (gate, options = {}) => toHandler(registerAnswer(gate, options)),
@@ -73,6 +64,7 @@ export function handlersFor<Request, Handler>(
     logoutHandler: (gate, options = {}) => toHandler(logoutAnswer(gate, options)),
     passwordResetHandler: (gate, options = {}) => toHandler(passwordResetAnswer(gate, options)),
     changePasswordHandler: (gate, options = {}) => toHandler(changePasswordAnswer(gate, options, carrier)),
+    backchannelLogoutHandler: (gate, options = {}) => toHandler(backchannelLogoutAnswer(gate, options, messageOf)),
   }
 }
 

@@ -23,17 +23,19 @@ import {
 import {
   type Answer,
   type AnswerRequest,
+  type BackchannelLogoutOptions,
   type Handlers,
   handlersFor,
   type PasswordResetHandlerOptions,
   type RegisterHandlerOptions,
 } from "./handlers.js"
 import { authorizationIn } from "./web/authorization.js"
-import { bodyOf, isJson } from "./web/body.js"
+import { bodyOf, isJson, messageOf } from "./web/body.js"
 import { toResponse } from "./web/response.js"
 
 export type {
   AdapterOptions,
+  BackchannelLogoutOptions,
   GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
@@ -138,7 +140,11 @@ export const principalOf: PrincipalOf<Context> = ((c, kind?: "user" | "service")
   }
 }) as PrincipalOf<Context>
 
-const handlers: Handlers<Context, Handler> = handlersFor(toHandler, carrier)
+const handlers: Handlers<Context, Handler> = handlersFor(toHandler, carrier, ({ req }) => ({
+  ...messageOf(req.raw),
+  // Hono keeps a form that somebody has read before.
+  ...(req.raw.bodyUsed && Object.keys(req.bodyCache).length > 0 && { kept: req.parseBody({ all: true }) }),
+}))
 
 /** Handler that registers the person in the JSON body. */
 export const registerHandler: Handlers<Context, Handler>["registerHandler"] = handlers.registerHandler
@@ -163,6 +169,18 @@ export const passwordResetHandler: Handlers<Context, Handler>["passwordResetHand
  * `authenticate` with a token, that of the token's person alone; without one, that of the body's `username`.
  */
 export const changePasswordHandler: Handlers<Context, Handler>["changePasswordHandler"] = handlers.changePasswordHandler
+
+/**
+ * Handler that hears from Keycloak that a session has ended, and refuses its tokens from then on: the Backchannel logout URL
+ * of a client leads to it.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong
+ * @see OpenID Connect Back-Channel Logout 1.0
+ * @example
+ * app.post("/backchannel-logout", backchannelLogoutHandler(gate, { clients: ["shop-web"] }))
+ */
+export const backchannelLogoutHandler: Handlers<Context, Handler>["backchannelLogoutHandler"] =
+  handlers.backchannelLogoutHandler
 
 /** Goes on at once after a step that does not have to wait, so that a guard costs no promise. */
 function middleware(step: (c: Context) => Promise<void> | void): MiddlewareHandler {

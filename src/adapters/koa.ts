@@ -2,6 +2,7 @@ import type { Middleware, ParameterizedContext } from "koa"
 import type { Gate } from "../gate.js"
 import type { RegisteredUser } from "../users/registered-user.js"
 import type { Principal } from "../verify/principal.js"
+import { unreadBody } from "./form-body.js"
 import {
   type AdapterOptions,
   admit,
@@ -18,6 +19,7 @@ import {
 import {
   type Answer,
   type AnswerRequest,
+  type BackchannelLogoutOptions,
   type Handlers,
   handlersFor,
   type PasswordResetHandlerOptions,
@@ -26,6 +28,7 @@ import {
 
 export type {
   AdapterOptions,
+  BackchannelLogoutOptions,
   GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
@@ -91,7 +94,10 @@ export function requireUser<Kind extends PrincipalKind = "user">(
 export const principalOf: PrincipalOf<{ readonly state: object }> = ((ctx, kind?: "user" | "service") =>
   readPrincipal(carrier, ctx, kind)) as PrincipalOf<{ readonly state: object }>
 
-const handlers: Handlers<ParsedContext, Middleware<object, object>> = handlersFor(toHandler, carrier)
+const handlers: Handlers<ParsedContext, Middleware<object, object>> = handlersFor(toHandler, carrier, ({ req }) => ({
+  method: req.method,
+  unread: unreadBody(req),
+}))
 
 /** Handler that registers the person in the JSON body; mount a body parser before it. */
 export const registerHandler: Handlers<ParsedContext, Middleware<object, object>>["registerHandler"] =
@@ -121,6 +127,18 @@ export const passwordResetHandler: Handlers<ParsedContext, Middleware<object, ob
  */
 export const changePasswordHandler: Handlers<ParsedContext, Middleware<object, object>>["changePasswordHandler"] =
   handlers.changePasswordHandler
+
+/**
+ * Handler that hears from Keycloak that a session has ended, and refuses its tokens from then on: the Backchannel logout URL
+ * of a client leads to it. Needs no body parser.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong
+ * @see OpenID Connect Back-Channel Logout 1.0
+ * @example
+ * router.post("/backchannel-logout", backchannelLogoutHandler(gate, { clients: ["shop-web"] }))
+ */
+export const backchannelLogoutHandler: Handlers<ParsedContext, Middleware<object, object>>["backchannelLogoutHandler"] =
+  handlers.backchannelLogoutHandler
 
 /** Goes on at once after a step that does not have to wait, so that a guard costs no promise. */
 function middleware(step: (ctx: Context) => Promise<void> | void): Middleware<object, object> {
@@ -158,4 +176,6 @@ function send(ctx: Context, { status, headers, body }: Answer): void {
   ctx.status = status
   ctx.set(headers)
   if (body !== undefined) ctx.body = body
+  // Koa says the status in words where there is no body at all.
+  else if (status !== 204) ctx.body = ""
 }

@@ -17,17 +17,19 @@ import {
 } from "./guard.js"
 import {
   type AnswerRequest,
+  type BackchannelLogoutOptions,
   type Handlers,
   handlersFor,
   type PasswordResetHandlerOptions,
   type RegisterHandlerOptions,
 } from "./handlers.js"
 import { authorizationIn } from "./web/authorization.js"
-import { bodyOf } from "./web/body.js"
+import { bodyOf, messageOf } from "./web/body.js"
 import { toResponse } from "./web/response.js"
 
 export type {
   AdapterOptions,
+  BackchannelLogoutOptions,
   GuardRequirements,
   Handlers,
   PasswordResetHandlerOptions,
@@ -133,8 +135,12 @@ interface Visit {
 const carrier: Carrier<Visit> = onProperties((visit: Visit) => visit)
 
 const nobody: Carrier<Request> = { get: () => undefined, set: () => undefined }
-const handlers: Handlers<Request, WebHandler> = handlersFor(toHandler, nobody)
-const answers = handlersFor<Visit, AnswerRequest<Visit>>(answer => answer, carrier)
+const handlers: Handlers<Request, WebHandler> = handlersFor(toHandler, nobody, messageOf)
+const answers = handlersFor<Visit, AnswerRequest<Visit>>(
+  answer => answer,
+  carrier,
+  ({ request }) => messageOf(request),
+)
 
 /** Handler that registers the person in the JSON body. */
 export const registerHandler: Handlers<Request, WebHandler>["registerHandler"] = handlers.registerHandler
@@ -171,6 +177,18 @@ export const changePasswordHandler: Handlers<Request, WebHandler>["changePasswor
     return toResponse(await answer(bodyOf(request), visit, headersOf(request)))
   }
 }
+
+/**
+ * Handler that hears from Keycloak that a session has ended, and refuses its tokens from then on: the Backchannel logout URL
+ * of a client leads to it.
+ *
+ * @throws {GateError} `config_invalid` when the gate or an option is wrong
+ * @see OpenID Connect Back-Channel Logout 1.0
+ * @example
+ * export const POST = backchannelLogoutHandler(gate, { clients: ["shop-web"] })
+ */
+export const backchannelLogoutHandler: Handlers<Request, WebHandler>["backchannelLogoutHandler"] =
+  handlers.backchannelLogoutHandler
 
 function toHandler(answer: AnswerRequest<Request>): WebHandler {
   return async request => toResponse(await answer(bodyOf(request), request, headersOf(request)))

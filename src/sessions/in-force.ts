@@ -4,6 +4,7 @@ export interface InForce<Value> {
   readonly get: (id: string) => Value | undefined
   /** Puts it behind all others. */
   readonly set: (id: string, value: Value) => void
+  readonly delete: (id: string) => void
   readonly changeAll: (change: (value: Value) => Value) => void
   readonly all: () => Iterable<readonly [id: string, value: Value]>
 }
@@ -56,6 +57,7 @@ export function createInForce<Value>({ max, untilOf, now, dropped }: InForcePart
       if (!values.delete(id)) makeRoom()
       values.set(ownMemory(id), value)
     },
+    delete: id => void values.delete(id),
     changeAll(change) {
       for (const [id, value] of values) values.set(id, change(value))
     },

@@ -4,6 +4,8 @@ import type { Connection } from "../keycloak/connection.js"
 import type { Check } from "../verify/check.js"
 import type { Principal } from "../verify/principal.js"
 import type { Verification, VerificationSettings } from "../verify/verification.js"
+import { createBackchannelLogout, type TakeLogoutToken } from "./backchannel-logout.js"
+import { createReadLogoutToken } from "./logout-token.js"
 import { createRefuseRevoked } from "./refuse-revoked.js"
 import { concerns, type Revocation } from "./revocation.js"
 import { createRevocations, type Revocations } from "./revocations.js"
@@ -32,6 +34,7 @@ export interface Sessions {
   readonly check: Check
   /** Hears of sessions that the gate itself begins and ends. */
   readonly own: OwnSessions
+  readonly takeLogoutToken: TakeLogoutToken
   /** Has principals that are kept looked at whenever something is revoked. */
   readonly watch: (revoke: RevokeKept) => void
   /** How it stands with the other processes; null without. */
@@ -53,11 +56,13 @@ export interface OwnSessions {
   readonly endedOne: (session: string) => Promise<void>
 }
 
+/** `refused` hears of logout tokens that are refused. */
 export function createSessions(
   { longestTokenSeconds, isLongestGiven, shared }: SessionSettings,
-  { clockToleranceSeconds }: VerificationSettings,
-  { realm: { issuer }, clock, report, now, elapsed }: Connection,
-  { askAlive }: Verification,
+  { clockToleranceSeconds, maxTokenBytes }: VerificationSettings,
+  { realm: { issuer }, transport, clock, report, now, elapsed }: Connection,
+  { askAlive, verifyLogoutToken }: Verification,
+  refused: (error: unknown) => void,
 ): Sessions {
   let store: SharedStore | null = null
   const revocations = createRevocations({
@@ -130,6 +135,22 @@ export function createSessions(
       },
       endedOne: session => note({ kind: "session", issuer, session }),
     },
+    takeLogoutToken: createBackchannelLogout({
+      read: createReadLogoutToken({
+        verifySignature: verifyLogoutToken,
+        issuer,
+        clockToleranceSeconds,
+        maxTokenBytes,
+        now,
+      }),
+      // It took a while to come here: what was seen meanwhile may be newer.
+      revoke: revocation => revoke(revocation, 0),
+      store,
+      clockToleranceSeconds,
+      assertOpen: transport.assertOpen,
+      refused,
+      now,
+    }),
     watch(revoke) {
       function isRevoked(principal: Principal<unknown>): boolean {
         const verdict = revocations.verdictOn(principal.claims, -1)

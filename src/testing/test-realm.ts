@@ -68,6 +68,18 @@ export interface TestRealm {
     claims?: Readonly<Record<string, unknown>>,
     options?: { readonly clientId?: string; readonly scope?: string },
   ) => Promise<string>
+  /**
+   * Sends logout tokens of a client to this address when a session ends that it has a part in, as the client's Backchannel
+   * logout URL in the console does; null: to nobody. Logouts wait for the answer, at most 5 s.
+   *
+   * `clientId` is by default that of `gateOptions`. Without `sessionRequired` (default true) a token names only the person.
+   *
+   * @throws {GateError} `config_invalid` when there is no such client
+   */
+  readonly sendLogoutTokens: (
+    url: string | null,
+    options?: { readonly clientId?: string; readonly sessionRequired?: boolean },
+  ) => void
   /** Signs with new keys from now on; the old ones stay published unless `removeOld` is true. */
   readonly rotateKeys: (options?: { readonly removeOld?: boolean }) => Promise<void>
   /** Refuses connections until `comeBack()`, at the same address. */
@@ -145,6 +157,13 @@ export async function startTestRealm(options: TestRealmOptions = {}): Promise<Te
         { username: typeof user === "string" ? user : user.username, clientId: id, scope },
         claims,
       ),
+    sendLogoutTokens(
+      logoutUrl: string | null,
+      { clientId: id = client.clientId, sessionRequired = true }: { clientId?: string; sessionRequired?: boolean } = {},
+    ) {
+      const { clientId } = clientOf(realm, id)
+      realm.logoutUrls.set(clientId, { url: logoutUrl ?? "", sessionRequired })
+    },
     rotateKeys: ({ removeOld = false }: { removeOld?: boolean } = {}) => realm.keys.rotate(removeOld),
     goDown: server.goDown,
     comeBack: server.comeBack,

@@ -146,6 +146,7 @@ export const memories: readonly Memory[] = [
 
 /** What lives as long as one call, one answer or one set of options, and is as large as that. */
 export const ofOneCall: readonly string[] = [
+  "adapters/form-body.ts read",
   "fields.ts problems",
   "users/sync/keycloak-listing.ts found",
   "users/sync/keycloak-listing.ts portions",

@@ -50,6 +50,7 @@ describe("Express", () => {
     router.route("/x").all(onExpress.requireUser()).post(express.json(), onExpress.loginHandler(gate))
     router.post("/reset", onExpress.passwordResetHandler(gate, { redirectUri: "https://shop.example.test/" }))
     router.post("/users/:id/password", onExpress.requireUser(), onExpress.changePasswordHandler(gate))
+    router.post("/backchannel-logout", onExpress.backchannelLogoutHandler(gate, { clients: ["shop-web"] }))
   })
 })
 
@@ -78,6 +79,8 @@ describe("Fastify", () => {
     app.route({ method: "POST", url: "/logout", handler: onFastify.logoutHandler(gate) })
     app.post("/reset", onFastify.passwordResetHandler(gate, { lifespanSeconds: 600 }))
     app.post("/password", { onRequest: onFastify.requireUser() }, onFastify.changePasswordHandler(gate))
+    app.post("/backchannel-logout", onFastify.backchannelLogoutHandler(gate))
+    app.route({ method: "POST", url: "/logout", ...onFastify.backchannelLogoutHandler(gate), logLevel: "warn" })
   })
 
   it("can be registered on a server of HTTP/2", () => {
@@ -121,6 +124,7 @@ describe("Koa", () => {
     router.post("/login", onKoa.loginHandler(gate))
     router.post("/reset", onKoa.passwordResetHandler(gate, { lifespanSeconds: undefined }))
     router.post("/password", onKoa.requireUser(), onKoa.changePasswordHandler(gate))
+    router.post("/backchannel-logout", onKoa.backchannelLogoutHandler(gate))
     new Koa<State, Context>().use(router.routes())
     new Koa().use(new Router().get("/me", onKoa.requireUser(), ctx => void onKoa.principalOf(ctx)).routes())
   })

@@ -1,4 +1,5 @@
 import { GateError } from "../../errors.js"
+import type { Message } from "../form-body.js"
 
 // Fields have limits of their own; this is for what is no body of ours at all.
 const maxBytes = 65_536
@@ -15,6 +16,11 @@ export function bodyOf(request: Request): Promise<unknown> | undefined {
   const isReadable =
     isJson(request.headers.get("content-type") ?? undefined) && !request.bodyUsed && request.body !== null
   return isReadable ? parse(request) : undefined
+}
+
+/** How a request came, with its body if nobody has read it. */
+export function messageOf({ method, bodyUsed, body }: Request): Pick<Message, "method" | "unread"> {
+  return { method, unread: bodyUsed ? null : body }
 }
 
 export function isJson(type = ""): boolean {

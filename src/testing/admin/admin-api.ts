@@ -1,4 +1,5 @@
 import { type Answer, type Call, empty, json, NotKnown } from "../answer.js"
+import { tellLogout } from "../protocol/backchannel-logout.js"
 import { readToken } from "../protocol/presented-token.js"
 import { issuerOf } from "../protocol/token-context.js"
 import type { Account } from "../realm/accounts.js"
@@ -35,7 +36,7 @@ export async function adminApi(realm: RealmModel, call: Call, path: string): Pro
   const token = /^Bearer +(\S+)$/i.exec(call.headers.authorization ?? "")?.[1]
   const presented = token === undefined ? "" : await readToken(realm, issuer, token, ["Bearer", "bearer"])
   if (typeof presented === "string") return json(401, { error: "HTTP 401 Unauthorized" })
-  const answer = route({ realm, call, rights: rightsOf(realm, issuer, presented) }, path.replace(/\/$/, ""))
+  const answer = await route({ realm, call, rights: rightsOf(realm, issuer, presented) }, path.replace(/\/$/, ""))
   const isSuccess = answer.status === 200
   return isSuccess ? { ...answer, headers: { ...answer.headers, ...ofSuccess } } : answer
 }
@@ -45,11 +46,11 @@ const forbidden = () => json(403, { error: "HTTP 403 Forbidden" })
 const userNotFound = () => json(404, { error: "User not found" })
 
 type Right = "hasAny" | "queriesUsers" | "viewsUsers" | "managesUsers" | "viewsRealm" | "viewsEvents" | "viewsActions"
-type Handler = (request: Request, ...parts: string[]) => Answer
+type Handler = (request: Request, ...parts: string[]) => Answer | Promise<Answer>
 type Route = readonly [methods: string, path: RegExp, right: Right, handle: Handler]
 
 /** A handler of one account; an unknown id is told before anything else but a missing right. */
-function ofUser(handle: (request: Request, account: Account, ...parts: string[]) => Answer): Handler {
+function ofUser(handle: (request: Request, account: Account, ...parts: string[]) => Answer | Promise<Answer>): Handler {
   return (request, id = "", ...parts) => {
     const account = request.realm.accounts.byId(id)
     return account === undefined ? userNotFound() : handle(request, account, ...parts)
@@ -146,7 +147,7 @@ const routes: readonly Route[] = [
   ["GET", /^\/(events|admin-events)$/, "viewsEvents", listEvents],
 ]
 
-function route(request: Request, path: string): Answer {
+function route(request: Request, path: string): Answer | Promise<Answer> {
   const { method } = request.call
   for (const [methods, pattern, right, handle] of routes) {
     const match = pattern.exec(path)
@@ -233,8 +234,12 @@ function deleteUser({ realm }: Request, account: Account): Answer {
 }
 
 /** Offline sessions outlive it. */
-function logOut({ realm }: Request, account: Account): Answer {
-  for (const one of realm.sessions.of(account)) if (!one.isOffline) realm.sessions.end(one)
+async function logOut({ realm, call }: Request, account: Account): Promise<Answer> {
+  for (const one of realm.sessions.of(account)) {
+    if (one.isOffline) continue
+    await tellLogout(realm, issuerOf(call.origin, realm), one)
+    realm.sessions.end(one)
+  }
   account.notBefore = Math.floor(Date.now() / 1000)
   return empty(204)
 }
@@ -269,10 +274,11 @@ function listOfflineSessions({ realm }: Request, account: Account, id = ""): Ans
   )
 }
 
-function deleteSession({ realm, call }: Request, id = ""): Answer {
+async function deleteSession({ realm, call }: Request, id = ""): Promise<Answer> {
   const found = realm.sessions.byId(id)
   if (found === undefined || found.isOffline !== (call.query.get("isOffline") === "true"))
     return json(404, { error: "Sesssion not found" })
+  await tellLogout(realm, issuerOf(call.origin, realm), found)
   realm.sessions.end(found)
   return empty(204)
 }

@@ -1,5 +1,6 @@
 import { type Answer, type Call, empty, json, NotKnown, oauthError } from "../answer.js"
 import type { RealmModel } from "../realm/realm-model.js"
+import { tellLogout } from "./backchannel-logout.js"
 import { authenticateClient, isAnswer } from "./client-authentication.js"
 import { formOf, hasDuplicates } from "./form.js"
 import { sessionOf } from "./presented-token.js"
@@ -18,7 +19,10 @@ export async function logoutEndpoint(realm: RealmModel, call: Call): Promise<Ans
   const found = await readRefreshToken(realm, issuerOf(call.origin, realm), client, token)
   const isOver = "status" in found && /Session not active|session not found|not active/.test(found.body)
   if ("status" in found && !isOver) return found
-  if ("session" in found) realm.sessions.end(found.session)
+  if ("session" in found) {
+    await tellLogout(realm, issuerOf(call.origin, realm), found.session)
+    realm.sessions.end(found.session)
+  }
   return empty(204, { "cache-control": "no-cache" })
 }
 

@@ -22,6 +22,15 @@ export interface RealmModel extends ImportedRealm {
   readonly revokedTokens: Set<string>
   /** Claims that a test has put into a token, by the token's id: introspection answers them too. */
   readonly claimsGiven: Map<string, Readonly<Record<string, unknown>>>
+  /** Where clients hear of logouts, in place of what their attributes say; by Client ID. */
+  readonly logoutUrls: Map<string, LogoutUrl>
+}
+
+export interface LogoutUrl {
+  /** Empty: nowhere. */
+  readonly url: string
+  /** Whether the logout token names the session, and not only its person. */
+  readonly sessionRequired: boolean
 }
 
 /** What a realm file tells of a realm. */
@@ -86,5 +95,6 @@ export function createRealmModel(imported: ImportedRealm): RealmModel {
     mails: [],
     revokedTokens: new Set(),
     claimsGiven: new Map(),
+    logoutUrls: new Map(),
   }
 }
