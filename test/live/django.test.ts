@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
+import { createDjangoLegacyLogin } from "../../examples/django/legacy-login.ts"
 import { createDjangoStore, type DjangoUser } from "../../examples/django/store.ts"
-import { createGate, type Gate, importUsers, optionsFromEnv, parseDjangoHash } from "../../src/index.js"
+import { createGate, type Gate, importUsers, linkUsers, optionsFromEnv, parseDjangoHash } from "../../src/index.js"
 import { createDjangoTable, type DjangoTable } from "../examples/django-table.ts"
 import { runCommand } from "./keycloak/run-command.ts"
 import { adminFetch, changedShop } from "./realms.ts"
@@ -33,6 +34,7 @@ const people = [
   named("hedy", "unusable"),
   { ...named("locked", "pbkdf2"), isActive: false },
   { username: "nameless", password: hashes.old },
+  named("Barbara", "scrypt"),
 ]
 
 let table: DjangoTable
@@ -49,7 +51,12 @@ beforeAll(async () => {
     DATABASE_URL: table.url,
     ADAS_OLD_PASSWORD: password,
   }
-  gate = createGate({ ...optionsFromEnv(env), timeoutMs: 60_000, userStore: createDjangoStore(table.pool) })
+  gate = createGate({
+    ...optionsFromEnv(env),
+    timeoutMs: 60_000,
+    userStore: createDjangoStore(table.pool),
+    onEvent: () => undefined,
+  })
 })
 afterAll(async () => {
   await gate?.close()
@@ -85,6 +92,7 @@ describe("an application that comes from Django, on the real server and PostgreS
       "5 created null",
       "6 created null",
       "7 created null",
+      "8 refused hash_unreadable",
     ])
     expect(row).toMatchObject({ id: 1, username: "ada", email: "ada@shop.example", is_active: true })
     expect(row).not.toHaveProperty("password")
@@ -92,7 +100,7 @@ describe("an application that comes from Django, on the real server and PostgreS
 
   it("does nothing twice when it is run again", async () => {
     const { results, row } = await run()
-    expect(results).toEqual(["4 refused hash_unreadable"])
+    expect(results.toSorted()).toEqual(["4 refused hash_unreadable", "8 refused hash_unreadable"])
     expect(row).toMatchObject({ id: 1 })
   })
 
@@ -105,6 +113,42 @@ describe("an application that comes from Django, on the real server and PostgreS
 
   it.each(["hedy", "locked", "nameless"])("does not let %s in before what is missing is there", async username => {
     await expect(rowOf(username)).rejects.toMatchObject({ code: "invalid_credentials" })
+  })
+
+  it("moves whoever has a hash that Keycloak can't read at the first login, and asks Django's table no more then", async () => {
+    const verify = vi.fn(createDjangoLegacyLogin(table.pool).verify)
+    const options = { ...optionsFromEnv(env), timeoutMs: 60_000, userStore: createDjangoStore(table.pool) }
+    const moving = createGate({ ...options, legacyLogin: { verify }, onEvent: () => undefined })
+    for (const [username, wrong] of [
+      ["barbara", "wrong"],
+      ["unknown", password],
+      ["locked", password],
+    ] as const) {
+      const login = moving.loginWithPassword({ username, password: wrong })
+      await expect(login).rejects.toMatchObject({ code: "invalid_credentials" })
+    }
+    await moving.loginWithPassword({ username: "Barbara", password })
+    const asked = verify.mock.calls.length
+    await moving.close()
+    expect(await rowOf("barbara")).toMatchObject({ id: 8, username: "barbara" })
+    expect(asked).toBe(3)
+  })
+
+  it("ties a row to the account that its owner has already, by the e-mail that Keycloak has verified", async () => {
+    const names = { firstName: "Ida", lastName: "Rhodes" }
+    const account = { username: "ida.rhodes", email: "ida@shop.example", ...names }
+    const made = {
+      ...account,
+      enabled: true,
+      emailVerified: true,
+      credentials: [{ type: "password", value: password }],
+    }
+    await adminFetch("POST", `/realms/${realm}/users`, made)
+    // As mozilla-django-oidc names its rows.
+    const id = await table.add({ username: "aUxVZ3lzT0pMV3Zq", email: "Ida@Shop.example" })
+    const until = new Date()
+    expect(await linkUsers(gate, { by: "email", until })).toMatchObject({ linked: 1, ambiguous: 0 })
+    expect(await rowOf("ida.rhodes")).toMatchObject({ id, username: "ida.rhodes", email: "ida@shop.example" })
   })
 
   it("gives whoever registers an old name a row of their own, and leaves the old row to its owner", async () => {
