@@ -100,6 +100,8 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
         return taken(null)
       case "create_undecided":
         return unavailable(url, "it answered that it could not create the account, and not why")
+      case "change_collided":
+        return unavailable(url, "somebody else changed the same account in that moment, and this change was not made")
       case "rules_broken":
       case "password_refused":
       case "read_only":

@@ -25,6 +25,7 @@ export type KeycloakErrorKind =
   | "authenticator_other"
   | "bearer_only"
   | "certificate_wanted"
+  | "change_collided"
   | "client_absent"
   | "client_or_secret_wrong"
   | "client_public"
@@ -164,6 +165,10 @@ export const sayings: Readonly<Record<Refusing, readonly Saying[]>> = {
     { kind: "create_undecided", status: 400, words: "Could not create user" },
     { kind: "username_missing", status: 400, words: "User name is missing" },
     { kind: "password_refused", status: 400, words: /^invalidPassword/ },
+    // Of blanks alone, which a policy is not asked about.
+    { kind: "password_refused", status: 400, words: "Empty password not allowed" },
+    // Of two changes at once of one password: the database keeps one.
+    { kind: "change_collided", status: 400, words: /^Batch update returned unexpected row count\b/ },
     // Of an account in a directory (LDAP) that Keycloak only reads.
     { kind: "read_only", status: 400, words: "Can't reset password as account is read only" },
     { kind: "read_only", status: 400, words: /^The user is read-only\./ },

@@ -182,6 +182,14 @@ describe("legacyLogin, cut off", () => {
     }
   })
 
+  it("by another process that set the password in that moment, goes on by itself", async () => {
+    const ada = table.addPerson()
+    const error = "Batch update returned unexpected row count from update 0 (expected row count 1 but was 0)"
+    realm.breakWith(answerJson(400, { error }), { at: resetPassword, times: 1 })
+    await expectMoved(ada)
+    expect(realm.requests(resetPassword)).toBe(2)
+  })
+
   it("leaves the account closed where its removal fails after the policy has refused the password", async () => {
     const ada = table.addPerson({ password: "short" })
     realm.breakWith(badGateway, { at: paths.remove })

@@ -142,6 +142,21 @@ async function race(words: string): Promise<Answer> {
   throw new Error(`nobody heard "${words}"`)
 }
 
+const resetPassword = (id: string, value: string) =>
+  manage("PUT", `/users/${id}/reset-password`, { type: "password", value })
+
+/** The password of one person, set by several at once, until one of them hears of the others. */
+async function collide(): Promise<Answer> {
+  const until = performance.now() + 100_000
+  while (performance.now() < until) {
+    const { id } = await newPerson()
+    const answers = await Promise.all([1, 2, 3, 4].map(nth => resetPassword(id, `${password}-${nth}`)))
+    const loser = answers.find(({ status }) => status !== 204)
+    if (loser !== undefined) return loser
+  }
+  throw new Error("nobody collided")
+}
+
 /** Losers of a race hear it now and then. Whoever sends what the database can't hold hears it always. */
 async function tooLongForTheDatabase(): Promise<Answer> {
   const path = `/realms/${realm}/users/profile`
@@ -221,7 +236,11 @@ const provocations: Readonly<Record<string, readonly (() => Promise<Answer>)[]>>
   "admin name_taken": [() => race("same username or email")],
   "admin create_undecided": [tooLongForTheDatabase],
   "admin username_missing": [() => account({ username: "" })],
-  "admin password_refused": [() => account({ credentials: [{ type: "password", value: "short" }] })],
+  "admin password_refused": [
+    () => account({ credentials: [{ type: "password", value: "short" }] }),
+    async () => resetPassword((await newPerson()).id, " "),
+  ],
+  "admin change_collided": [collide],
   "admin read_only": [
     () => changeLena("/reset-password", { type: "password", value: "Passw0rd!2" }),
     () => changeLena("", { enabled: false }),
