@@ -11,6 +11,7 @@ const both: Options = {
     hono: "src/adapters/hono.ts",
     web: "src/adapters/web.ts",
     redis: "src/redis/redis-shared.ts",
+    opentelemetry: "src/telemetry/opentelemetry.ts",
     testing: "src/testing/index.ts",
   },
   splitting: true,

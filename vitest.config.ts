@@ -40,6 +40,7 @@ export default defineConfig(({ mode }) => ({
     alias: [
       { find: /^keycloak-gate$/, replacement: join(source, "index.ts") },
       { find: /^keycloak-gate\/migrate$/, replacement: join(source, "migrate/index.ts") },
+      { find: /^keycloak-gate\/opentelemetry$/, replacement: join(source, "telemetry/opentelemetry.ts") },
       { find: /^keycloak-gate\/testing$/, replacement: join(source, "testing/index.ts") },
       { find: /^keycloak-gate\/(express|fastify|hono|koa|web)$/, replacement: join(source, "adapters/$1.ts") },
       { find: /^keycloak-gate\/redis$/, replacement: join(source, "redis/redis-shared.ts") },

@@ -13,11 +13,13 @@ import { createSetUp, type SetUpVerbs } from "./setup/set-up.js"
 import type { UserStore } from "./users/user-store.js"
 import { createUsers } from "./users/users.js"
 import { createHolds, type HoldToken } from "./verify/hold.js"
+import { tracedVerification } from "./verify/traced-verification.js"
 import { createVerification } from "./verify/verification.js"
 import { createVerifyBearer, type VerifyBareToken, type VerifyBearer } from "./verify/verify-bearer.js"
 import { createQuietCall } from "./watch/quiet-call.js"
 import { createRefusals } from "./watch/refusals.js"
 import { createReport } from "./watch/report.js"
+import { tracedVerbs } from "./watch/traced-verbs.js"
 
 /** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
 export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SessionVerbs, SetUpVerbs {
@@ -123,7 +125,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     hasKeys: () => verification.keys.state() !== null,
     clockOff: () => clock.now() - now(),
   })
-  const { verifyBearer, verifyToken, recall } = createVerifyBearer<User>({
+  const bearerVerification = createVerifyBearer<User>({
     realm: realm.name,
     maxTokenBytes: verification.maxTokenBytes,
     verification: { ...verification.ofIssuer, checks: [...verification.ofIssuer.checks, sessions.check] },
@@ -132,6 +134,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     accepted: refusals.tokenAccepted,
     report: refusals.tokenRefused,
   })
+  const { verifyBearer, verifyToken, recall } = tracedVerification(bearerVerification, realm.name, elapsed)
   const tellHolder = createQuietCall("onEnd", elapsed)
   const holds = createHolds<User | null>({
     verifyToken,
@@ -157,6 +160,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const { registration } = settings
   const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })
 
+  const told = <Verbs extends object>(verbs: Verbs) => tracedVerbs(refusals.reported(verbs), realm.name, elapsed)
   let closing: Promise<void> | null = null
   async function end(): Promise<void> {
     transport.stop()
@@ -172,9 +176,9 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   }
 
   return Object.freeze({
-    ...refusals.reported(login.verbs),
-    ...refusals.reported(accounts.verbs),
-    ...refusals.reported(sessions.verbs),
+    ...told(login.verbs),
+    ...told(accounts.verbs),
+    ...told(sessions.verbs),
     verifyBearer,
     verifyToken,
     hold: holds.hold,

@@ -13,6 +13,7 @@ export type { LinkCounts, LinkedAccount, LinkUsersOptions } from "./adoption/lin
 export type { Argon2Parameters, PasswordHash } from "./adoption/password-hash.js"
 export type { Person } from "./adoption/person.js"
 export { parsePhcHash } from "./adoption/phc-hash.js"
+export type { KeycloakMessage, TraceMessage, VerbMessage, VerifyMessage } from "./channels.js"
 export type { GateErrorCode } from "./error-codes.js"
 export type {
   AnyGateError,
@@ -23,7 +24,7 @@ export type {
   UnavailableReason,
 } from "./errors.js"
 export { GateError, isGateError } from "./errors.js"
-export type { GateEvent } from "./events.js"
+export type { Endpoint, GateEvent } from "./events.js"
 export type { Gate, Health } from "./gate.js"
 export { createGate } from "./gate.js"
 export type { UsersImport } from "./import-users.js"

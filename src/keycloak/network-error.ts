@@ -133,6 +133,14 @@ export function networkFailure(error: GateError): "late" | "lost" | null {
   return codeOf(error) === noAnswerCode ? "late" : "lost"
 }
 
+/** Why there was no answer, in a word: `"timeout"`, a code of Node's, `"overload"` or `"closed"`. */
+export function nameOfFailure(error: unknown): string {
+  if (!isGateError(error)) return "_OTHER"
+  if (error.code === "closed") return "closed"
+  if (error.reason === "overload") return "overload"
+  return networkFailure(error) === "late" ? "timeout" : codeOf(error) || "_OTHER"
+}
+
 // undici says "fetch failed" and puts what happened into the cause.
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return "the request failed"

@@ -7,6 +7,7 @@ import { isLost, isUnlucky, networkFailure, noAnswer, unavailable, unreachable }
 import { askOverOwnConnection } from "./own-connection.js"
 import { createPlaces, type Share } from "./places.js"
 import type { Attempt, Reachability } from "./reachability.js"
+import { createWatchedFetch, type Sight } from "./watched-fetch.js"
 
 /** Requests to Keycloak that end in bounded time, read a bounded body, and follow no redirect. */
 export interface Transport {
@@ -69,7 +70,12 @@ export function createTransport(parts: TransportParts): Transport {
   }
 
   /** One request in its share's places, with one limit for all of it. */
-  async function limited(url: string, call: Call, init: RequestInit = {}): Promise<Response> {
+  async function limited(
+    url: string,
+    call: Call,
+    init: RequestInit = {},
+    sight: Sight | null = null,
+  ): Promise<Response> {
     if (isRefused(call)) throw closedError()
     const controller = new AbortController()
     const { signal } = controller
@@ -92,10 +98,12 @@ export function createTransport(parts: TransportParts): Transport {
       await places.enter(call, signal)
       hasPlace = true
       sentAt = elapsed()
+      if (sight !== null) sight.sentAt = sentAt
       // Nobody answers within the last millisecond, and who is first in line may be late as well.
       if (sentAt - cameAt > timeoutMs - 1) throw places.tooLate(call.share)
       attempt = reachability.sent(call.endpoint)
       const answer = await ask(url, init, signal, call.isRepeatable)
+      if (sight !== null) sight.status = answer.status
       const problem = problemOf(url, call.endpoint, answer)
       if (problem === null) attempt.answered()
       else if (problem.tells !== null) attempt.failed(problem.tells, problem.error)
@@ -118,7 +126,7 @@ export function createTransport(parts: TransportParts): Transport {
   }
 
   return {
-    fetch: limited,
+    fetch: createWatchedFetch(limited, elapsed),
     assertOpen,
     pause,
     stop: () => refuse(call => !outlivesStop(call)),

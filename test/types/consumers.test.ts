@@ -126,6 +126,7 @@ const esmImports = `
   import { optionsFromKeycloakJson, requirementsFrom } from "keycloak-gate/migrate"
   import * as onWeb from "keycloak-gate/web"
   import { type IoRedisClient, redisShared } from "keycloak-gate/redis"
+  import { recordMetrics } from "keycloak-gate/opentelemetry"
   import { startTestRealm, userStoreContract } from "keycloak-gate/testing"
 `
 const commonJsImports = `
@@ -143,11 +144,13 @@ const commonJsImports = `
   import onWeb = require("keycloak-gate/web")
   import redis = require("keycloak-gate/redis")
   import type { IoRedisClient } from "keycloak-gate/redis"
+  import telemetry = require("keycloak-gate/opentelemetry")
   import testing = require("keycloak-gate/testing")
   import type { GateErrorDetails, InvalidTokenReason, UserStore, Principal } from "keycloak-gate"
   const { createGate, GateError, isGateError, memoryUserStore, optionsFromEnv } = keycloakGate
   const { optionsFromKeycloakJson, requirementsFrom } = migrate
   const { redisShared } = redis
+  const { recordMetrics } = telemetry
   const { startTestRealm, userStoreContract } = testing
 `
 const rest = `
@@ -181,6 +184,7 @@ const rest = `
     const shared = redisShared(client, { failClosed: undefined })
     return createGate({ ...optionsFromEnv(process.env), userStore: memoryUserStore(), shared }).health().shared?.store
   }
+  export const stopRecording: () => void = recordMetrics({ gates: [gate], meterProvider: undefined }).stop
   export function secondsToWait(error: unknown): number | null {
     return error instanceof GateError ? error.retryAfterSeconds : null
   }
