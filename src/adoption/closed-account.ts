@@ -115,9 +115,14 @@ async function ownerOf(channel: Channel, credentialId: string, account: StoredAc
 export async function openAccount(
   channel: Channel,
   id: string,
-  { enabled, requiredActions }: Pick<StoredAccount, "enabled" | "requiredActions">,
+  { enabled, requiredActions, credential }: OpenedAccount,
 ): Promise<"done" | "absent"> {
-  return writeAccount(channel, id, { enabled, requiredActions })
+  return writeAccount(channel, id, { enabled, requiredActions, ...(credential && { credentials: [credential] }) })
+}
+
+interface OpenedAccount extends Pick<StoredAccount, "enabled" | "requiredActions"> {
+  /** In the place of the one that it was begun with. */
+  readonly credential?: HashCredential | undefined
 }
 
 /** Removes an account that is still closed; whatever else it has become stays. */

@@ -17,7 +17,7 @@ import {
 } from "./closed-account.js"
 import { credentialIdOf } from "./credential-id.js"
 import { type AdoptedPerson, type ImportedPerson, type RefusedPerson, refused } from "./import-result.js"
-import { hashOfNothing, hashProblems, toCredential } from "./password-hash.js"
+import { hashOfNothing, hashProblems, nameOf, toCredential } from "./password-hash.js"
 import { type ReadPerson, readPerson } from "./person.js"
 import { tieRow } from "./tie-row.js"
 
@@ -41,7 +41,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
     if ("problems" in person) return refused(person.key, "person_invalid", person.problems)
     const { key, password, attributes } = person
     const badHash = password === null ? [] : hashProblems(password)
-    if (badHash.length > 0) return refused(key, "hash_unreadable", badHash)
+    if (password !== null && badHash.length > 0) return refused(key, "hash_unreadable", badHash, nameOf(password))
     const realm = await rules()
     const names = namesFor(person, realm)
     if (names === null) return refused(key, "person_invalid", [required("email")])
@@ -98,7 +98,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
 
   /** An account that was made for this row before. */
   async function finish(checked: Checked, account: StoredAccount): Promise<ImportedPerson<User>> {
-    const { key, enabled } = checked.person
+    const { key, enabled, password } = checked.person
     const isClosed = isBegun(account)
     const tied = await tieRow(parts, key, profileOf(parts, account), isClosed)
     if (tied === null) {
@@ -106,8 +106,11 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
       return refused(key, "row_taken")
     }
     if (!isClosed) return adopted(checked, tied.wasTied ? "existing" : "linked", account.id, tied.user)
-    const requiredActions = actionsBehindDoor(account)
-    if ((await openAccount(channel, account.id, { enabled, requiredActions })) === "absent")
+    // The person may have taken another password since, in the application of old.
+    const credential = password === null ? undefined : newAccount(checked).credential
+    const actions = actionsBehindDoor(account)
+    const requiredActions = password === null ? actions : actions.filter(action => action !== "UPDATE_PASSWORD")
+    if ((await openAccount(channel, account.id, { enabled, requiredActions, credential })) === "absent")
       return refused(key, "account_gone")
     return adopted(checked, "linked", account.id, tied.user)
   }

@@ -62,7 +62,7 @@ const meanings: Readonly<Record<ImportRefusal, string>> = {
   person_invalid:
     "This person can't be used as it is. Mend the fields that are named, in the table or on the way from it.",
   hash_unreadable:
-    "Keycloak can't read this hash, or can't bear to. Leave the person out, and the option `legacyLogin` brings the person in with " +
+    "Keycloak can't read this hash, or can't bear to%s. Leave the person out, and the option `legacyLogin` brings the person in with " +
     "the first login. Or leave `password` out, and the person has to set a new one.",
   group_unknown: "The realm has no group with this path. Make it under Groups, or leave it out.",
   attribute_dropped:
@@ -76,10 +76,17 @@ const meanings: Readonly<Record<ImportRefusal, string>> = {
   key_used:
     "This row has an account already, under another username and e-mail. Give the row the names of its account, or remove the account.",
   row_taken:
-    "The store's `linkUser` did not tie this row: it is tied to another account, or there is no row with this key. No account is left behind.",
+    "The store's `linkUser` did not tie this row: it is tied to another account, or there is no row with this key. An account that was made for it is gone again.",
   account_gone: "Somebody removed the account while it was being opened. Its row is tied to it.",
 }
 
-export function refused(key: UserKey | null, code: ImportRefusal, fields: readonly FieldProblem[] = []): RefusedPerson {
-  return Object.freeze({ key, outcome: "refused", code, fields: Object.freeze([...fields]), message: meanings[code] })
+/** `what` is a name for the message, where it has a place for one. */
+export function refused(
+  key: UserKey | null,
+  code: ImportRefusal,
+  fields: readonly FieldProblem[] = [],
+  what: string | null = null,
+): RefusedPerson {
+  const message = meanings[code].replace("%s", what === null ? "" : ` (${what})`)
+  return Object.freeze({ key, outcome: "refused", code, fields: Object.freeze([...fields]), message })
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import type { FieldProblem } from "../errors.js"
+import { inQuotes } from "../foreign-text.js"
 
 /**
  * A hash of a password that was made elsewhere, as Keycloak stores one. Get it from `parseDjangoHash` or `parsePhcHash`, or make it
@@ -76,6 +77,11 @@ function argon2Problems(argon2: unknown, passes: number): readonly FieldProblem[
     ...(isWhole(parallelism, 1, 64) ? [] : [problem("parallelism", [1, 64])]),
     ...(isFine && Number(memory) * passes > maxWork ? [problem("work", [maxWork])] : []),
   ]
+}
+
+/** Its algorithm, for a message; null where it has none, and may be anything. */
+export function nameOf({ algorithm }: PasswordHash): string | null {
+  return typeof algorithm === "string" ? inQuotes(algorithm) : null
 }
 
 const readable: readonly unknown[] = ["pbkdf2-sha256", "pbkdf2-sha512", "pbkdf2", "argon2"]

@@ -65,6 +65,23 @@ function application(realm: TestRealm): Application {
   }
 }
 
+const keepsAttributes = {
+  "org.keycloak.userprofile.UserProfileProvider": [
+    {
+      providerId: "declarative-user-profile",
+      config: {
+        "kc.user.profile.config": [JSON.stringify({ unmanagedAttributePolicy: "ADMIN_EDIT", attributes: profile() })],
+      },
+    },
+  ],
+}
+
+/** A profile with the four names that every realm has. */
+function profile(): object[] {
+  const permissions = { view: ["admin", "user"], edit: ["admin", "user"] }
+  return ["username", "email", "firstName", "lastName"].map(name => ({ name, permissions }))
+}
+
 let app: Application
 beforeAll(async () => {
   const { roles, ...file } = defaultRealm({ realm: "shop", clientId: "shop-api", clientSecret: undefined })
@@ -167,6 +184,17 @@ describe("importUsers", () => {
       expect(await app.logIn(name(person))).toBe("account_disabled")
       expect(await resultOf(app.gate, person)).toMatchObject({ outcome: "linked", fields: [] })
       expect(await app.logIn(name(person))).toBe("session")
+    })
+
+    it("takes the password that the person has by now", async () => {
+      const person = app.person()
+      const gate = app.gateWith({ linkUser: () => Promise.reject(new Error("killed")) })
+      await expect(importUsers(gate, [person])).rejects.toThrow("killed")
+      const later = { ...person, password: parseDjangoHash(djangoHashers.pbkdf2_sha256?.("a later one")) }
+      expect(await resultOf(app.gate, later)).toMatchObject({ outcome: "linked" })
+      expect(await app.logIn(name(person))).toBe("invalid_credentials")
+      expect(await app.logIn(name(person), "a later one")).toBe("session")
+      expect(await resultOf(app.gate, person)).toMatchObject({ outcome: "existing" })
     })
 
     it("opens an account whose row was tied, although nobody hands it in any more", async () => {
@@ -396,6 +424,13 @@ describe("importUsers", () => {
     expect(await app.store.findUnlinked({ username: name(fresh) } as never, { by: "username" })).toHaveLength(1)
   })
 
+  it("names the algorithm of a hash that Keycloak can't read, and nothing of a password in clear", async () => {
+    const bcrypt = await resultOf(app.gate, app.person({ password: parseDjangoHash("bcrypt_sha256$$2b$12$x") }))
+    expect("message" in bcrypt && bcrypt.message).toMatch(/"bcrypt_sha256".*legacyLogin/s)
+    const clear = await resultOf(app.gate, { ...app.person(), password: "in-clear" } as unknown as ImportPerson)
+    expect(JSON.stringify(clear)).not.toContain("in-clear")
+  })
+
   it("leaves what the realm asks of every new account", async () => {
     const own = await ownApplication({
       requiredActions: [
@@ -414,6 +449,17 @@ describe("importUsers", () => {
     expect(await importUsers(own.gate, [own.person(), own.person(), own.person()])).toMatchObject({ created: 3 })
     const asked = own.realm.users().map(({ requiredActions }) => requiredActions)
     expect(asked).toEqual([["UPDATE_PROFILE"], ["UPDATE_PROFILE"], ["UPDATE_PROFILE"]])
+  })
+
+  it("fills the row with what the application keeps of an account", async () => {
+    const own = await ownApplication({ components: keepsAttributes })
+    const gate = createGate({
+      ...own.realm.gateOptions,
+      userStore: own.store,
+      customProfile: { fromAccount: ({ attributes }) => ({ plan: attributes.plan?.[0] }) },
+    })
+    const person = own.person({ attributes: { plan: "pro", empty: null } })
+    expect(await resultOf(gate, person)).toMatchObject({ outcome: "created", user: { custom: { plan: "pro" } } })
   })
 
   it("takes the e-mail for the username where the realm does, or where there is no other", async () => {

@@ -29,6 +29,8 @@ export interface AccountChange {
   readonly lastName?: string
   readonly enabled?: boolean
   readonly requiredActions?: readonly string[]
+  /** Each takes the place of the one of its type, whose id it gets. */
+  readonly credentials?: readonly object[]
   /** All of them: what is not in here is removed. Username, e-mail and names have to come along. */
   readonly attributes?: Readonly<Record<string, readonly string[]>>
 }
