@@ -168,7 +168,8 @@ export function createRevocations(parts: RevocationsParts): Revocations {
     if (typeof jti === "string" && tokens.get(jti) !== undefined) return "revoked"
     if (typeof sid === "string") {
       if (sessions.get(sid) !== undefined) return "revoked"
-      if (clients.size() > 0 && clients.get(inSession(sid, azp)) !== undefined) return "revoked"
+      const mayBeOfClient = clients.size() > 0 && typeof azp === "string"
+      if (mayBeOfClient && clients.get(inSession(sid, azp)) !== undefined) return "revoked"
     }
     const ofSubject = subjects.get(sub)
     const bySubject = ofSubject === undefined ? "passed" : verdictBy(ofSubject, claims, lookedAt)
@@ -270,6 +271,6 @@ export function nameOf({ sid, jti }: RevocableClaims): string | null {
   return typeof jti === "string" ? jti : null
 }
 
-function inSession(session: string, client: unknown): string {
+function inSession(session: string, client: string): string {
   return `${session}\n${client}`
 }

@@ -1,5 +1,6 @@
 import { describe } from "vitest"
 import { describeAdminRights } from "./realm/admin-rights.ts"
+import { describeBackchannelLogout } from "./realm/backchannel-logout.ts"
 import { describeChangeUser } from "./realm/change-user.ts"
 import { describeCreateUser } from "./realm/create-user.ts"
 import { describeCredentials } from "./realm/credentials.ts"
@@ -25,5 +26,6 @@ export function describeRealmContract(name: string, host: RealmHost): void {
     describeAdminRights(open)
     describeTokens(open)
     describeSessions(open)
+    describeBackchannelLogout(open)
   })
 }

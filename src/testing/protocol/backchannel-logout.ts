@@ -17,9 +17,10 @@ export async function tellLogout(realm: RealmModel, issuer: string, session: Ses
     const client = realm.clients.get(clientId)
     const url = client?.isEnabled === true ? urlOf(realm, client) : null
     if (client === undefined || url === null) continue
-    const body = new URLSearchParams({ logout_token: await logoutToken(realm, issuer, client, session) })
+    const body = `logout_token=${await logoutToken(realm, issuer, client, session)}`
+    const headers = { "content-type": "application/x-www-form-urlencoded" }
     // Nobody hears what comes of it.
-    await fetch(url, { method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) })
+    await fetch(url, { method: "POST", headers, body, redirect: "manual", signal: AbortSignal.timeout(timeoutMs) })
       .then(answer => answer.arrayBuffer())
       .catch(() => undefined)
   }
