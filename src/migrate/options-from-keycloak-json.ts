@@ -1,4 +1,5 @@
 import { printable } from "../foreign-text.js"
+import { type OptionReader, readOptions } from "../option-reader.js"
 import { checkName, checkRealmName, checkServerUrl } from "../options/server-address.js"
 import { createMembers, type IgnoredMember } from "./members.js"
 import { readKeycloakJson } from "./read-keycloak-json.js"
@@ -35,7 +36,7 @@ export function optionsFromKeycloakJson(
   pathOrObject: string | URL | object,
   settings: KeycloakJsonSettings = {},
 ): KeycloakJsonOptions {
-  const { env = process.env, onIgnored = warn } = settings
+  const { env = process.env, onIgnored = warn } = readOptions("optionsFromKeycloakJson", settings, readSettings)
   const members = createMembers(readKeycloakJson(pathOrObject), env)
   const serverUrl = members.text(["auth-server-url", "server-url", "serverUrl", "authServerUrl"], checkServerUrl)
   const realm = members.text(["realm"], checkRealmName)
@@ -49,6 +50,18 @@ export function optionsFromKeycloakJson(
   const ignored = members.close()
   if (ignored.length > 0) onIgnored(ignored)
   return { serverUrl, realm, clientId, ...(secret !== null && !isPublic && { clientSecret: secret }) }
+}
+
+function readSettings(given: OptionReader): KeycloakJsonSettings {
+  const isObject = (one: unknown) => typeof one === "object" && one !== null
+  return {
+    env: given.one<Environment | undefined>("env", undefined, "an object of variables", isObject),
+    onIgnored: given.one<KeycloakJsonSettings["onIgnored"]>("onIgnored", undefined, "a function", isFunction),
+  }
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === "function"
 }
 
 function warn(ignored: readonly IgnoredMember[]): void {

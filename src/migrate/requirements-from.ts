@@ -1,5 +1,5 @@
 import { GateError } from "../errors.js"
-import { kindOf, shown } from "../option-reader.js"
+import { kindOf, type OptionReader, readOptions, shown } from "../option-reader.js"
 import type { Requirements } from "../verify/requirements.js"
 
 /** What a role is read with. */
@@ -21,22 +21,29 @@ export interface ProtectSettings {
  * app.get("/admin", requireUser(requirementsFrom("realm:admin", { clientId: "shop-api" })), handler)
  */
 export function requirementsFrom(role: string | readonly string[], settings: ProtectSettings = {}): Requirements {
-  const { clientId, any } = settings ?? {}
-  if (any !== undefined && typeof any !== "boolean") throw wrong(`\`any\` is true or false, got ${kindOf(any)}`)
-  if (clientId !== undefined && !isName(clientId)) throw wrong(`\`clientId\` is a Client ID, got ${shown(clientId)}`)
+  const { clientId, any } = readOptions("requirementsFrom", settings, readSettings)
   const roles: readonly unknown[] = Array.isArray(role) ? role : [role]
   if (roles.length === 0) throw wrong("an empty list of roles would let everybody in")
-  const [realmRoles, clientRoles]: [string[], Record<string, string[]>] = [[], Object.create(null)]
-  for (const one of roles) {
-    const { client, name } = readRole(one, clientId)
-    if (client === null) realmRoles.push(name)
-    else clientRoles[client] = [...(clientRoles[client] ?? []), name]
-  }
+  const read = roles.map(one => readRole(one, clientId))
+  const realmRoles = namesOf(null)
+  const clients = read.flatMap(({ client }) => client ?? [])
+  const clientRoles = Object.fromEntries(clients.map(client => [client, namesOf(client)]))
   return Object.freeze({
     ...(realmRoles.length > 0 && { realmRoles }),
-    ...(Object.keys(clientRoles).length > 0 && { clientRoles }),
+    ...(clients.length > 0 && { clientRoles }),
     ...(any !== undefined && { any }),
   })
+
+  function namesOf(of: string | null): string[] {
+    return read.flatMap(({ client, name }) => (client === of ? name : []))
+  }
+}
+
+function readSettings(given: OptionReader): ProtectSettings {
+  return {
+    clientId: given.one<string | undefined>("clientId", undefined, "a Client ID", isName),
+    any: given.one<boolean | undefined>("any", undefined, "true or false", one => typeof one === "boolean"),
+  }
 }
 
 /** A role, with its client; null for one of the realm. */

@@ -244,6 +244,14 @@ describe("optionsFromKeycloakJson", () => {
     expect(refusalOf(source).code).toBe("config_invalid")
   })
 
+  it.each([null, "env", { env: "x" }, { onIgnored: "log" }, { environment: {} }])(
+    "refuses the settings %j",
+    settings => {
+      const reading = () => optionsFromKeycloakJson(downloaded, settings as never)
+      expect(reading).toThrow(expect.objectContaining({ code: "config_invalid" }))
+    },
+  )
+
   it("says which file is missing, is a folder, is no JSON or holds no object, and nothing of what is in it", () => {
     const broken = '{\n  "credentials": { "secret": "hunter2" "x" }\n}'
     const files = [broken, "", "[1]", '"hunter2"', "hunter2"].map(fileWith)

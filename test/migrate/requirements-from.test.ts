@@ -19,7 +19,7 @@ describe("requirementsFrom", () => {
     ["__proto__:x", { clientRoles: JSON.parse('{"__proto__":["x"]}') }],
   ])("reads %s", (role, requirements) => {
     const read = requirementsFrom(role, { clientId })
-    expect(JSON.parse(JSON.stringify(read))).toEqual(requirements)
+    expect(read).toStrictEqual(requirements)
     expect(() => parseRequirements(read)).not.toThrow()
   })
 
@@ -70,9 +70,12 @@ describe("requirementsFrom", () => {
     )
   })
 
-  it.each([{ clientId: "" }, { clientId: 5 }, { clientId, any: "yes" }])("refuses the settings %j", settings => {
-    expect(() => requirementsFrom("editor", settings as never)).toThrow(
-      expect.objectContaining({ code: "config_invalid" }),
-    )
-  })
+  it.each([{ clientId: "" }, { clientId: 5 }, { clientId, any: "yes" }, { clientID: clientId }, null, clientId])(
+    "refuses the settings %j",
+    settings => {
+      expect(() => requirementsFrom("editor", settings as never)).toThrow(
+        expect.objectContaining({ code: "config_invalid" }),
+      )
+    },
+  )
 })
