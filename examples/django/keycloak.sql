@@ -1,9 +1,10 @@
 -- What Django's table needs to hold Keycloak's people. Run it once, in one transaction, or as a RunSQL migration.
 -- Django goes on working with the table: it knows nothing of the new columns.
 ALTER TABLE auth_user
-  -- All null: a row from before Keycloak, which waits for its account (importUsers, linkUsers, legacyLogin).
-  ADD issuer         text COLLATE "C",
-  ADD subject        text COLLATE "C",
+  -- All null: a row from before Keycloak, which waits for its account (importUsers, linkUsers, legacyLogin). No column has
+  -- a collation of its own: the functions below would take it for names too, and find no index.
+  ADD issuer         text,
+  ADD subject        text,
   ADD as_of          timestamptz,
   ADD told_username  text,
   ADD email_verified boolean NOT NULL DEFAULT false,
@@ -21,7 +22,8 @@ CREATE INDEX auth_user_unlinked_email ON auth_user (lower(email)) WHERE subject 
 CREATE FUNCTION may_hold(one auth_user) RETURNS boolean LANGUAGE sql STABLE AS $$
   -- Nobody holds a name that looks parked: it might be somebody else's.
   SELECT one.told_username IS NOT NULL AND one.told_username <> '' AND one.told_username NOT LIKE 'kc-%' AND NOT EXISTS (
-    SELECT FROM auth_user AS other WHERE other.issuer = one.issuer AND other.told_username = one.told_username
+    SELECT FROM auth_user AS other
+    WHERE other.told_username = one.told_username AND other.issuer IS NOT DISTINCT FROM one.issuer
       AND (other.as_of, other.id) > (one.as_of, one.id)
   ) AND NOT EXISTS (
     SELECT FROM auth_user AS other WHERE other.username = one.told_username AND other.issuer IS DISTINCT FROM one.issuer
@@ -35,10 +37,11 @@ CREATE FUNCTION parked_username(of_subject text) RETURNS text LANGUAGE sql AS $$
 $$;
 
 -- Settles who of an issuer holds these names, and what the row of `of_id` is called. Parks first and gives then, because
--- the index looks at each row.
+-- the index looks at each row. Not `issuer = of_issuer`: while an import goes on, PostgreSQL takes an issuer for rare, and
+-- would read all rows that have one.
 CREATE FUNCTION assign_usernames(of_issuer text, of_id integer, names text[]) RETURNS void LANGUAGE sql AS $$
   UPDATE auth_user AS one SET username = parked_username(subject)
-  WHERE (id = of_id OR told_username = ANY (names)) AND issuer = of_issuer AND username NOT LIKE 'kc-%'
+  WHERE (id = of_id OR told_username = ANY (names)) AND issuer IS NOT DISTINCT FROM of_issuer AND username NOT LIKE 'kc-%'
     AND (username IS DISTINCT FROM told_username OR NOT may_hold(one));
   UPDATE auth_user SET username = told_username
   WHERE username <> told_username AND id IN (
