@@ -16,6 +16,7 @@ import { createHolds, type HoldToken } from "./verify/hold.js"
 import { tracedVerification } from "./verify/traced-verification.js"
 import { createVerification } from "./verify/verification.js"
 import { createVerifyBearer, type VerifyBareToken, type VerifyBearer } from "./verify/verify-bearer.js"
+import { createBackground } from "./watch/background.js"
 import { createQuietCall } from "./watch/quiet-call.js"
 import { createRefusals } from "./watch/refusals.js"
 import { createReport } from "./watch/report.js"
@@ -91,7 +92,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const elapsed = () => performance.now()
   const realm = createRealm(settings.connection)
   const tell = createReport({ onEvent: settings.onEvent, issuer: realm.issuer, elapsed })
-  const connection = createConnection({ settings: settings.connection, realm, tell, now, elapsed })
+  const background = createBackground(settings.background, elapsed)
+  const connection = createConnection({ settings: settings.connection, realm, tell, background, now, elapsed })
   const { transport, reachability, clock, report } = connection
   const verification = createVerification(settings.verification, connection)
   const users = createUsers<User>(settings.users, connection, verification.askAlive)

@@ -81,7 +81,7 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
   const channelIn = (share: Share) => openChannel(connection, share)
   const beside = channelIn("background")
   const registering = channelIn("registration")
-  const queue = createUnfinished(elapsed)
+  const queue = createUnfinished(elapsed, connection.sharing.background)
   const inTurn = createTurns(timeoutMs)
 
   return {
@@ -96,7 +96,7 @@ export function createAccountContext<User>(parts: AccountParts<User>): AccountCo
     removeUser: async identity => users.rows?.removeUser(identity),
     endingAll: sessions.endingAll,
     endedOne: sessions.endedOne,
-    rules: createRulesCache(() => readRules(registering), elapsed),
+    rules: createRulesCache(() => readRules(registering), elapsed, connection.sharing),
     unclear: createUnclearChanges(),
     unfinished: createUnfinishedRegistrations({ queue, findAccount: name => findAccount(beside, name), report }),
     createAccount: createCreateAccount({

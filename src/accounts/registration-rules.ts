@@ -1,7 +1,7 @@
 import { type FieldProblem, GateError } from "../errors.js"
 import { invalidFields, named } from "../fields.js"
 import { inQuotes } from "../foreign-text.js"
-import { createShare } from "../keycloak/share.js"
+import { createShare, type Sharing } from "../keycloak/share.js"
 import type { RegistrationRules } from "./keycloak/rules.js"
 
 /** A registration whose fields are usable texts, or absent. */
@@ -31,9 +31,13 @@ export interface RulesCache {
  * The realm's rules, read when first needed and again after five minutes or after Keycloak refused a registration.
  * `elapsed`: milliseconds of a clock that is never set back.
  */
-export function createRulesCache(readRules: () => Promise<RegistrationRules>, elapsed: () => number): RulesCache {
+export function createRulesCache(
+  readRules: () => Promise<RegistrationRules>,
+  elapsed: () => number,
+  sharing: Sharing,
+): RulesCache {
   let cached: { rules: RegistrationRules; askedAt: number } | null = null
-  const share = createShare<RegistrationRules>()
+  const share = createShare<RegistrationRules>(sharing)
   return {
     async get(): Promise<RegistrationRules> {
       const now = elapsed()

@@ -1,3 +1,5 @@
+import type { Background } from "../keycloak/share.js"
+
 /**
  * The queue of what calls have left to be done beside the requests: one for everything, so that a Keycloak that comes back
  * meets a few of them at a time.
@@ -32,10 +34,11 @@ const maxInFlight = 4
 const tryAfterSeconds = [1, 5, 30, 120, 600]
 /** Before the next try of any entry, while Keycloak can't be asked. */
 const pauseSeconds = [1, 5, 15, 30]
+const longestHostWaitSeconds = 5
 const longestOutageMs = 24 * 3_600_000
 
 /** `elapsed`: milliseconds of a clock that is never set back. */
-export function createUnfinished(elapsed: () => number): Unfinished {
+export function createUnfinished(elapsed: () => number, background: Background): Unfinished {
   const entries = new Set<Entry>()
   const ready: Entry[] = []
   const timers = new Set<NodeJS.Timeout>()
@@ -44,12 +47,17 @@ export function createUnfinished(elapsed: () => number): Unfinished {
   let isPaused = false
   let isClosed = false
 
+  /** The host is to wait for what comes soon. It would not do so for long. */
   function after(seconds: number, work: () => void): void {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      work()
-    }, seconds * 1000)
-    timers.add(timer.unref())
+    const begun = new Promise<void>(resolve => {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        work()
+        resolve()
+      }, seconds * 1000)
+      timers.add(timer.unref())
+    })
+    if (seconds <= longestHostWaitSeconds) background(begun)
   }
 
   function tryLater(entry: Entry): void {
@@ -65,10 +73,11 @@ export function createUnfinished(elapsed: () => number): Unfinished {
       const entry = ready.shift()
       if (entry === undefined) return
       inFlight += 1
-      goOn(entry).finally(() => {
+      const going = goOn(entry).finally(() => {
         inFlight -= 1
         startReady()
       })
+      background(going)
     }
   }
 

@@ -8,6 +8,7 @@ import type { Share } from "./places.js"
 import { createReachability, type Reachability } from "./reachability.js"
 import type { Realm } from "./realm.js"
 import { createServiceToken, serviceTokenWithin } from "./service-token.js"
+import type { Background, Sharing } from "./share.js"
 import { createTokenClient, type TokenClient } from "./token-endpoint.js"
 import { createTransport, type Transport } from "./transport.js"
 
@@ -35,6 +36,7 @@ export interface ConnectionParts {
   readonly settings: ConnectionSettings
   readonly realm: Realm
   readonly tell: Report
+  readonly background: Background
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Milliseconds of a clock that is never set back. */
@@ -46,6 +48,7 @@ export interface Connection extends Pick<ConnectionParts, "realm" | "now" | "ela
   readonly clientId: string
   readonly clientSecret: string | null
   readonly timeoutMs: number
+  readonly sharing: Sharing
   readonly transport: Transport
   readonly reachability: Reachability
   readonly clock: KeycloakClock
@@ -60,8 +63,9 @@ export interface Connection extends Pick<ConnectionParts, "realm" | "now" | "ela
   readonly adminApi: (share: Share, deadline?: Deadline) => AdminApi
 }
 
-export function createConnection({ settings, realm, tell, now, elapsed }: ConnectionParts): Connection {
+export function createConnection({ settings, realm, tell, background, now, elapsed }: ConnectionParts): Connection {
   const { clientId, clientSecret, admin, timeoutMs } = settings
+  const sharing: Sharing = { background, timeoutMs }
   const reachability = createReachability({ timeoutMs, tell, now, elapsed })
   const report: Report = event => {
     if (event.type !== "recheck_failed" || !reachability.explains(event.error)) tell(event)
@@ -90,10 +94,14 @@ export function createConnection({ settings, realm, tell, now, elapsed }: Connec
     admin === null
       ? { client: clientAt(realm.tokenUrl), tokens }
       : { client: { ...clientAt(realm.tokenUrl), ...admin }, tokens: tokensOf(admin) }
-  const serviceToken = createServiceToken(async () => {
-    if (manager.client.clientSecret === null) throw secretNeeded("Registering people and managing their accounts")
-    return manager.tokens.clientCredentialsGrant()
-  }, elapsed)
+  const serviceToken = createServiceToken(
+    async () => {
+      if (manager.client.clientSecret === null) throw secretNeeded("Registering people and managing their accounts")
+      return manager.tokens.clientCredentialsGrant()
+    },
+    elapsed,
+    sharing,
+  )
 
   return {
     realm,
@@ -102,6 +110,7 @@ export function createConnection({ settings, realm, tell, now, elapsed }: Connec
     clientId,
     clientSecret,
     timeoutMs,
+    sharing,
     transport,
     reachability,
     clock,

@@ -1,5 +1,5 @@
 import type { Deadline } from "./deadline.js"
-import { createShare } from "./share.js"
+import { createShare, type Sharing } from "./share.js"
 
 /** The token of the service account that registers people, shared and renewed ahead of its end. */
 export interface ServiceToken {
@@ -20,9 +20,13 @@ interface Granted {
 const usedPart = 0.8
 
 /** `elapsed`: milliseconds of a clock that is never set back. */
-export function createServiceToken(grant: () => Promise<Granted>, elapsed: () => number): ServiceToken {
+export function createServiceToken(
+  grant: () => Promise<Granted>,
+  elapsed: () => number,
+  sharing: Sharing,
+): ServiceToken {
   let current: { readonly token: string; readonly askedAt: number; readonly usableMs: number } | null = null
-  const share = createShare<string>()
+  const share = createShare<string>(sharing)
 
   async function renew(): Promise<string> {
     const askedAt = elapsed()

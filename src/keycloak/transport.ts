@@ -35,6 +35,12 @@ export interface Call {
   readonly takesEveryAnswer?: true
 }
 
+interface InFlight {
+  readonly call: Call
+  readonly cameAt: number
+  hasPlace: boolean
+}
+
 export interface TransportParts {
   /** For the wait in line, the request, its repetition and the body of the answer together. */
   readonly timeoutMs: number
@@ -48,15 +54,34 @@ export interface TransportParts {
 export function createTransport(parts: TransportParts): Transport {
   const { timeoutMs, reachability, elapsed } = parts
   const places = createPlaces({ ...parts, hangs: reachability.hangs, note: reachability.note })
-  const inFlight = new Map<AbortController, Call>()
+  // In the order in which they began.
+  const inFlight = new Map<AbortController, InFlight>()
   const stopped = new AbortController()
   setMaxListeners(0, stopped.signal)
   let isRefused: (call: Call) => boolean = () => false
 
   function refuse(which: typeof isRefused): void {
     isRefused = which
-    for (const [controller, call] of inFlight) if (which(call)) controller.abort(closedError())
+    for (const [controller, { call }] of inFlight) if (which(call)) controller.abort(closedError())
     stopped.abort()
+  }
+
+  /** Gives back what was taken, unless it was taken away before. */
+  function end(controller: AbortController): void {
+    const one = inFlight.get(controller)
+    inFlight.delete(controller)
+    if (one?.hasPlace === true) places.leave(one.call.share)
+  }
+
+  /**
+   * Takes the places of those whose time is over and who have not left: a host has cut them with the request that began
+   * them, and no code of theirs runs any more.
+   */
+  function endLost(): void {
+    for (const [controller, { cameAt }] of inFlight) {
+      if (elapsed() - cameAt <= 2 * timeoutMs) return
+      end(controller)
+    }
   }
 
   function assertOpen(share: Share = "accounts"): void {
@@ -80,8 +105,8 @@ export function createTransport(parts: TransportParts): Transport {
     const controller = new AbortController()
     const { signal } = controller
     const cameAt = elapsed()
+    const own: InFlight = { call, cameAt, hasPlace: false }
     let sentAt: number | null = null
-    let hasPlace = false
     let attempt: Attempt | null = null
 
     function whyLate(): GateError {
@@ -93,10 +118,11 @@ export function createTransport(parts: TransportParts): Transport {
     }
 
     const timer = setTimeout(() => controller.abort(whyLate()), timeoutMs)
-    inFlight.set(controller, call)
+    endLost()
+    inFlight.set(controller, own)
     try {
       await places.enter(call, signal)
-      hasPlace = true
+      own.hasPlace = true
       sentAt = elapsed()
       if (sight !== null) sight.sentAt = sentAt
       // Nobody answers within the last millisecond, and who is first in line may be late as well.
@@ -118,8 +144,7 @@ export function createTransport(parts: TransportParts): Transport {
       throw error
     } finally {
       clearTimeout(timer)
-      inFlight.delete(controller)
-      if (hasPlace) places.leave(call.share)
+      end(controller)
       // An answer that was given up leaves a connection open.
       controller.abort()
     }

@@ -43,7 +43,7 @@ export function createLogin(
   { sessions, ...joints }: LoginJoints,
 ): Login {
   const { realm, tokens, transport, clientAt, elapsed } = connection
-  const recent = createRecentRefreshes(refreshGraceSeconds, elapsed)
+  const recent = createRecentRefreshes(refreshGraceSeconds, elapsed, connection.sharing)
   const endSession = createSessionEnd(clientAt(realm.logoutUrl), transport)
 
   async function passwordGrant(parameters: Readonly<Record<string, string>>): Promise<Session> {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { splitToken } from "../keycloak/compact-token.js"
 import type { Session } from "../keycloak/session.js"
+import { orAnew, type Sharing } from "../keycloak/share.js"
 
 /** Answers on their way and of a moment ago, for whoever else comes with the same refresh token. */
 export interface RecentRefreshes {
@@ -39,7 +40,11 @@ const maxRecent = 10_000
 const maxRenewals = 100
 
 /** `elapsed`: milliseconds of a clock that is never set back. */
-export function createRecentRefreshes(graceSeconds: number, elapsed: () => number): RecentRefreshes {
+export function createRecentRefreshes(
+  graceSeconds: number,
+  elapsed: () => number,
+  { background, timeoutMs }: Sharing,
+): RecentRefreshes {
   // Under the hash of the token, in the order of their end.
   const recent = new Map<string, Recent>()
   // Under the token.
@@ -86,21 +91,31 @@ export function createRecentRefreshes(graceSeconds: number, elapsed: () => numbe
     return found === null ? null : lessTime(found.session, Math.ceil((elapsed() - found.receivedAt) / 1000))
   }
 
+  function begin(refreshToken: string, ask: () => Promise<Session>): Promise<Session> {
+    const ended: IsEnded[] = []
+    const answer = ask()
+      .then(session => {
+        add(refreshToken, session, ended)
+        return session
+      })
+      .finally(() => {
+        if (underWay.get(refreshToken)?.ended === ended) underWay.delete(refreshToken)
+      })
+    underWay.set(refreshToken, { owner: ownerOf(refreshToken), answer, ended })
+    background(answer)
+    return answer
+  }
+
   return {
     async renewed(refreshToken, ask) {
-      const known = find(refreshToken) ?? underWay.get(refreshToken)?.answer
-      if (known !== undefined) return known
-      const ended: IsEnded[] = []
-      const answer = ask()
-        .then(session => {
-          add(refreshToken, session, ended)
-          return session
-        })
-        .finally(() => {
-          if (underWay.get(refreshToken)?.ended === ended) underWay.delete(refreshToken)
-        })
-      underWay.set(refreshToken, { owner: ownerOf(refreshToken), answer, ended })
-      return answer
+      const known = find(refreshToken)
+      if (known !== null) return known
+      const asked = underWay.get(refreshToken)
+      if (asked === undefined) return begin(refreshToken, ask)
+      return orAnew(asked.answer, timeoutMs, () => {
+        const current = underWay.get(refreshToken)
+        return current === undefined || current === asked ? begin(refreshToken, ask) : current.answer
+      })
     },
     forgetSubject: subject => forget(owner => owner.subject === subject),
     forgetSession(refreshToken) {

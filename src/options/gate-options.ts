@@ -123,6 +123,12 @@ export interface GateOptions<User> {
    * Needs a `userStore` with `linkUser`, and `clientSecret` or `admin`.
    */
   readonly legacyLogin?: LegacyLogin | undefined
+  /**
+   * Hears of each promise of work that goes on beside a request or that several requests wait for: keys, the service
+   * token, rechecks, what a registration lacks. Hand it to `waitUntil` where the host ends what a request has begun once
+   * that has answered (Workers, functions). It never rejects. Default: nobody hears of it.
+   */
+  readonly background?: ((work: Promise<unknown>) => void) | undefined
   /** Hears of refusals and outages; default: each kind once per process, through `process.emitWarning`. */
   readonly onEvent?: ((event: GateEvent) => void) | undefined
 }
@@ -137,6 +143,7 @@ export interface Settings<User> {
   readonly registration: RegistrationSettings
   /** Null: whoever Keycloak refuses is refused. */
   readonly legacyLogin: LegacyLoginSettings | null
+  readonly background: ((work: Promise<unknown>) => void) | null
   readonly onEvent: ((event: GateEvent) => void) | null
 }
 
@@ -209,6 +216,7 @@ function readSettings<User>(given: OptionReader): Settings<User> {
       allowEmailLikeUsernames: registration.boolean("allowEmailLikeUsernames", false),
     },
     legacyLogin: legacyLogin(given, timeoutMs),
+    background: given.function("background") as Settings<User>["background"],
     onEvent: given.function("onEvent") as ((event: GateEvent) => void) | null,
   }
 }

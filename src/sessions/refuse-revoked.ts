@@ -1,5 +1,5 @@
 import { type GateError, invalidToken, warnable } from "../errors.js"
-import { createShare } from "../keycloak/share.js"
+import { createShare, type Sharing } from "../keycloak/share.js"
 import type { Check } from "../verify/check.js"
 import type { Claims } from "../verify/claims.js"
 import type { Principal } from "../verify/principal.js"
@@ -10,6 +10,7 @@ import type { SharedStore } from "./shared.js"
 export interface RefuseRevokedParts {
   readonly revocations: Revocations
   readonly askAlive: AskAlive
+  readonly sharing: Sharing
   /** Null: this process is alone. */
   readonly store: SharedStore | null
 }
@@ -29,8 +30,8 @@ export interface RefuseRevoked extends Check {
  * A token of the very second of a logout may be of the session that ended, or of one that began after it. Keycloak is asked
  * once for each such session.
  */
-export function createRefuseRevoked({ revocations, askAlive, store }: RefuseRevokedParts): RefuseRevoked {
-  const shareAnswer = createShare<boolean>()
+export function createRefuseRevoked({ revocations, askAlive, sharing, store }: RefuseRevokedParts): RefuseRevoked {
+  const shareAnswer = createShare<boolean>(sharing)
 
   function refuse(claims: Claims): never {
     revocations.refused(claims)

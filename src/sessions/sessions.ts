@@ -60,7 +60,7 @@ export interface OwnSessions {
 export function createSessions(
   { longestTokenSeconds, isLongestGiven, shared }: SessionSettings,
   { clockToleranceSeconds, maxTokenBytes }: VerificationSettings,
-  { realm: { issuer }, transport, clock, report, now, elapsed }: Connection,
+  { realm: { issuer }, sharing, transport, clock, report, now, elapsed }: Connection,
   { askAlive, verifyLogoutToken }: Verification,
   refused: (error: unknown) => void,
 ): Sessions {
@@ -100,7 +100,7 @@ export function createSessions(
     })
   }
 
-  const check = createRefuseRevoked({ revocations, askAlive, store })
+  const check = createRefuseRevoked({ revocations, askAlive, sharing, store })
   return {
     verbs: {
       async revoke(revoked) {

@@ -29,9 +29,14 @@ export function createTimeLimit({ limitMs, elapsed, expired, settledInTime }: Ti
   // In the order of their beginnings, which is that of their ends, since all have one limit.
   const underWay = new Set<UnderWay>()
   let timer: NodeJS.Timeout | null = null
+  let timerDue = 0
+
+  /** Overdue by so much, it never comes: a host has cut it with the request that set it. */
+  const isTimed = () => timer !== null && elapsed() - timerDue <= limitMs
 
   /** No timer holds a process that has nothing else to do. */
   function endLater(since: number, delayMs: number): void {
+    timerDue = elapsed() + delayMs
     timer = setTimeout(end, delayMs, since).unref()
   }
 
@@ -55,7 +60,7 @@ export function createTimeLimit({ limitMs, elapsed, expired, settledInTime }: Ti
         const one = { call, since: elapsed(), reject }
         const settled = () => (underWay.delete(one) ? settledInTime(call) : late?.())
         underWay.add(one)
-        if (timer === null) endLater(one.since, limitMs)
+        if (!isTimed()) endLater(one.since, limitMs)
         begun(work).then(
           value => {
             settled()

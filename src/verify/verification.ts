@@ -53,7 +53,7 @@ const askedAboutHoldsSeconds = 30
 
 export function createVerification(settings: VerificationSettings, connection: Connection): Verification {
   const { mode, cacheSeconds, recheckSeconds, audience, clockToleranceSeconds } = settings
-  const { realm, clientId, clientSecret, timeoutMs, transport, report, now, elapsed } = connection
+  const { realm, clientId, clientSecret, sharing, transport, report, now, elapsed } = connection
   const { issuer } = realm
   const expected: Expectations = { issuer, audience, clockToleranceSeconds, now }
   const checkClaims = (payload: Readonly<Record<string, unknown>>) => parseClaims(payload, expected)
@@ -61,7 +61,7 @@ export function createVerification(settings: VerificationSettings, connection: C
     ...settings.keySet,
     transport,
     certsUrl: realm.certsUrl,
-    timeoutMs,
+    ...sharing,
     report,
     elapsed,
   })
@@ -75,7 +75,7 @@ export function createVerification(settings: VerificationSettings, connection: C
   const byMode: Readonly<Record<VerificationMode, () => VerifyToken>> = {
     local: () => verifyLocally,
     introspection: () =>
-      createIntrospection({ client: introspector, introspect, expected, cacheSeconds, timeoutMs, elapsed }),
+      createIntrospection({ client: introspector, introspect, expected, cacheSeconds, ...sharing, elapsed }),
     userinfo: () =>
       createUserinfo({
         client: userinfoClient,
@@ -83,7 +83,7 @@ export function createVerification(settings: VerificationSettings, connection: C
         verifyLocally,
         checkClaims,
         cacheSeconds,
-        timeoutMs,
+        ...sharing,
         now,
         elapsed,
       }),
@@ -96,6 +96,7 @@ export function createVerification(settings: VerificationSettings, connection: C
           introspectionUrl: introspector.url,
           clientId,
           recheckSeconds,
+          background: sharing.background,
           report,
           now,
           elapsed,

@@ -3,10 +3,12 @@ import type { RegistrationRules } from "../../src/accounts/keycloak/rules.js"
 import { createRulesCache } from "../../src/accounts/registration-rules.js"
 
 /** A cache by the clock of the test; each reading is told from the others. */
+const sharing = { background: () => undefined, timeoutMs: 5000 }
+
 function makeWorld() {
   const world = { elapsed: 5000 }
   const read = vi.fn(async () => ({}) as RegistrationRules)
-  return { world, read, rules: createRulesCache(read, () => world.elapsed) }
+  return { world, read, rules: createRulesCache(read, () => world.elapsed, sharing) }
 }
 
 describe("createRulesCache", () => {

@@ -17,7 +17,10 @@ let endedUntil: [string, Date][]
 beforeEach(() => {
   vi.useFakeTimers({ now: startedAt, toFake: ["setTimeout", "clearTimeout", "Date", "performance"] })
   events = []
-  queue = createUnfinished(() => performance.now())
+  queue = createUnfinished(
+    () => performance.now(),
+    () => undefined,
+  )
   now = async () => undefined
   later = async () => undefined
   endedUntil = []

@@ -17,7 +17,10 @@ let find: () => FoundAccount | null
 let unfinished: ReturnType<typeof open>
 
 function open(findAccount: (by: object) => Promise<FoundAccount | null>) {
-  const queue = createUnfinished(() => performance.now())
+  const queue = createUnfinished(
+    () => performance.now(),
+    () => undefined,
+  )
   const report = (event: GateEvent) => void events.push(event)
   const { add } = createUnfinishedRegistrations({ queue, findAccount, report })
   return { ...queue, add }

@@ -1,12 +1,14 @@
 import { describe, expect, it, vi } from "vitest"
 import { createServiceToken } from "../../src/keycloak/service-token.js"
 
+const sharing = { background: () => undefined, timeoutMs: 5000 }
+
 /** A service token by the clock of the test, of grants that last a minute. */
 function makeWorld() {
   const world = { elapsed: 5000 }
   let count = 0
   const grant = vi.fn(async () => ({ accessToken: `t${++count}`, expiresInSeconds: 60 }))
-  return { world, grant, serviceToken: createServiceToken(grant, () => world.elapsed) }
+  return { world, grant, serviceToken: createServiceToken(grant, () => world.elapsed, sharing) }
 }
 
 describe("createServiceToken", () => {

@@ -40,6 +40,7 @@ describe("createGate", () => {
       "customProfile",
       "registration",
       "legacyLogin",
+      "background",
       "onEvent",
     ]
     expect(problem(Object.fromEntries([...names, ...more, ...rest].map(name => [name, undefined])))).toBeNull()
@@ -117,6 +118,7 @@ describe("createGate", () => {
     ["registration.attributes", { registration: { attributes: ["a"] } }],
     ["registration.roles", { registration: { roles: [] } }],
     ["onEvent", { onEvent: "log" }],
+    ["background", { background: Promise.resolve() }],
     ["clientid", { clientid: "x" }],
     ["client_secret", { client_secret: "x" }],
     ["publicKey", { publicKey: "x" }],

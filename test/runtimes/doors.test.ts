@@ -4,6 +4,9 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { Listening } from "../adapters/listen.js"
 import { send } from "../security/applications.ts"
+import { holdUp } from "../support/faults.ts"
+import { startFaultyRealm } from "../support/faulty-realm.ts"
+import { paths } from "../support/paths.ts"
 import { openShop } from "../support/shop.ts"
 import { hosts } from "./hosts.ts"
 import { installPacked } from "./packed.ts"
@@ -97,3 +100,73 @@ describe.each(hosts.flatMap(host => doors.map(([door, source]) => ({ host, name:
     })
   },
 )
+
+// workerd cuts what a request has begun once that has answered, and tells nobody who waits for it
+describe("work on workerd that a request has begun which has answered", () => {
+  const timeoutMs = 1500
+  const source = (background: string) => `
+    import { waitUntil } from "cloudflare:workers"
+    import { createGate } from "keycloak-gate"
+    import { verifyRequest } from "keycloak-gate/web"
+    const makeFetch = options => {
+      const gate = createGate({ ...options, timeoutMs: ${timeoutMs}, onEvent() {}, ${background} })
+      const works = {
+        "/me": request => verifyRequest(gate, request, {}).then(({ username }) => username),
+        "/sessions": request => gate.sessions(new URL(request.url).search.slice(1)).then(Array.isArray),
+      }
+      return async request => {
+        const work = works[new URL(request.url).pathname](request)
+        if (request.method === "POST") return Response.json(await Promise.race([work, scheduler.wait(400).then(() => "gone")]))
+        return Response.json(await work.catch(error => error.code ?? String(error.stack)))
+      }
+    }
+  `
+  const works = [
+    ["the look-up of keys", paths.certs, "/me", "ada"],
+    ["the service token", paths.token, "/sessions", true],
+  ] as const
+
+  async function startWorker(background: string) {
+    const keycloak = await startFaultyRealm()
+    const own = await mkdtemp(join(folder, "lost-"))
+    const served = await hosts
+      .find(({ name }) => name === "workerd")
+      ?.serve(own, source(background), keycloak.gateOptions)
+    const authorization = `Bearer ${await keycloak.issueToken("ada")}`
+    const id = keycloak.users().find(({ username }) => username === "ada")?.id
+    return {
+      keycloak,
+      ask: async (method: string, path: string) => {
+        const answer = await fetch(`${served?.url}${path}?${id}`, { method, headers: { authorization } })
+        return answer.json()
+      },
+      async close() {
+        await served?.close()
+        await keycloak.close()
+      },
+    }
+  }
+
+  it.each(works)("is begun anew for whoever waits for it (%s)", async (_, endpoint, path, told) => {
+    const { keycloak, ask, close } = await startWorker("")
+    const { fault, letGo } = holdUp()
+    keycloak.breakWith(fault, { at: endpoint, times: 1 })
+    expect(await ask("POST", path)).toBe("gone")
+    expect(keycloak.requests(endpoint)).toBe(1)
+    expect(await Promise.all([ask("GET", path), ask("GET", path)])).toEqual([told, told])
+    expect(keycloak.requests(endpoint)).toBe(2)
+    await letGo()
+    await close()
+  })
+
+  it.each(works)("goes on with `background` for whoever waits for it (%s)", async (_, endpoint, path, told) => {
+    const { keycloak, ask, close } = await startWorker("background: waitUntil")
+    const { fault, letGo } = holdUp()
+    keycloak.breakWith(fault, { at: endpoint, times: 1 })
+    expect(await ask("POST", path)).toBe("gone")
+    const next = ask("GET", path)
+    await letGo()
+    expect([await next, keycloak.requests(endpoint)]).toEqual([told, 1])
+    await close()
+  })
+})

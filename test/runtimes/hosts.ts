@@ -60,7 +60,7 @@ async function serveWorker(folder: string, source: string, realm: GateOptions<ne
   const worker = `${source}
     let fetch
     export default { fetch: (request, env, ctx) => (fetch ??= makeFetch(env.GATE_OPTIONS))(request, env, ctx) }`
-  await bundle(folder, worker, { external: ["node:*"], conditions: ["workerd", "worker"] })
+  await bundle(folder, worker, { external: ["node:*", "cloudflare:*"], conditions: ["workerd", "worker"] })
   await writeFile(join(folder, "worker.capnp"), workerConfig(realm))
   const child = spawn(bin("workerd"), ["serve", "worker.capnp", "--control-fd=3"], {
     cwd: folder,

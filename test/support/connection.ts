@@ -9,6 +9,7 @@ export function connectionTo(options: Parameters<typeof parseOptions>[0]): Conne
     settings,
     realm: createRealm(settings),
     tell: () => undefined,
+    background: () => undefined,
     now: () => Date.now(),
     elapsed: () => performance.now(),
   })

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto"
 import { noAnswer } from "../../keycloak/network-error.js"
+import { type Background, orAnew } from "../../keycloak/share.js"
 
 /** Puts a question about a token to Keycloak, unless one that is still to be sent, or a recent answer, serves as well. */
 export type AskOnce<Answer> = (token: string, exp: unknown, ask: () => Promise<Answer>) => Promise<Answer>
@@ -11,6 +12,7 @@ export interface AskedOnceParts {
   readonly cacheSeconds: number
   /** Of waiting and answer together. */
   readonly timeoutMs: number
+  readonly background: Background
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Milliseconds of a clock that is never set back. */
@@ -39,7 +41,7 @@ const maxAnswers = 10_000
  * @see RFC 7662 §4
  */
 export function createAskedOnce<Answer>(parts: AskedOnceParts): AskOnce<Answer> {
-  const { url, cacheSeconds, timeoutMs, now, elapsed } = parts
+  const { url, cacheSeconds, timeoutMs, background, now, elapsed } = parts
   /** The last question about each token, while it waits or is under way. */
   const questions = new Map<string, Question<Answer>>()
   // In the order of the questions, and so about in the order in which they grow old.
@@ -81,13 +83,18 @@ export function createAskedOnce<Answer>(parts: AskedOnceParts): AskOnce<Answer> 
     })
   }
 
-  return (token, exp, ask) => {
+  const askOnce: AskOnce<Answer> = (token, exp, ask) => {
     // Of the whole token, signature included, so that another token with the same claims is another question.
     const key = hash("sha256", token, "base64")
     const known = answers.get(key)
     if (known !== undefined && isGood(known)) return Promise.resolve(known.answer)
     const last = questions.get(key)
-    if (last !== undefined && (last.sentAt === null || isRecent(last.sentAt))) return last.answer
+    if (last !== undefined && (last.sentAt === null || isRecent(last.sentAt))) {
+      return orAnew(last.answer, timeoutMs, () => {
+        if (questions.get(key) === last) questions.delete(key)
+        return askOnce(token, exp, ask)
+      })
+    }
 
     const send = async () => {
       const sentAt = elapsed()
@@ -101,6 +108,8 @@ export function createAskedOnce<Answer>(parts: AskedOnceParts): AskOnce<Answer> 
     })
     const question: Question<Answer> = { sentAt: null, answer }
     questions.set(key, question)
+    background(answer)
     return answer
   }
+  return askOnce
 }

@@ -6,6 +6,7 @@ import { readHeader, splitToken } from "../../keycloak/compact-token.js"
 import { unavailable } from "../../keycloak/network-error.js"
 import type { Share } from "../../keycloak/places.js"
 import { refusedUs } from "../../keycloak/set-up-errors.js"
+import type { Background } from "../../keycloak/share.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
 import { readKeycloakError } from "../../keycloak/words.js"
 import { checkAccessToken, type Expectations, parseClaims } from "../claims.js"
@@ -43,6 +44,7 @@ export interface IntrospectionParts {
   readonly expected: Expectations
   readonly cacheSeconds: number
   readonly timeoutMs: number
+  readonly background: Background
   /** Milliseconds of a clock that is never set back. */
   readonly elapsed: () => number
 }

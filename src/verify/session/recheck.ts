@@ -1,6 +1,7 @@
 import { type GateError, invalidToken } from "../../errors.js"
 import type { Report } from "../../events.js"
 import { unreachable } from "../../keycloak/network-error.js"
+import type { Background } from "../../keycloak/share.js"
 import type { Claims } from "../claims.js"
 import { type Introspect, namesClient, notForUs, revoked } from "./introspection.js"
 
@@ -25,6 +26,7 @@ export interface RecheckParts {
   readonly introspectionUrl: string
   readonly clientId: string
   readonly recheckSeconds: number
+  readonly background: Background
   readonly report: Report
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -108,7 +110,7 @@ const never = Number.NEGATIVE_INFINITY
  * @see RFC 7662
  */
 export function createRecheck(parts: RecheckParts): Recheck {
-  const { introspect, introspectionUrl, clientId, recheckSeconds, report, now, elapsed } = parts
+  const { introspect, introspectionUrl, clientId, recheckSeconds, background, report, now, elapsed } = parts
   const intervalMs = recheckSeconds * 1000
   // Requests take one look-up: claims that are remembered with their principal lead to their token.
   const known = new WeakMap<Claims, Token>()
@@ -244,7 +246,7 @@ export function createRecheck(parts: RecheckParts): Recheck {
       // Another answer may have made it needless.
       if (isExpired(claims) || !isDue(token, whyRefused(token, claims) !== null)) continue
       sentAt.push(at)
-      void look(question, at)
+      background(look(question, at))
     }
   }
 

@@ -4,6 +4,7 @@ import type { KeycloakClient } from "../../keycloak/client-faults.js"
 import { unavailable } from "../../keycloak/network-error.js"
 import type { Share } from "../../keycloak/places.js"
 import { refused } from "../../keycloak/set-up-errors.js"
+import type { Background } from "../../keycloak/share.js"
 import type { Call, Transport } from "../../keycloak/transport.js"
 import { readChallenge, readKeycloakError, wordsOf } from "../../keycloak/words.js"
 import type { VerifyToken } from "../token/token-verifier.js"
@@ -16,6 +17,7 @@ export interface UserinfoParts {
   readonly checkClaims: (payload: Readonly<Record<string, unknown>>) => unknown
   readonly cacheSeconds: number
   readonly timeoutMs: number
+  readonly background: Background
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Milliseconds of a clock that is never set back. */

@@ -1,6 +1,7 @@
 import { GateError, isGateError } from "../../errors.js"
 import type { Report } from "../../events.js"
 import { noAnswer } from "../../keycloak/network-error.js"
+import type { Background } from "../../keycloak/share.js"
 import type { Transport } from "../../keycloak/transport.js"
 import { createFetchBudget } from "./fetch-budget.js"
 import { fetchKeys, type Jwk } from "./fetch-keys.js"
@@ -43,6 +44,7 @@ export interface KeySetParts {
   readonly maxAgeSeconds: number
   readonly cooldownSeconds: number
   readonly timeoutMs: number
+  readonly background: Background
   readonly report: Report
   /** Milliseconds of a clock that is never set back. */
   readonly elapsed: () => number
@@ -73,7 +75,7 @@ const laterPause = 0.3
  * budget last through an outage, so that its end is noticed within a third of a cool-down.
  */
 export function createKeySet(parts: KeySetParts): KeySet {
-  const { transport, certsUrl, timeoutMs, report, elapsed } = parts
+  const { transport, certsUrl, timeoutMs, background, report, elapsed } = parts
   const maxAge = parts.maxAgeSeconds * 1000
   const usableMs = maxAge * outageFactor
   const cooldownMs = parts.cooldownSeconds * 1000
@@ -89,6 +91,8 @@ export function createKeySet(parts: KeySetParts): KeySet {
   /** What a request with outlived keys waits for; never rejects. */
   let patience = Promise.resolve()
   let lookingAgain: Promise<void> | null = null
+  let lookingSince = 0
+  let lost: Promise<void> | null = null
   let hasToldAge = false
   let wake = () => {}
 
@@ -127,9 +131,10 @@ export function createKeySet(parts: KeySetParts): KeySet {
     if (isCausedByToken) budget.spend()
     const wasDown = failure !== null
     const fetching = renewKeys(!isCausedByToken).finally(() => {
-      loading = null
+      if (loading === fetching) loading = null
     })
     loading = fetching
+    background(fetching)
     patience = (wasDown ? inTime(fetching, graceMs) : fetching).catch(() => undefined)
     return fetching
   }
@@ -205,10 +210,16 @@ export function createKeySet(parts: KeySetParts): KeySet {
   const isNew = (kid: string) => ![...keys].some(key => key.kid === kid)
 
   function lookAgain(): Promise<void> {
-    lookingAgain ??= fetchInTurn().finally(() => {
-      lookingAgain = null
+    // Somebody's turn comes within a cool-down. One that has not come since was cut with the request that waited for it.
+    const isLost = elapsed() - lookingSince > cooldownMs + 2 * timeoutMs
+    if (lookingAgain !== null && !isLost) return lookingAgain
+    lookingSince = elapsed()
+    const looking = fetchInTurn().finally(() => {
+      if (lookingAgain === looking) lookingAgain = null
     })
-    return lookingAgain
+    lookingAgain = looking
+    background(looking)
+    return looking
   }
 
   async function fetchInTurn(): Promise<void> {
@@ -231,6 +242,19 @@ export function createKeySet(parts: KeySetParts): KeySet {
     })
   }
 
+  /**
+   * Forgets a fetch that others had begun, where it has not ended although its time is over: a host that cuts what a
+   * request has begun tells nobody.
+   */
+  function forgetLost(others: Promise<void> | null): boolean {
+    if (others === null || loading !== others) return others !== null && others === lost
+    lost = loading
+    loading = null
+    lookingAgain = null
+    patience = Promise.resolve()
+    return true
+  }
+
   /** What others wait for too; whoever gives up leaves the work to them. */
   function inTime<Value>(work: Promise<Value>, limitMs: number): Promise<Value> {
     return new Promise((resolve, reject) => {
@@ -244,8 +268,15 @@ export function createKeySet(parts: KeySetParts): KeySet {
     held: (kid, alg) => (age() <= usableMs ? published(kid, alg) : []),
     async find(kid, alg) {
       const sentBefore = sent
+      const others = loading
       const known = areFresh() ? published(kid, alg) : []
-      return known.length > 0 ? known : inTime(seek(kid, alg, sentBefore), timeoutMs)
+      if (known.length > 0) return known
+      try {
+        return await inTime(seek(kid, alg, sentBefore), timeoutMs)
+      } catch (error) {
+        if (!forgetLost(others)) throw error
+        return inTime(seek(kid, alg, sent), timeoutMs)
+      }
     },
     load: () => fetchNow(false),
     state,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { GateError } from "../../../src/errors.js"
 import { createAskedOnce } from "../../../src/verify/session/asked-once.js"
 
 beforeEach(() => {
@@ -18,6 +19,7 @@ function setUp(cacheSeconds = 0) {
     url: "https://sso.example.test/introspect",
     cacheSeconds,
     timeoutMs,
+    background: () => undefined,
     now: () => time.now,
     elapsed: () => time.elapsed,
   })
@@ -146,10 +148,10 @@ describe("a question about a token", () => {
     const both = [await ask(), await ask()]
     await answer(0, new Error("reset"))
     const last = await ask()
-    await answer(1, new Error("down"))
+    await answer(1, new GateError("keycloak_refused_us", "x"))
     await answer(2, "yes")
     expect(await first.outcome).toBe("reset")
-    expect(await Promise.all(both.map(({ outcome }) => outcome))).toEqual(["down", "down"])
+    expect(await Promise.all(both.map(({ outcome }) => outcome))).toEqual(Array(2).fill("keycloak_refused_us"))
     expect(await last.outcome).toBe("yes")
   })
 

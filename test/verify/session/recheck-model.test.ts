@@ -104,6 +104,7 @@ function simulate({ skewSeconds, toleranceSeconds }: Situation) {
     }
   }
   const recheck: Recheck = createRecheck({
+    background: () => undefined,
     introspect,
     introspectionUrl: "https://sso.example.test/introspect",
     clientId: "shop-api",

@@ -24,6 +24,7 @@ function setUp() {
     letGo: () => held.splice(0).forEach(resolve => void resolve()),
   }
   const recheck = createRecheck({
+    background: () => undefined,
     introspect: async token => {
       asked.push(token)
       if (server.hangs) await new Promise<void>(resolve => held.push(resolve))

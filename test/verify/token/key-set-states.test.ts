@@ -58,6 +58,7 @@ function makeWorld(maxAgeSeconds: number) {
     maxAgeSeconds,
     cooldownSeconds: cooldownMs / 1000,
     timeoutMs,
+    background: () => undefined,
     report: () => undefined,
     elapsed: () => performance.now(),
   })

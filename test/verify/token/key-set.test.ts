@@ -73,7 +73,7 @@ function makeWorld(maxAgeSeconds = 600, cooldownSeconds = 10): World {
   const report = (event: GateEvent) => void made.events.push(event)
   const elapsed = () => performance.now() + made.jump
   const options = { transport: transport as never, certsUrl, maxAgeSeconds, cooldownSeconds, timeoutMs: 5000 }
-  return Object.assign(made, { set: createKeySet({ ...options, report, elapsed }) })
+  return Object.assign(made, { set: createKeySet({ ...options, background: () => undefined, report, elapsed }) })
 }
 
 /** The only key of this id for RS256, or null. */
@@ -615,8 +615,25 @@ describe("createKeySet", () => {
       await pass(6000)
       world.hangs = true
       const burst = Promise.allSettled(["a", "a", "x"].map(find))
-      await pass(5)
+      await pass(4.999)
+      // As every request to Keycloak does in time.
+      world.release()
+      await pass(0.001)
       expect(await burst).toEqual(Array(3).fill({ status: "rejected", reason: unavailableError }))
+    })
+
+    it("asks anew, once, for those who wait for a fetch that never ends", async () => {
+      await pass(6000)
+      world.hangs = true
+      void find("a").catch(() => undefined)
+      await pass(1)
+      const others = Promise.all([find("a"), find("a")])
+      world.hangs = false
+      world.failure = null
+      const asked = world.requests.length
+      await pass(5)
+      expect(await others).toEqual([rsa("a"), rsa("a")])
+      expect(world.requests).toHaveLength(asked + 1)
     })
 
     it("heals with the first good answer, and forgets the failure", async () => {
