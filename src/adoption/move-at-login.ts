@@ -39,7 +39,7 @@ export function createMoveAtLogin<User>(parts: MoveAtLoginParts<User>): MoveAtLo
   const application = askApplication(settings, elapsed)
   const recent = createRecentMoves(elapsed)
   const inTurn = createTurns(3 * timeoutMs)
-  const share = createShare<MovedPerson>()
+  const share = createShare<MovedPerson>({ ...connection.sharing, timeoutMs: settings.timeoutMs + 3 * timeoutMs })
 
   function begin() {
     const deadline = startDeadline(timeoutMs, elapsed, transport.pause)

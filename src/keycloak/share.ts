@@ -1,5 +1,3 @@
-import { isGateError } from "../errors.js"
-
 /** Hands work that outlives its request to the host, so that it is not cut when that request has answered. */
 export type Background = (work: Promise<unknown>) => void
 
@@ -36,15 +34,19 @@ export function createShare<Value>({ background, timeoutMs }: Sharing): SharedWo
 
 /**
  * What others have begun, or anew where it is lost: Workers cut what a request has begun once that has answered. Whoever
- * waits for it hears nothing, or an error of the host's. Elsewhere the work itself ends in time, and fails with errors of
- * this library.
+ * waits for it hears nothing, or an error of the host's. Elsewhere the work itself ends in time.
  */
 export function orAnew<Value>(shared: Promise<Value>, limitMs: number, begin: () => Promise<Value>): Promise<Value> {
   return new Promise((resolve, reject) => {
     const anew = () => resolve(begin())
     const timer = setTimeout(anew, limitMs)
     shared
-      .then(resolve, (error: unknown) => (isGateError(error) ? reject(error) : anew()))
+      .then(resolve, (error: unknown) => (isOfHost(error) ? anew() : reject(error)))
       .finally(() => clearTimeout(timer))
   })
+}
+
+/** workerd 2026-11: "This promise was created by a request that has since ended, so it can never settle." */
+function isOfHost(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("created by a request that has since ended")
 }
