@@ -133,6 +133,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     verification: { ...verification.ofIssuer, checks: [...verification.ofIssuer.checks, sessions.check] },
     assertOpen: transport.assertOpen,
     syncUser: users.syncUser,
+    peekUser: users.peekUser,
     accepted: refusals.tokenAccepted,
     report: refusals.tokenRefused,
   })

@@ -195,6 +195,8 @@ describe("the source", () => {
         { file: "gate.ts", line: "const elapsed = () => performance.now()" },
         // The date in a header is a moment, too.
         { file: "keycloak/answer.ts", line: expect.stringContaining("Date.parse(value) - Date.now()") },
+        // A store is made before the gate.
+        { file: "users/cached-user-store.ts", line: "const elapsed = () => performance.now()" },
       ])
     })
 

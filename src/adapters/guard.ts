@@ -147,8 +147,7 @@ export function admit<Request>(
   const authorization = authorizationOf(message)
   let recalled: Principal<RegisteredUser> | null = null
   try {
-    // Null is the row of an application that keeps no users, which recalls nobody otherwise.
-    recalled = recallBy(mount.gate, authorization) as typeof recalled
+    recalled = recallBy<RegisteredUser>(mount.gate, authorization)
   } finally {
     carrier.set(request, { mount, principal: recalled })
   }

@@ -8,7 +8,7 @@ import { inQuotes } from "../foreign-text.js"
 import type { Deadline } from "../keycloak/deadline.js"
 import { refused } from "../keycloak/set-up-errors.js"
 import { isPasswordHistory } from "../keycloak/words.js"
-import { noCustom } from "../users/custom-profile.js"
+import { profileOfAccount } from "../users/custom-profile.js"
 import type { UserProfile } from "../users/user-store.js"
 import type { AdoptionParts } from "./adoption-parts.js"
 import { actionsBehindDoor, beginAccount, isBegun, openAccount, removeBegun } from "./closed-account.js"
@@ -75,7 +75,7 @@ export async function movePerson<User>(
     if (begun.is === "created" && isRejected(error)) await removeBegun(channel, account.id).catch(leftClosed)
     throw error
   }
-  if ((await tieRow(move, person.key, profileOf(issuer, account), true)) === null) {
+  if ((await tieRow(move, person.key, profileOf(move, account), true)) === null) {
     await removeBegun(channel, account.id).catch(leftClosed)
     throw rowTaken()
   }
@@ -126,9 +126,9 @@ function leftClosed(error: unknown): void {
   if (!isGateError(error)) throw error
 }
 
-function profileOf(issuer: string, account: StoredAccount): UserProfile {
-  const { id, username, email, emailVerified, firstName, lastName, asOf } = account
-  return { issuer, subject: id, username, email, emailVerified, firstName, lastName, custom: noCustom, asOf }
+function profileOf<User>({ connection, custom }: Move<User>, account: StoredAccount): UserProfile {
+  const { id: subject, attributes, asOf } = account
+  return profileOfAccount(custom, { issuer: connection.realm.issuer, subject }, account, attributes, asOf)
 }
 
 function taken(field: "username" | "email" | null): GateError {

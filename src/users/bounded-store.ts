@@ -17,6 +17,8 @@ export interface BoundedStore<User> {
   readonly findUnlinked: (profile: UserProfile, how: { by: "username" | "email" }) => Promise<readonly UserKey[]>
   /** `late` as of `saveUser`. */
   readonly linkUser: (key: UserKey, profile: UserProfile, late: () => void) => Promise<User | null>
+  /** Null: the store has none. At once, and so without a limit. */
+  readonly peekUser: ((identity: UserIdentity) => User | undefined) | null
   /** The same limit for a function of the application beside its store. */
   readonly bounded: <Value>(call: string, work: () => Value | PromiseLike<Value>) => Promise<Value>
   /** Whether this error is of a call that took too long, which `store_slow` has told. */
@@ -72,6 +74,7 @@ export function createBoundedStore<User>(parts: BoundedStoreParts<User>): Bounde
     findUnlinked: (profile, how) =>
       run<readonly UserKey[]>("findUnlinked", () => store.findUnlinked?.(profile, how) ?? []),
     linkUser: (key, profile, late) => run<User | null>("linkUser", () => store.linkUser?.(key, profile) ?? null, late),
+    peekUser: typeof store.peekUser === "function" ? identity => store.peekUser?.(identity) ?? undefined : null,
     bounded: (call, work) => run(call, work),
     hasTold: error => told.has(error as object),
     close() {

@@ -2,6 +2,7 @@ import QuickLRU from "quick-lru"
 import { GateError, invalidToken } from "../errors.js"
 import type { Report } from "../events.js"
 import { printable } from "../foreign-text.js"
+import type { Proven } from "../verify/check.js"
 import type { Principal } from "../verify/principal.js"
 import type { AskAlive } from "../verify/session/account-alive.js"
 import type { BoundedStore } from "./bounded-store.js"
@@ -13,6 +14,8 @@ import type { UserIdentity, UserKey, UserProfile } from "./user-store.js"
 export interface UserRows<User> {
   /** The row of a verified principal, inserted or updated first where needed. */
   readonly syncUser: (principal: Principal<null>) => Promise<User>
+  /** The row at once, undefined unless the store has it there and `syncUser` would save nothing; null: it never is. */
+  readonly peekUser: ((proven: Pick<Proven, "principal" | "claims">) => User | undefined) | null
   /** Saves what a registration has just created. */
   readonly saveRegistered: (profile: UserProfile, extra: unknown) => Promise<User>
   /** To be called before Keycloak is asked about accounts, for what then gets saved of its answer. */
@@ -93,12 +96,15 @@ interface Removed {
  */
 export function createUserRows<User>(parts: UserRowsParts<User>): UserRows<User> {
   const { store, custom, askAlive, clock, report } = parts
+  const peek = store.peekUser
   const known = new QuickLRU<string, Saved>({ maxSize: rememberedSubjects })
   const removed = new QuickLRU<string, Removed>({ maxSize: rememberedSubjects })
   const sharedSaves = new Map<string, Promise<User>>()
   const savesUnderWay = new Map<string, Promise<unknown>>()
   const questions = new Map<string, { readonly token: string; readonly row: Promise<User> }>()
   let removals = 0
+  // Once true it stays: where nothing was removed, which is the rule, nobody looks.
+  let hasRemoved = false
 
   function assertThere(key: string, issuedAt: number): void {
     const removal = removed.get(key)
@@ -219,6 +225,7 @@ export function createUserRows<User>(parts: UserRowsParts<User>): UserRows<User>
     if (answer === "unknown") {
       // A token that Keycloak issues from now on proves that there is an account, and counts as seen for the first time.
       const count = removed.get(key)?.count ?? 0
+      hasRemoved = true
       removed.set(key, { issuedUntil: clock.atLatest() + doubtMs, count, isBack: true })
       known.delete(key)
     }
@@ -301,8 +308,21 @@ export function createUserRows<User>(parts: UserRowsParts<User>): UserRows<User>
       known.set(key, heardAgain(now, issuedAt))
       return row
     },
+    peekUser:
+      peek &&
+      (({ principal, claims }) => {
+        const key = keyOf(principal)
+        const before = known.get(key)
+        if (before === undefined) return undefined
+        const issuedAt = (claims.iat ?? 0) * 1000
+        if (isUnheard(issuedAt, before) && tellsProfile(principal)) return undefined
+        // The next step refuses it, with a word.
+        if (hasRemoved && issuedAt <= (removed.get(key)?.issuedUntil ?? -1)) return undefined
+        return peek(identityOf(principal))
+      }),
     async removeUser(identity, remove = () => store.removeUser(identity)) {
       const key = keyOf(identity)
+      hasRemoved = true
       removed.set(key, { issuedUntil: clock.atLatest(), count: ++removals, isBack: false })
       known.delete(key)
       await savesUnderWay.get(key)

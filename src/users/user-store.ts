@@ -36,6 +36,11 @@ export interface UserStore<User> {
    * the subject has a row already, or there is no such row.
    */
   linkUser?(key: UserKey, profile: UserProfile): Promise<User | null>
+  /**
+   * Only for stores that hold rows in memory, as `cachedUserStore` does: the row of (issuer, subject) at once, undefined
+   * where `findUser` is to be asked. A request whose token is remembered then waits for nothing.
+   */
+  peekUser?(identity: UserIdentity): User | undefined
 }
 
 /** What tells a row of the application's table from all others: its primary key. */

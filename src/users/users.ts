@@ -1,4 +1,5 @@
 import type { Connection } from "../keycloak/connection.js"
+import type { Proven } from "../verify/check.js"
 import type { Principal } from "../verify/principal.js"
 import type { AskAlive } from "../verify/session/account-alive.js"
 import { type BoundedStore, createBoundedStore } from "./bounded-store.js"
@@ -20,6 +21,8 @@ export interface UserSettings<User> {
 export interface Users<User> {
   /** The row of a verified principal; null without a store. */
   readonly syncUser: ((principal: Principal<null>) => Promise<User | null>) | null
+  /** That row at once, undefined where it has to be asked for; null: it always has to. */
+  readonly peekUser: ((proven: Proven) => User | null | undefined) | null
   readonly rows: UserRows<User> | null
   /** The application's store, in the limits of the gate. */
   readonly store: BoundedStore<User> | null
@@ -39,15 +42,27 @@ export function createUsers<User>(
 ): Users<User> {
   const custom = createCustomReader(store === null ? { fromClaims: null, fromAccount: null } : customProfile)
   if (store === null)
-    return { syncUser: null, rows: null, store: null, custom, sync: null, hasTold: () => false, close() {} }
+    return {
+      syncUser: null,
+      peekUser: null,
+      rows: null,
+      store: null,
+      custom,
+      sync: null,
+      hasTold: () => false,
+      close() {},
+    }
   const bounded = createBoundedStore<User>({ store, storeTimeoutMs, report, elapsed })
   const rows = createUserRows<User>({ store: bounded, custom, askAlive, clock, report })
+  const peek = rows.peekUser
   return {
     async syncUser(principal) {
       if (principal.kind === "user") return rows.syncUser(principal)
       if (syncServiceAccounts) await rows.syncUser(principal)
       return null
     },
+    peekUser:
+      peek && (proven => (proven.principal.kind === "user" ? peek(proven) : syncServiceAccounts ? undefined : null)),
     rows,
     store: bounded,
     custom,

@@ -8,6 +8,8 @@ export interface Proven {
   readonly claims: Claims
   /** How many revocations there were when it was last let pass; -1: never. */
   lookedAt: number
+  /** With the row that was there at once when it was last recalled. */
+  withRow: Principal<unknown> | null
 }
 
 /** Looks on each request at principals whose tokens are proven. */

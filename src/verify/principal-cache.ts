@@ -68,7 +68,7 @@ export function createPrincipalCache(parts: PrincipalCacheParts): PrincipalCache
       return entry
     },
     add(header, principal, claims, key) {
-      if (maxTokens === 0) return { principal, claims, lookedAt: -1 }
+      if (maxTokens === 0) return { principal, claims, lookedAt: -1, withRow: null }
       const { exp, iat, nbf } = claims
       const validFrom = Math.max(Number(iat ?? 0), Number(nbf ?? 0)) - clockToleranceSeconds
       const validUntil = exp + clockToleranceSeconds
@@ -78,6 +78,7 @@ export function createPrincipalCache(parts: PrincipalCacheParts): PrincipalCache
         principal,
         claims,
         lookedAt: -1,
+        withRow: null,
         index,
         header,
         key,

@@ -1,6 +1,6 @@
 import { GateError, warnable } from "../errors.js"
 import { withChallenge } from "../refusal.js"
-import type { Check } from "./check.js"
+import type { Check, Proven } from "./check.js"
 import type { Claims } from "./claims.js"
 import { byItself, type Credentials, inHeader, whyRefused } from "./credentials.js"
 import { type Principal, toPrincipal, withUser } from "./principal.js"
@@ -64,7 +64,7 @@ export interface VerifyBareToken<User> {
  *
  * @throws {GateError} `closed` after `close()`
  */
-export type Recall = (authorization: unknown) => Principal<null> | null
+export type Recall<User> = (authorization: unknown) => Principal<User> | null
 
 /** What a token says, and the published key that proved it; null where Keycloak itself was asked. */
 export interface VerifiedToken {
@@ -91,6 +91,8 @@ export interface VerifyBearerSteps<User> {
   readonly verification: IssuerVerification
   /** null: the application keeps no users, and its principals stay as they are. */
   readonly syncUser: ((principal: Principal<null>) => Promise<User | null>) | null
+  /** The row at once, undefined where `syncUser` has to be asked; null: it always has to. */
+  readonly peekUser: ((proven: Proven) => User | null | undefined) | null
   /** Hears of every token that is in date; on the path of every request. */
   readonly accepted: () => void
   /** Hears of every refusal, with the token if there was a new one. */
@@ -100,7 +102,7 @@ export interface VerifyBearerSteps<User> {
 export interface BearerVerification<User> {
   readonly verifyBearer: VerifyBearer<User>
   readonly verifyToken: VerifyBareToken<User>
-  readonly recall: Recall
+  readonly recall: Recall<User>
 }
 
 /**
@@ -108,7 +110,7 @@ export interface BearerVerification<User> {
  * a verified token before skip three of them.
  */
 export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): BearerVerification<User | null> {
-  const { realm, maxTokenBytes, verification, syncUser } = steps
+  const { realm, maxTokenBytes, verification, syncUser, peekUser } = steps
   const { verifyToken, parseClaims, verified, checks } = verification
 
   const verifying = ({ scheme, textOf, tokenIn }: Credentials) =>
@@ -128,7 +130,10 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Bearer
           isProven = true
           const claims = parseClaims(payload)
           const principal = toPrincipal(claims, token)
-          proven = key === null ? { principal, claims, lookedAt: -1 } : verified.add(text, principal, claims, key)
+          proven =
+            key === null
+              ? { principal, claims, lookedAt: -1, withRow: null }
+              : verified.add(text, principal, claims, key)
         }
         isProven = true
         steps.accepted()
@@ -147,15 +152,23 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Bearer
       }
     }
 
-  function recall(authorization: unknown): Principal<null> | null {
+  function recall(authorization: unknown): Principal<User | null> | null {
     steps.assertOpen()
-    // The row is nothing that is there at once.
-    if (syncUser !== null || typeof authorization !== "string") return null
+    // Without a store that peeks, the row is nothing that is there at once.
+    if ((syncUser !== null && peekUser === null) || typeof authorization !== "string") return null
     const proven = verified.find(authorization)
     if (proven === null) return null
     for (let at = 0; at < checks.length; at++) if (checks[at]?.passes(proven) === false) return null
+    const user = peekUser === null ? null : peekUser(proven)
+    if (user === undefined) return null
     steps.accepted()
-    return proven.principal
+    return user === null ? proven.principal : recalled(proven, user)
+  }
+
+  /** One principal for as long as the row is the same object: to make one takes longer than all the rest. */
+  function recalled(proven: Proven, user: User): Principal<User> {
+    if (proven.withRow?.user !== user) proven.withRow = withUser(proven.principal, user)
+    return proven.withRow as Principal<User>
   }
 
   return {

@@ -3,6 +3,8 @@ import {
   createGate,
   type Gate,
   type GateOptions,
+  importUsers,
+  linkUsers,
   type MemoryUser,
   memoryUserStore,
   syncUsers,
@@ -56,6 +58,21 @@ describe("customProfile", () => {
     const { username } = shop.newPerson()
     const gate = gateWith({ fromClaims })
     expect(await gate.verifyBearer(await bearer(username, "pro"))).toMatchObject({ user: { custom: { plan: "pro" } } })
+    await gate.close()
+  })
+
+  it("fills the rows that importUsers and linkUsers tie to an account", async () => {
+    const store = memoryUserStore()
+    const linked = shop.newPerson({ attributes: { plan: ["older"] } })
+    const gate = gateWith({ fromAccount }, store)
+    const { password: _, ...names } = { ...person, ...newNames() }
+    const key = store.addUnlinked({ username: names.username })
+    await importUsers(gate, [{ key, ...names, attributes: { plan: "old" } }])
+    store.addUnlinked({ username: linked.username })
+    await linkUsers(gate, { by: "username", until: new Date() })
+    const customOf = async (subject = "") => (await store.findUser({ issuer: shop.realm.issuer, subject }))?.custom
+    const imported = shop.realm.users().find(({ username }) => username === names.username)
+    expect([await customOf(imported?.id), await customOf(linked.id)]).toEqual([{ plan: "old" }, { plan: "older" }])
     await gate.close()
   })
 

@@ -37,7 +37,7 @@ afterEach(async () => {
 })
 
 function hangingStore(): UserStore<MemoryUser> {
-  const { findUser, saveUser, removeUser, listSubjects } = memoryUserStore() as Required<UserStore<MemoryUser>>
+  const { findUser, saveUser, removeUser, listSubjects } = memoryUserStore()
   const orHang =
     <Asked extends unknown[], Answer>(call: Call, work: (...asked: Asked) => Promise<Answer>) =>
     (...asked: Asked) =>

@@ -10,12 +10,12 @@ const expected = { issuer, audience: "shop-api", clockToleranceSeconds: 5, now: 
 const payload = () => ({ iss: issuer, sub: "s", aud: "shop-api", typ: "Bearer", exp: Date.now() / 1000 + 60, sid: "x" })
 const key = {}
 
-interface Changes extends Partial<Pick<VerifyBearerSteps<string>, "syncUser">> {
+interface Changes extends Partial<Pick<VerifyBearerSteps<string>, "syncUser" | "peekUser">> {
   readonly checks?: readonly Check[]
 }
 
 /** The five steps around verifyBearer, each of which can be made to fail. */
-function makeSteps({ checks = [], syncUser = null }: Changes = {}) {
+function makeSteps({ checks = [], syncUser = null, peekUser = null }: Changes = {}) {
   const remembered = new Map<string, Proven & { key: object }>()
   const proveToken = vi.fn(async (_: string) => ({
     payload: payload() as Record<string, unknown>,
@@ -35,7 +35,7 @@ function makeSteps({ checks = [], syncUser = null }: Changes = {}) {
           return remembered.get(header) ?? null
         },
         add(header: string, principal: Principal<null>, claims: Claims, by: object) {
-          const proven = { principal, claims, lookedAt: -1, key: by }
+          const proven = { principal, claims, lookedAt: -1, withRow: null, key: by }
           remembered.set(header, proven)
           return proven
         },
@@ -43,6 +43,7 @@ function makeSteps({ checks = [], syncUser = null }: Changes = {}) {
       checks,
     },
     syncUser,
+    peekUser,
     accepted: vi.fn(),
     report: vi.fn(),
   }
@@ -336,6 +337,29 @@ describe("what is recalled of a header, without a promise", () => {
     await verifyBearer(header)
     expect(remembered.size).toBe(1)
     expect(recall(header)).toBeNull()
+  })
+
+  it("is nobody whose row is not there at once", async () => {
+    const { verifyBearer, recall } = makeSteps({ syncUser: async () => "row", peekUser: () => undefined })
+    await verifyBearer(header)
+    expect(recall(header)).toBeNull()
+  })
+
+  it("has the row that is there at once, in one frozen principal for as long as it is the same", async () => {
+    let row = "first"
+    const { verifyBearer, recall } = makeSteps({ syncUser: async () => "asked", peekUser: () => row })
+    await verifyBearer(header)
+    const principal = recall(header)
+    expect([principal?.user, Object.isFrozen(principal)]).toEqual(["first", true])
+    expect(recall(header)).toBe(principal)
+    row = "second"
+    expect([recall(header)?.user, principal?.user]).toEqual(["second", "first"])
+  })
+
+  it("is a client without a row", async () => {
+    const { verifyBearer, recall } = makeSteps({ syncUser: async () => null, peekUser: () => null })
+    await verifyBearer(header)
+    expect(recall(header)).toMatchObject({ user: null })
   })
 
   it("is whoever passes all checks at once", async () => {
