@@ -74,7 +74,7 @@ export const tokens: readonly Finding[] = [
     what: ({ expected, client, ...seen }) =>
       `Access tokens of the client "${client.clientId}" would be refused: their audience is ` +
       `${printable(JSON.stringify((ofPerson({ expected, client, ...seen }) ?? tokenOf(seen.grant))?.payload.aud ?? "missing"), 200)}, expected "${expected.audience}".`,
-    why: "Keycloak names an API in `aud` only if a mapper says so.",
+    why: "Keycloak names an API in `aud` only if a mapper says so. People with a role of that API need none, and may pass while others fail.",
     mend: ({ expected, client }) =>
       `Clients → ${client.clientId} → Client scopes → ${client.clientId}-dedicated → Configure a new mapper → Audience → ` +
       `Included Client Audience = ${expected.audience}. Do the same on every other client whose tokens come here.`,
