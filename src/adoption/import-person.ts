@@ -6,6 +6,7 @@ import { type FieldProblem, isGateError } from "../errors.js"
 import { profileOfAccount } from "../users/custom-profile.js"
 import type { UserKey, UserProfile } from "../users/user-store.js"
 import type { AdoptionParts } from "./adoption-parts.js"
+import type { AtOnce } from "./at-once.js"
 import {
   actionsBehindDoor,
   beginAccount,
@@ -24,12 +25,19 @@ import { tieRow } from "./tie-row.js"
 /** Brings in one person, in any state that an earlier run or somebody beside this one has left. */
 export type BringIn<User> = (person: unknown) => Promise<ImportedPerson<User>>
 
+/** How people are brought in. */
+export interface BringInHow {
+  readonly isDryRun: boolean
+  /** Whatever is asked of Keycloak about one of them. */
+  readonly atOnce: AtOnce
+}
+
 /**
  * For one run: what the realm wants of people is asked once.
  *
  * The account is made closed, the row is tied to it, and then it is opened. Wherever that stops, the next run goes on.
  */
-export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolean): BringIn<User> {
+export function createBringIn<User>(parts: AdoptionParts<User>, { isDryRun, atOnce }: BringInHow): BringIn<User> {
   const { issuer } = parts.connection.realm
   const channel = openChannel(parts.connection, "background")
   const rules = once(() => readRules(channel))
@@ -67,7 +75,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
 
   async function look(checked: Checked): Promise<ImportedPerson<User>> {
     const { person, names } = checked
-    const owner = await findOwner(channel, credentialIdOf(issuer, person.key), names)
+    const owner = await atOnce(() => findOwner(channel, credentialIdOf(issuer, person.key), names))
     if (owner.is === "nobody") return adopted(checked, "created", null, null)
     if (owner.is === "taken") return taken(person.key, owner)
     const { id } = owner.account
@@ -78,7 +86,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
   async function bring(checked: Checked): Promise<ImportedPerson<User>> {
     const { person } = checked
     const account = newAccount(checked)
-    const begun = await beginAccount(channel, account)
+    const begun = await atOnce(() => beginAccount(channel, account))
     if (begun.is === "elsewhere") return refused(person.key, "key_used")
     if (begun.is === "taken") return taken(person.key, begun)
     if (begun.is === "own") return finish(checked, begun.account)
@@ -91,8 +99,8 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
       return refused(person.key, "row_taken")
     }
     const requiredActions = [...account.requiredActions, ...(await defaults.of(id, account))]
-    if (person.enabled && (await openAccount(channel, id, { enabled: true, requiredActions })) === "absent")
-      return refused(person.key, "account_gone")
+    const open = () => openAccount(channel, id, { enabled: true, requiredActions })
+    if (person.enabled && (await atOnce(open)) === "absent") return refused(person.key, "account_gone")
     return adopted(checked, "created", id, tied.user)
   }
 
@@ -110,8 +118,8 @@ export function createBringIn<User>(parts: AdoptionParts<User>, isDryRun: boolea
     const credential = password === null ? undefined : newAccount(checked).credential
     const actions = actionsBehindDoor(account)
     const requiredActions = password === null ? actions : actions.filter(action => action !== "UPDATE_PASSWORD")
-    if ((await openAccount(channel, account.id, { enabled, requiredActions, credential })) === "absent")
-      return refused(key, "account_gone")
+    const open = () => openAccount(channel, account.id, { enabled, requiredActions, credential })
+    if ((await atOnce(open)) === "absent") return refused(key, "account_gone")
     return adopted(checked, "linked", account.id, tied.user)
   }
 

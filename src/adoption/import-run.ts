@@ -1,5 +1,6 @@
 import { openChannel } from "../accounts/keycloak/channel.js"
 import type { AdoptionParts } from "./adoption-parts.js"
+import { createAtOnce } from "./at-once.js"
 import { createBringIn } from "./import-person.js"
 import type { ImportedPerson } from "./import-result.js"
 import { mapStream } from "./map-stream.js"
@@ -21,7 +22,10 @@ export type People = Iterable<ImportPerson> | AsyncIterable<ImportPerson>
 export interface ImportUsersOptions<User> {
   /** Makes and changes nothing, and says what would become of each person; default false. */
   readonly dryRun?: boolean | undefined
-  /** How many people are brought in at once; default 8, at most 100. Keycloak gets 8 requests at once, however many. */
+  /**
+   * For how many people Keycloak is asked at once; default 8, at most 100, of which it gets 8 requests at a time. With more than 1,
+   * twice as many are under way, so that Keycloak need not wait for the store.
+   */
   readonly concurrency?: number | undefined
   /** Ends the run with the signal's reason; whoever has been begun is finished first. */
   readonly signal?: AbortSignal | undefined
@@ -56,9 +60,13 @@ export function importRun<User>(
   }
 
   async function* results(): AsyncGenerator<ImportedPerson<User>, void> {
-    const bring = createBringIn(parts, dryRun)
+    const bring = createBringIn(parts, { isDryRun: dryRun, atOnce: createAtOnce(concurrency) })
     const work = async (person: unknown) => told(await bring(person))
-    yield* mapStream<unknown, ImportedPerson<User>>(people, { limit: concurrency, signal, work })
+    yield* mapStream<unknown, ImportedPerson<User>>(people, {
+      limit: concurrency === 1 ? 1 : 2 * concurrency,
+      signal,
+      work,
+    })
     if (dryRun) return
     const channel = openChannel(parts.connection, "background")
     for await (const refused of openTied(channel, parts)) yield await told(refused)

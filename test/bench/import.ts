@@ -43,38 +43,19 @@ try {
   await importUsers(gate, rowsOf("warm"))
   await bare("warm-up", 200)
   const seconds: { bare: number; library: number }[] = []
-  const growths: number[] = []
   for (let round = 0; round < rounds; round++) {
+    await makeRows(`round${round}`, people)
     const bareSeconds = () => timed(() => bare(`bare${round}`, people))
-    const both =
-      round % 2 === 0 ? [await bareSeconds(), await library(round)] : [await library(round), await bareSeconds()]
-    const [one = 0, other = 0] = both
-    seconds.push(round % 2 === 0 ? { bare: one, library: other } : { bare: other, library: one })
-    const { bare: ofBare, library: ofLibrary } = seconds[round] ?? { bare: 0, library: 0 }
+    const librarySeconds = () => timed(() => library(`round${round}`))
+    const isBareFirst = round % 2 === 0
+    const first = await (isBareFirst ? bareSeconds() : librarySeconds())
+    const second = await (isBareFirst ? librarySeconds() : bareSeconds())
+    const [ofBare, ofLibrary] = isBareFirst ? [first, second] : [second, first]
+    seconds.push({ bare: ofBare, library: ofLibrary })
+    await assertLinked(`round${round}`)
     console.log(`round ${round + 1} of ${rounds}: bare ${ofBare.toFixed(1)} s, importUsers ${ofLibrary.toFixed(1)} s`)
   }
-  await report(seconds, Math.max(...growths))
-
-  async function library(round: number): Promise<number> {
-    const prefix = `round${round}`
-    await makeRows(prefix, people)
-    const used: number[] = []
-    let done = 0
-    const taken = await timed(async () => {
-      const { created } = await importUsers(gate, rowsOf(prefix), {
-        onProgress() {
-          done += 1
-          if (done % Math.ceil(people / 10) !== 0) return
-          gc?.()
-          used.push(process.memoryUsage().heapUsed / 1e6)
-        },
-      })
-      if (created !== people) throw new Error(`${created} of ${people} were created`)
-    })
-    growths.push((used.at(-1) ?? 0) - (used[0] ?? 0))
-    await assertLinked(prefix)
-    return taken
-  }
+  await report(seconds, await heapGrowth())
 } finally {
   await gate.close()
   await schema.drop()
@@ -86,6 +67,27 @@ async function timed(work: () => Promise<void>): Promise<number> {
   const started = performance.now()
   await work()
   return (performance.now() - started) / 1000
+}
+
+async function library(prefix: string): Promise<void> {
+  const { created } = await importUsers(gate, rowsOf(prefix), { concurrency: atOnce })
+  if (created !== people) throw new Error(`${created} of ${people} were created`)
+}
+
+/** What is in use after the last person of a run, against that after the first tenth, garbage left aside; in MB. */
+async function heapGrowth(): Promise<number> {
+  await makeRows("heap", people)
+  const used: number[] = []
+  let done = 0
+  await importUsers(gate, rowsOf("heap"), {
+    onProgress() {
+      done += 1
+      if (done % Math.ceil(people / 10) !== 0) return
+      gc?.()
+      used.push(process.memoryUsage().heapUsed / 1e6)
+    },
+  })
+  return (used.at(-1) ?? 0) - (used[0] ?? 0)
 }
 
 /** The creates alone, as many at once. */
