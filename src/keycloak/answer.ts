@@ -7,7 +7,7 @@ import { readKeycloakError, wordsOf } from "./words.js"
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  readonly body: Buffer
+  readonly body: Buffer<ArrayBuffer>
 }
 
 const maxBodyBytes = 1_048_576
@@ -20,7 +20,7 @@ const maxBodyBytes = 1_048_576
 export async function readBody(
   url: string,
   chunks: AsyncIterable<Uint8Array> | readonly Uint8Array[],
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   const read: Uint8Array[] = []
   let bytes = 0
   try {
