@@ -10,6 +10,7 @@ const longest: readonly string[] = [
   "test/faults/live/fault-matrix.test.ts",
   "test/live/demo.test.ts",
   "test/faults/outages.test.ts",
+  "test/examples/held-connections.test.ts",
   "test/live/keycloak/harness.test.ts",
   "test/faults/live/accounts.test.ts",
   "test/docs/programs.test.ts",
