@@ -1,5 +1,7 @@
 import { forgetFailures } from "../accounts/keycloak/account.js"
 import { type Channel, openChannel } from "../accounts/keycloak/channel.js"
+import { readRules } from "../accounts/keycloak/rules.js"
+import { createRulesCache } from "../accounts/registration-rules.js"
 import { createTurns } from "../accounts/turns.js"
 import { type FieldProblem, GateError, isGateError } from "../errors.js"
 import { boundFields, named } from "../fields.js"
@@ -39,6 +41,7 @@ export function createMoveAtLogin<User>(parts: MoveAtLoginParts<User>): MoveAtLo
   const application = askApplication(settings, elapsed)
   const recent = createRecentMoves(elapsed)
   const inTurn = createTurns(3 * timeoutMs)
+  const rules = createRulesCache(() => readRules(begin().channel), elapsed, connection.sharing)
   const share = createShare<MovedPerson>({ ...connection.sharing, timeoutMs: settings.timeoutMs + 3 * timeoutMs })
 
   function begin() {
@@ -105,7 +108,7 @@ export function createMoveAtLogin<User>(parts: MoveAtLoginParts<User>): MoveAtLo
     let isFirst = false
     const moved = await share(recent.markOf(String(person.key), password), () => {
       isFirst = true
-      return movePerson({ ...parts, ...begin() }, person, {
+      return movePerson({ ...parts, ...begin(), rules: rules.get }, person, {
         value: password,
         accountId: (isClosedDoor(refusal) && begun[0]?.id) || null,
         isSet: username => logInAs(username).then(() => true, isClosedDoor),

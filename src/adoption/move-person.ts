@@ -2,6 +2,8 @@ import { givePassword } from "../accounts/give-password.js"
 import { forgetFailures, readAccount, type StoredAccount } from "../accounts/keycloak/account.js"
 import type { Channel } from "../accounts/keycloak/channel.js"
 import { groupExists } from "../accounts/keycloak/create.js"
+import type { RegistrationRules } from "../accounts/keycloak/rules.js"
+import { assertKept } from "../accounts/registration-rules.js"
 import { tryAgain } from "../accounts/try-again.js"
 import { type FieldProblem, GateError, isGateError } from "../errors.js"
 import { inQuotes } from "../foreign-text.js"
@@ -21,6 +23,7 @@ import { tieRow } from "./tie-row.js"
 export interface Move<User> extends AdoptionParts<User> {
   readonly channel: Channel
   readonly deadline: Deadline
+  readonly rules: () => Promise<RegistrationRules>
 }
 
 /** A password that was proven to be the person's. */
@@ -51,10 +54,24 @@ export async function movePerson<User>(
   person: ReadPerson,
   password: ProvenPassword,
 ): Promise<MovedPerson> {
+  const { channel } = move
+  await assertGroupsExist(channel, person.groups)
+  if (Object.keys(person.attributes).length > 0) assertKept(Object.keys(person.attributes), await move.rules())
+  // Another process may have removed the account that both were making.
+  const moved = (await tryMove(move, person, password)) ?? (await tryMove(move, person, password))
+  if (moved === null) throw goneMeanwhile()
+  return moved
+}
+
+/** Null: the account went while it was being made. */
+async function tryMove<User>(
+  move: Move<User>,
+  person: ReadPerson,
+  password: ProvenPassword,
+): Promise<MovedPerson | null> {
   const { channel, deadline, connection } = move
   const { issuer } = connection.realm
-  await assertGroupsExist(channel, person.groups)
-  const { key: _, enabled, password: __, ...names } = person
+  const { key, enabled, password: _, ...names } = person
   const begun = await beginAccount(channel, {
     ...names,
     username: person.username ?? person.email ?? "",
@@ -62,28 +79,28 @@ export async function movePerson<User>(
     isShut: false,
     requiredActions: [],
     // Of no password, since Keycloak asks its policy about a clear one alone, and forgets this mark with it.
-    credential: toCredential(credentialIdOf(issuer, person.key), hashOfNothing()),
+    credential: toCredential(credentialIdOf(issuer, key), hashOfNothing()),
   })
   if (begun.is === "taken" || begun.is === "elsewhere") throw taken(begun.is === "taken" ? begun.field : null)
   // What Keycloak has made of the names is what the row gets.
   const account = begun.is === "created" ? await readAccount(channel, begun.id) : begun.account
-  if (account === null) throw goneMeanwhile()
+  if (account === null) return null
   if (!isBegun(account)) return { account, outcome: "known" }
-  try {
-    await setPassword(move, account, password)
-  } catch (error) {
-    if (begun.is === "created" && isRejected(error)) await removeBegun(channel, account.id).catch(leftClosed)
+
+  const isSet = await setPassword(move, account, password).catch(async (error: unknown) => {
+    if (begun.is === "created" && isRejected(error)) await remove(channel, account)
     throw error
-  }
-  if ((await tieRow(move, person.key, profileOf(move, account), true)) === null) {
-    await removeBegun(channel, account.id).catch(leftClosed)
+  })
+  if (!isSet) return null
+  if ((await tieRow(move, key, profileOf(move, account), true)) === null) {
+    await remove(channel, account)
     throw rowTaken()
   }
   await forgetFailures(channel, account.id)
-  const open = { enabled, requiredActions: actionsBehindDoor(account) }
-  const opened = await tryAgain(deadline, () => openAccount(channel, account.id, open))
-  if (opened === "absent") throw goneMeanwhile()
-  return { account, outcome: "moved" }
+  // An import has asked for a password, if it knew none.
+  const requiredActions = actionsBehindDoor(account).filter(action => action !== "UPDATE_PASSWORD")
+  const opened = await tryAgain(deadline, () => openAccount(channel, account.id, { enabled, requiredActions }))
+  return opened === "done" ? { account, outcome: "moved" } : null
 }
 
 /** A group that does not exist makes Keycloak answer a create with 500 and nothing more (26.7.4). */
@@ -96,20 +113,21 @@ async function assertGroupsExist(channel: Channel, paths: readonly string[]): Pr
     )
 }
 
+/** False: there is no such account any more. */
 async function setPassword<User>(
   { channel, deadline }: Move<User>,
   { id, username }: StoredAccount,
   { value, accountId, isSet }: ProvenPassword,
-): Promise<void> {
-  if (accountId === id) return
+): Promise<boolean> {
+  if (accountId === id) return true
   const outcome = await givePassword(channel, deadline, id, { value, temporary: false }).catch((error: unknown) => {
     // A realm that remembers passwords refuses the one that an earlier login has set.
     if (isGateError(error) && error.fields?.some(isUsedBefore)) return { unclear: error }
     throw error
   })
-  if (outcome === "set") return
-  if (outcome === "unknown account") throw goneMeanwhile()
-  if (!(await isSet(username))) throw outcome.unclear
+  if (typeof outcome === "string") return outcome === "set"
+  if (await isSet(username)) return true
+  throw outcome.unclear
 }
 
 function isUsedBefore({ rule }: FieldProblem): boolean {
@@ -121,9 +139,11 @@ function isRejected(error: unknown): boolean {
   return isGateError(error) && error.code === "account_rejected"
 }
 
-/** The door is closed, and the next login goes on there. */
-function leftClosed(error: unknown): void {
-  if (!isGateError(error)) throw error
+/** Where that fails, the door is closed all the same, and the next login goes on there. */
+async function remove(channel: Channel, { id }: StoredAccount): Promise<void> {
+  await removeBegun(channel, id).catch((error: unknown) => {
+    if (!isGateError(error)) throw error
+  })
 }
 
 function profileOf<User>({ connection, custom }: Move<User>, account: StoredAccount): UserProfile {

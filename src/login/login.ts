@@ -26,7 +26,7 @@ export interface Login {
 }
 
 /** Who hears of sessions that began and ended here. */
-export interface SessionsHere {
+interface SessionsHere {
   readonly began: (session: Session) => void
   /** Keycloak has ended the session of this refresh token. */
   readonly ended: (refreshToken: string) => Promise<void>

@@ -4,9 +4,11 @@ import {
   type Gate,
   type GateEvent,
   type GateOptions,
+  importUsers,
   type LegacyLogin,
   type MemoryUser,
   type Person,
+  syncUsers,
 } from "../../src/index.js"
 import { defaultRealm } from "../../src/testing/default-realm.js"
 import { type NewTestUser, startTestRealm, type TestRealm, type TestUser } from "../../src/testing/index.js"
@@ -159,6 +161,39 @@ describe("legacyLogin, for somebody whom Keycloak does not know,", () => {
     expect(new Set(rows.map(row => row?.subject)).size).toBe(1)
     expect(rows[0]).toMatchObject({ extra: { oldId: ada.oldId } })
     expect(realm.users().filter(({ email }) => email === ada.email)).toHaveLength(1)
+  })
+
+  it("moves whoever lacks what the realm requires, and refuses them until Keycloak has it", async () => {
+    const revealing = openGate({}, { revealAccountState: true })
+    const ada = table.addPerson({ firstName: "" })
+    expect((await refusalOf(revealing.loginWithPassword(login(ada)))).code).toBe("account_setup_required")
+    expect((await refusalOf(openGate().loginWithPassword(login(ada)))).code).toBe("invalid_credentials")
+    await revealing.updateAccount(accountOf(ada)?.id ?? "", { firstName: "Ada" })
+    const { accessToken } = await revealing.loginWithPassword(login(ada))
+    expect(await rowAfter(revealing, accessToken)).toMatchObject({ extra: { oldId: ada.oldId } })
+    expect(table.verify).toHaveBeenCalledTimes(1)
+  })
+
+  it("lets a person change the old password at once", async () => {
+    const gate = openGate()
+    const ada = table.addPerson()
+    const newPassword = "Another-one-2026"
+    await gate.changePassword({ username: ada.username, currentPassword: password, newPassword })
+    const { accessToken } = await gate.loginWithPassword(login(ada, { password: newPassword }))
+    expect(await rowAfter(gate, accessToken)).toMatchObject({ extra: { oldId: ada.oldId } })
+    expect(table.verify).toHaveBeenCalledTimes(1)
+  })
+
+  it("finishes whom an import has begun, also where `syncUsers` has met the closed account", async () => {
+    const ada = table.addPerson()
+    const linkUser = vi.fn(table.store.linkUser).mockRejectedValueOnce(new Error("disk full"))
+    const gate = openGate({}, { userStore: { ...table.store, linkUser } })
+    const { password: _password, oldId: _oldId, ...person } = ada
+    await expect(importUsers(gate, [person])).rejects.toThrow("disk full")
+    await syncUsers(gate)
+    const { accessToken } = await gate.loginWithPassword(login(ada))
+    expect(await rowAfter(gate, accessToken)).toMatchObject({ extra: { oldId: ada.oldId } })
+    expect(accountOf(ada)).toMatchObject({ enabled: true, requiredActions: [] })
   })
 
   it("lets nobody in whose row says that they are disabled, and makes nobody begun of them", async () => {
@@ -409,6 +444,23 @@ describe("legacyLogin, where the person can't move,", () => {
     table.setPassword(ada, password)
     const { accessToken } = await gate.loginWithPassword(login(ada))
     expect(await rowAfter(gate, accessToken)).toMatchObject({ extra: { oldId: ada.oldId } })
+  })
+
+  it("tells so to all of several processes that move the person at once", async () => {
+    const ada = table.addPerson({ password: "short" })
+    const logins = Array.from({ length: 6 }, () => openGate().loginWithPassword(login(ada, { password: "short" })))
+    const codes = await Promise.all(logins.map(async one => (await refusalOf(one)).code))
+    expect(new Set(codes)).toEqual(new Set(["account_rejected"]))
+    await nothingIsLeft(ada)
+  })
+
+  it("names an attribute that Keycloak would drop, before anything is made", async () => {
+    const gate = openGate()
+    const ada = table.addPerson({ attributes: { plan: "gold" } })
+    const error = await refusalOf(gate.loginWithPassword(login(ada)))
+    expect(error.code).toBe("keycloak_refused_us")
+    expect(error.message).toContain('"plan"')
+    await nothingIsLeft(ada)
   })
 
   it.each([
