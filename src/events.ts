@@ -26,6 +26,8 @@ export type GateEvent =
    * outage is told as one.
    */
   | { readonly type: "recheck_failed"; readonly error: GateError }
+  /** `watchEvents`: we may not read events, or the realm does not save them; told once, when that begins. An outage is told as one. */
+  | { readonly type: "watch_failed"; readonly error: GateError }
   /** Keycloak does not answer these; told once, when that begins. Refusals of requests for that reason are counted, not told. */
   | {
       readonly type: "keycloak_down"

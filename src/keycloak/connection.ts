@@ -61,6 +61,17 @@ export interface Connection extends Pick<ConnectionParts, "realm" | "now" | "ela
   readonly clientAt: (url: string) => KeycloakClient
   /** Requests that take these places, and wait for the service account's token no longer than that. */
   readonly adminApi: (share: Share, deadline?: Deadline) => AdminApi
+  readonly notBefore: NotBefore
+}
+
+/** Keycloak takes no token that was issued before: it says so with each token of the service account. */
+export interface NotBefore {
+  /** Seconds since 1970; 0: none. */
+  readonly last: () => number
+  /** How many tokens the Admin API was asked with. */
+  readonly tokens: () => number
+  /** Gets a token for what comes with it, and throws it away. */
+  readonly ask: () => Promise<void>
 }
 
 export function createConnection({ settings, realm, tell, background, now, elapsed }: ConnectionParts): Connection {
@@ -94,10 +105,19 @@ export function createConnection({ settings, realm, tell, background, now, elaps
     admin === null
       ? { client: clientAt(realm.tokenUrl), tokens }
       : { client: { ...clientAt(realm.tokenUrl), ...admin }, tokens: tokensOf(admin) }
+  let notBefore = 0
+  let tokensOfManager = 0
+  async function ownGrant() {
+    if (manager.client.clientSecret === null) throw secretNeeded("Registering people and managing their accounts")
+    const granted = await manager.tokens.clientCredentialsGrant()
+    notBefore = granted.notBefore
+    return granted
+  }
   const serviceToken = createServiceToken(
     async () => {
-      if (manager.client.clientSecret === null) throw secretNeeded("Registering people and managing their accounts")
-      return manager.tokens.clientCredentialsGrant()
+      const granted = await ownGrant()
+      tokensOfManager++
+      return granted
     },
     elapsed,
     sharing,
@@ -118,6 +138,11 @@ export function createConnection({ settings, realm, tell, background, now, elaps
     tokens,
     manager,
     clientAt,
+    notBefore: {
+      last: () => notBefore,
+      tokens: () => tokensOfManager,
+      ask: async () => void (await ownGrant()),
+    },
     adminApi: (share, deadline) =>
       createAdminApi({
         realm,

@@ -54,3 +54,10 @@ function saidBy(error: KeycloakError, secret: string | null): string {
 export function lacksManageUsers(clientId: string): GateError {
   return refused(asLine(manageUsersMissing(clientId)))
 }
+
+export function lacksViewEvents(clientId: string): GateError {
+  return refused(
+    `The service account "${clientId}" may not read events (\`watchEvents\`): Keycloak answered 403. Give it the role ` +
+      `\`view-events\` under Clients → ${clientId} → Service account roles → Assign role → realm-management view-events`,
+  )
+}

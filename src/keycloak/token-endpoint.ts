@@ -14,7 +14,15 @@ import { type KeycloakError, type KeycloakErrorKind, readKeycloakError } from ".
 export interface TokenClient {
   readonly passwordGrant: (parameters: Readonly<Record<string, string>>) => Promise<Session>
   readonly refreshGrant: (refreshToken: string) => Promise<Session>
-  readonly clientCredentialsGrant: () => Promise<{ accessToken: string; expiresInSeconds: number }>
+  readonly clientCredentialsGrant: () => Promise<OwnGrant>
+}
+
+/** A client's own token. */
+interface OwnGrant {
+  readonly accessToken: string
+  readonly expiresInSeconds: number
+  /** Tokens that were issued before are refused by Keycloak: seconds since 1970, 0 for none. */
+  readonly notBefore: number
 }
 
 export interface TokenClientParts {
@@ -86,8 +94,13 @@ export function createTokenClient(parts: TokenClientParts): TokenClient {
       return toSession(clientId, answer)
     },
     async clientCredentialsGrant() {
-      const { access_token, expires_in } = await grant(ownGrant, "client_credentials", {}, () => null)
-      return { accessToken: access_token, expiresInSeconds: expires_in ?? 60 }
+      const answer = await grant(ownGrant, "client_credentials", {}, () => null)
+      const notBefore = answer["not-before-policy"]
+      return {
+        accessToken: answer.access_token,
+        expiresInSeconds: answer.expires_in ?? 60,
+        notBefore: typeof notBefore === "number" ? notBefore : 0,
+      }
     },
   }
 }

@@ -112,6 +112,12 @@ export interface GateOptions<User> {
   readonly longestTokenSeconds?: number | undefined
   /** Tells other processes what was revoked here, and hears of them. Default: each process knows its own alone. */
   readonly shared?: SharedRevocations | undefined
+  /**
+   * Reads Keycloak's events every so many seconds (0.05 to 3600), for what it tells nobody else: accounts that were disabled or
+   * deleted, passwords that an administrator set, revoked grants, a "not before". The realm has to save events, and the service
+   * account needs `view-events`. Default: nothing is asked.
+   */
+  readonly watchEvents?: { readonly everySeconds: number } | undefined
   /** Saves rows for service accounts too; default false. */
   readonly syncServiceAccounts?: boolean | undefined
   /** What of a token's claims and of an account's attributes also belongs into the row; default: nothing. */
@@ -195,6 +201,7 @@ function readSettings<User>(given: OptionReader): Settings<User> {
       longestTokenSeconds: Math.ceil(given.number("longestTokenSeconds", 3600, 1, 31_536_000)),
       isLongestGiven: given.has("longestTokenSeconds"),
       shared: given.one<SharedRevocations | null>("shared", null, "what redisShared() returns", isShared),
+      watchEverySeconds: watchEvents(given),
     },
     users: {
       store: store(given) as UserStore<User> | null,
@@ -327,6 +334,16 @@ function verification(given: OptionReader): Pick<VerificationSettings, "mode" | 
   if (cacheSeconds !== 0 && mode === "local")
     of.note("cacheSeconds", 'goes with `mode: "introspection"` or "userinfo": "local" asks nobody')
   return { mode: mode ?? "local", recheckSeconds, cacheSeconds }
+}
+
+function watchEvents(given: OptionReader): number | null {
+  const of = given.object("watchEvents")
+  const everySeconds = of.number("everySeconds", Number.NaN, 0.05, 3600)
+  if (!given.has("watchEvents")) return null
+  if (!of.has("everySeconds")) of.note("everySeconds", "expected a number from 0.05 to 3600, got undefined")
+  if (!given.has("clientSecret") && !given.has("admin"))
+    given.note("watchEvents", "needs `clientSecret` or `admin`: a service account reads the events")
+  return everySeconds
 }
 
 function algorithms(given: OptionReader): readonly string[] {

@@ -24,6 +24,8 @@ export interface SessionSettings {
   readonly isLongestGiven: boolean
   /** Null: this process is alone. */
   readonly shared: SharedRevocations | null
+  /** How often Keycloak's events are read; null: never. */
+  readonly watchEverySeconds: number | null
 }
 
 /** What ended, as far as this process knows, and what it does with that. */
@@ -58,12 +60,14 @@ export interface OwnSessions {
 
 /** `refused` hears of logout tokens that are refused. */
 export function createSessions(
-  { longestTokenSeconds, isLongestGiven, shared }: SessionSettings,
+  { longestTokenSeconds, isLongestGiven, shared, watchEverySeconds }: SessionSettings,
   { clockToleranceSeconds, maxTokenBytes }: VerificationSettings,
-  { realm: { issuer }, sharing, transport, clock, report, now, elapsed }: Connection,
+  connection: Connection,
   { askAlive, verifyLogoutToken }: Verification,
   refused: (error: unknown) => void,
 ): Sessions {
+  const { realm, sharing, transport, clock, report, now, elapsed } = connection
+  const { issuer } = realm
   let store: SharedStore | null = null
   const revocations = createRevocations({
     issuer,
@@ -71,7 +75,7 @@ export function createSessions(
     clockToleranceSeconds,
     report,
     now,
-    isUsed: () => isLongestGiven || shared !== null,
+    isUsed: () => isLongestGiven || shared !== null || watchEverySeconds !== null,
     keptLonger(kept) {
       if (kept === null) store?.prolonged()
       else void store?.publish(kept).catch(isGateError)
@@ -97,6 +101,20 @@ export function createSessions(
   async function note(revocation: Revocation, seenBefore?: number): Promise<void> {
     await revoke(revocation, seenBefore).catch((error: unknown) => {
       if (!isGateError(error)) throw error
+    })
+  }
+
+  let stopWatching: () => void = () => undefined
+  let isClosed = false
+  if (watchEverySeconds !== null) {
+    // Most applications don't, and load nothing of it.
+    void import("./events/watch-events.js").then(({ watchEvents }) => {
+      function revoke(revocation: Revocation): void {
+        const kept = revocations.add(revocation)
+        void store?.publish(kept).catch(isGateError)
+      }
+      if (!isClosed)
+        stopWatching = watchEvents({ everySeconds: watchEverySeconds, longestTokenSeconds, connection, revoke })
     })
   }
 
@@ -163,7 +181,11 @@ export function createSessions(
       )
     },
     shared: () => store?.state() ?? null,
-    close: () => store?.close(),
+    close() {
+      isClosed = true
+      stopWatching()
+      store?.close()
+    },
   }
 }
 

@@ -145,6 +145,8 @@ export const memories: readonly Memory[] = [
     isWatched: false,
   },
   { file: "redis/link.ts", name: "connections", holds: "connections of a link", bound: 2, isWatched: false },
+  { file: "sessions/events/event-log.ts", name: "done", holds: "events of the last seconds", bound: 50_000 },
+  { file: "sessions/events/event-log.ts", name: "reading", holds: "events that are being read", bound: 10_100 },
   { file: "watch/warnings.ts", name: "printedAt", holds: "kinds of warnings", bound: 1000 },
   { file: "watch/warnings.ts", name: "distinctFaults", holds: "kinds of faults", bound: 50 },
 ]
@@ -162,6 +164,7 @@ export const ofOneCall: readonly string[] = [
   "options/options-from-env.ts missing",
   "options/options-from-env.ts problems",
   "redis/stored.ts kept",
+  "sessions/events/watch-events.ts questions",
   "migrate/members.ts asked",
   "migrate/members.ts ignored",
   "migrate/members.ts problems",

@@ -144,6 +144,7 @@ const routes: readonly Route[] = [
   ["GET", /^\/roles$/, "viewsRealm", listRoles],
   ["GET", /^\/roles\/([^/]+)$/, "viewsRealm", showRole],
   ["GET", /^\/authentication\/required-actions$/, "viewsActions", listRequiredActions],
+  ["GET", /^\/events\/config$/, "viewsEvents", showEventSettings],
   ["GET", /^\/(events|admin-events)$/, "viewsEvents", listEvents],
 ]
 
@@ -201,6 +202,17 @@ function listRequiredActions({ realm }: Request): Answer {
     200,
     sorted.map(({ isEnabled, isDefault, ...action }) => ({ ...action, enabled: isEnabled, defaultAction: isDefault })),
   )
+}
+
+function showEventSettings({ realm }: Request): Answer {
+  const { recordsEvents, recordsAdminEvents } = realm.settings
+  return json(200, {
+    eventsEnabled: recordsEvents,
+    eventsListeners: ["jboss-logging"],
+    enabledEventTypes: [],
+    adminEventsEnabled: recordsAdminEvents,
+    adminEventsDetailsEnabled: false,
+  })
 }
 
 /** Nothing is recorded here, as in a realm that keeps no events. */
