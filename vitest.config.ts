@@ -13,7 +13,7 @@ const slow = [
   "test/faults/{clocks,crashes,half-done-verbs,key-flood,lost-registrations,never-closed,outages,passwords,skewed-clock,verb-limits}.test.ts",
   "test/faults/secrets-in-answers.test.ts",
   "test/fuzz/**",
-  "test/migrate/keycloak-connect.test.ts",
+  "test/migrate/{express-oauth2-jwt-bearer,keycloak-connect}.test.ts",
   "test/redis/**",
   "test/runtimes/**",
   "test/verify/session/recheck-outages.test.ts",

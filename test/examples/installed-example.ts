@@ -36,6 +36,11 @@ export function installPrisma(): Promise<string> {
   })
 }
 
+/** The API that is yet to move, with express-oauth2-jwt-bearer. */
+export function installJwtBearer(): Promise<string> {
+  return installExample("express-oauth2-jwt-bearer/before", async () => undefined)
+}
+
 /** An example that has packages of its own, in a folder of the cache; made once for each state of the example. */
 async function installExample(
   name: string,

@@ -1,12 +1,14 @@
+import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import type { Express, RequestHandler } from "express"
-import { createApplication } from "../../examples/keycloak-connect/app.ts"
-import { createGate } from "../../src/index.js"
+import { createApplication as createAfterJwtBearer } from "../../examples/express-oauth2-jwt-bearer/app.ts"
+import { createApplication as createAfterKeycloakConnect } from "../../examples/keycloak-connect/app.ts"
+import { createGate, type Gate } from "../../src/index.js"
 import { optionsFromKeycloakJson } from "../../src/migrate/index.js"
 import { listen } from "../adapters/listen.ts"
-import { installKeycloakConnect } from "../examples/installed-example.ts"
+import { installJwtBearer, installKeycloakConnect } from "../examples/installed-example.ts"
 
 /** What both applications answered; `hello` is null in a refusal. */
 interface Answers {
@@ -19,7 +21,7 @@ interface Answer {
   readonly hello: string | null
 }
 
-/** One application with keycloak-connect, and the same with keycloak-gate. */
+/** One application with another library, and the same with keycloak-gate. */
 export interface BothApplications {
   readonly ask: (path: string, headers?: Readonly<Record<string, string>>) => Promise<Answers>
   /** Of the one before, and of the one after. */
@@ -30,22 +32,43 @@ export interface BothApplications {
 const keycloakJson = join(import.meta.dirname, "../../examples/keycloak-connect/keycloak.json")
 export const clientId = "shop-api"
 
-export async function startBoth({ serverUrl, realm }: { serverUrl: string; realm: string }): Promise<BothApplications> {
+interface Realm {
+  readonly serverUrl: string
+  readonly realm: string
+}
+
+/** The routes of keycloak-connect's documentation. */
+export async function startBoth({ serverUrl, realm }: Realm): Promise<BothApplications> {
   const env = { KEYCLOAK_URL: serverUrl, KEYCLOAK_REALM: realm }
-  const folder = await installKeycloakConnect()
-  const program: { createApplication(keycloakJson: string): Express } = await import(
-    pathToFileURL(join(folder, "app.js")).href
-  )
+  const program = await applicationIn(await installKeycloakConnect())
   // keycloak-connect looks nowhere else, and once.
   const { KEYCLOAK_URL, KEYCLOAK_REALM } = process.env
   Object.assign(process.env, env)
-  const before = await listen(program.createApplication(keycloakJson))
+  const before = program(keycloakJson)
   restore({ KEYCLOAK_URL, KEYCLOAK_REALM })
-  const gate = createGate({
-    ...optionsFromKeycloakJson(keycloakJson, { env, onIgnored: () => undefined }),
-    onEvent: () => undefined,
-  })
-  const after = await listen(createApplication(gate as never, clientId))
+  const options = optionsFromKeycloakJson(keycloakJson, { env, onIgnored: () => undefined })
+  const gate = createGate({ ...options, onEvent: () => undefined })
+  return serve(before, createAfterKeycloakConnect(gate as never, clientId), gate)
+}
+
+/** Those of an API with express-oauth2-jwt-bearer. */
+export async function startBothApis(realm: Realm): Promise<BothApplications> {
+  const program = await applicationIn(await installJwtBearer())
+  const gate = createGate({ ...realm, clientId, onEvent: () => undefined })
+  const before = program(`${realm.serverUrl}/realms/${realm.realm}`, clientId)
+  return serve(before, createAfterJwtBearer(gate as never), gate)
+}
+
+async function applicationIn(folder: string): Promise<(...configuration: string[]) => Express> {
+  return (await import(pathToFileURL(join(folder, "app.js")).href)).createApplication
+}
+
+async function serve(
+  applicationBefore: Express,
+  applicationAfter: Express,
+  gate: Pick<Gate<unknown>, "close">,
+): Promise<BothApplications> {
+  const [before, after] = [await listen(applicationBefore), await listen(applicationAfter)]
   return {
     urls: [before.url, after.url],
     async ask(path, headers = {}) {
@@ -75,4 +98,12 @@ export async function answerOf(url: string, headers: Readonly<Record<string, str
   const answer = await fetch(url, { headers, redirect: "manual" })
   const text = await answer.text()
   return { status: answer.status, hello: answer.ok ? String(JSON.parse(text).hello) : null }
+}
+
+/** The rows of a section's table that tell statuses: what comes, before, and after. */
+export function differencesIn(section: string): readonly (readonly [what: string, before: string, after: string])[] {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/migrate.md"), "utf8")
+  const [text = ""] = page.split(`## ${section}\n`)[1]?.split("\n## ") ?? []
+  const rows = text.matchAll(/^\| (.+?) \| (\d{3}|no start)(?:,[^|]*)? \| (\d{3}|no start)(?:,[^|]*)? \|/gm)
+  return [...rows].map(([, what = "", before = "", after = ""]) => [what, before, after])
 }
