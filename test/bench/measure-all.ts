@@ -1,10 +1,12 @@
 import { availableParallelism, cpus } from "node:os"
+import { createTestSchema } from "../examples/postgres.ts"
 import { type FloodResult, measureFlood } from "./flood.ts"
 import { type GuardResult, measureGuards } from "./guard.ts"
-import { guards } from "./guards/all.ts"
+import { guards, rows } from "./guards/all.ts"
 import { type ImportResult, measureImports } from "./import-time.ts"
 import { mintTokens } from "./mint-tokens.ts"
 import { startOwnProcess } from "./own-process.ts"
+import type { Bounds } from "./rounds.ts"
 import { serveRealm } from "./served-realm.ts"
 import { type Column, measureCold, measureHits } from "./verification.ts"
 
@@ -16,6 +18,7 @@ export interface Measurements {
   readonly cold: readonly Column[]
   readonly hits: readonly Column[]
   readonly guards: readonly GuardResult[]
+  readonly rows: readonly GuardResult[]
   readonly memory: readonly MemoryResult[]
   readonly imports: readonly ImportResult[]
   readonly floods: readonly FloodResult[]
@@ -33,6 +36,7 @@ const bounds = {
     cold: { rounds: 11, seconds: 25 },
     hits: { rounds: 15, seconds: 20 },
     guards: { rounds: 40, seconds: 110 },
+    rows: { rounds: 40, seconds: 60 },
     imports: 11,
   },
   brief: {
@@ -40,6 +44,7 @@ const bounds = {
     cold: { rounds: 3, seconds: 1 },
     hits: { rounds: 3, seconds: 1 },
     guards: { rounds: 3, seconds: 1 },
+    rows: { rounds: 3, seconds: 1 },
     imports: 3,
   },
 } as const
@@ -68,6 +73,8 @@ export async function measureAll(length: keyof typeof bounds, log: (line: string
     const hits = await measureHits(within.hits, turnMs, { quick: false })
     log("Guards over HTTP")
     const overHttp = await measureGuards(guards, within.guards)
+    log("Rows of a user table over HTTP")
+    const withRows = await measureRows(within.rows)
     log("Memory, import, a flood of key ids that don't exist")
     const memory = []
     for (const one of rememberers) memory.push(await measureMemory(one))
@@ -82,12 +89,23 @@ export async function measureAll(length: keyof typeof bounds, log: (line: string
       cold,
       hits,
       guards: overHttp,
+      rows: withRows,
       memory,
       imports,
       floods,
     }
   } finally {
     await served.close()
+  }
+}
+
+async function measureRows(bounds: Bounds): Promise<GuardResult[]> {
+  const schema = await createTestSchema()
+  process.env.BENCH_PG_URL = schema.url
+  try {
+    return await measureGuards(rows, bounds)
+  } finally {
+    await schema.drop()
   }
 }
 

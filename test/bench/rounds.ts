@@ -49,6 +49,8 @@ export async function measureInRounds(scenarios: readonly Scenario[], bounds: Bo
   const contestants: OwnProcess[] = []
   try {
     for (const scenario of scenarios) contestants.push(await startOwnProcess("contestant-process.ts", scenario))
+    // Nobody's first turn counts.
+    for (const contestant of contestants) await contestant.ask("turn")
     const measured: Turn[][] = []
     for (const round of roundsWithin(bounds)) {
       const turns: Turn[] = []

@@ -1,6 +1,6 @@
 import { floodCount } from "./flood.ts"
 import { frameworks } from "./guard.ts"
-import { gateGuard } from "./guards/all.ts"
+import { gateGuard, gateWithRememberedRow, gateWithRow, rowAlone } from "./guards/all.ts"
 import type { Measurements } from "./measure-all.ts"
 import type { Algorithm } from "./token-set.ts"
 import {
@@ -22,7 +22,7 @@ export interface Target {
 
 /** The same ones in the same order for every run. */
 export function targetsOf(measurements: Measurements): Target[] {
-  const { cold, hits, guards, memory, imports, floods } = measurements
+  const { cold, hits, guards, rows, memory, imports, floods } = measurements
   const bytes = memory.find(({ name }) => name === "keycloak-gate")?.bytesPerToken ?? Number.NaN
   const importMs = imports.find(({ name }) => name === "keycloak-gate")?.ms.median ?? Number.NaN
   const flood = floods.find(({ name }) => name === "keycloak-gate")
@@ -41,6 +41,13 @@ export function targetsOf(measurements: Measurements): Target[] {
     ...guards
       .filter(({ name }) => name === gateGuard)
       .map(({ framework, added }) => atMost(`µs added by the guard on a hit, ${framework}`, added.median, 1, 2)),
+    atMost(
+      "µs added by the guard with the row, beyond the row alone",
+      addedBy(rows, gateWithRow) - addedBy(rows, rowAlone),
+      6,
+      2,
+    ),
+    atMost("µs added by the guard with a remembered row", addedBy(rows, gateWithRememberedRow), 4, 2),
     atMost("bytes per remembered token", bytes, 3000, 0),
     atMost("ms to import the package", importMs, 30, 1),
     atMost(
@@ -67,6 +74,10 @@ export function targetsOf(measurements: Measurements): Target[] {
       met: behind.length === 0,
     },
   ]
+}
+
+function addedBy(rows: Measurements["rows"], wanted: string): number {
+  return rows.find(({ name }) => name === wanted)?.added.median ?? Number.NaN
 }
 
 function coldRatio(cold: readonly Column[], name: string, alg: Algorithm, limit: number): Target {

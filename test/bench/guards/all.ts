@@ -24,6 +24,23 @@ const others: readonly Omit<GuardScenario, "turns">[] = [
   { name: "koa-jwt + jwks-rsa", framework: "koa", module: "./peers/koa-jwt.ts", makes: "onKoa" },
 ]
 
+export const rowAlone = "the row alone, by `pg`"
+export const gateWithRow = "keycloak-gate with the row"
+export const gateWithRememberedRow = "keycloak-gate with the row in `cachedUserStore`"
+
+/** The application's own row on each request: by itself, with a guard, and remembered. */
+export const rows: readonly GuardScenario[] = [
+  { name: rowAlone, framework: "express", module: "./guards/rows.ts", makes: "rowAlone", turns: 4, isOpen: true },
+  { name: gateWithRow, framework: "express", module: "./guards/rows.ts", makes: "guardedWithRow", turns: 4 },
+  {
+    name: gateWithRememberedRow,
+    framework: "express",
+    module: "./guards/rows.ts",
+    makes: "guardedWithRememberedRow",
+    turns: 4,
+  },
+]
+
 /** Every guard that is measured, each on its own framework. */
 export const guards: readonly GuardScenario[] = [
   ...frameworks.map(framework => ({
