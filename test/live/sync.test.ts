@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
 import { createPostgresStore } from "../../examples/stores/postgres.ts"
 import { createUniquePostgresStore, type UniqueRow } from "../../examples/stores/postgres-unique.ts"
 import type { Row } from "../../examples/stores/row.ts"
-import { createGate, type UserStore } from "../../src/index.js"
+import { recallBy } from "../../src/gate-internals.js"
+import { cachedUserStore, createGate, type Gate, type UserStore } from "../../src/index.js"
 import { createTestSchema, type TestSchema } from "../examples/postgres.ts"
 import { createAdmin } from "./keycloak/admin.ts"
 import { changedShop, type TestClient } from "./realms.ts"
@@ -182,3 +183,32 @@ async function messageOf(child: ChildProcess): Promise<unknown> {
   const [message] = await Promise.race([once(child, "message"), ended])
   return message
 }
+
+describe("remembered rows on the real server, in PostgreSQL,", () => {
+  it("are seen as they were until forget, or their seconds, or a save of the gate", async () => {
+    const schema = await createTestSchema()
+    const cached = cachedUserStore(createPostgresStore(schema.pool), { seconds: 3600 })
+    const [gate, other] = [cached, cachedUserStore(createPostgresStore(schema.pool), { seconds: 0.05 })].map(
+      userStore => createGate<Row>({ ...shop, userStore, timeoutMs: 20_000 }),
+    ) as [Gate<Row>, Gate<Row>]
+    const subject = await create("cached")
+    const identity = { issuer: `${shop.serverUrl}/realms/${realm}`, subject }
+    const { accessToken } = await gate.loginWithPassword({ username: "cached", password })
+    const bearer = `Bearer ${accessToken}`
+    const planOf = async (asked: Gate<Row>) => (await asked.verifyBearer(bearer, {})).user?.plan
+    for (const asked of [gate, other]) expect(await planOf(asked)).toBeNull()
+    await schema.pool.query("UPDATE app_user SET plan = 'banned' WHERE subject = $1", [subject])
+    expect(await planOf(gate)).toBeNull()
+    expect(recallBy<Row>(gate, bearer)?.user).toMatchObject({ subject, plan: null })
+    await expect.poll(() => planOf(other)).toBe("banned")
+    cached.forget(identity)
+    expect(await planOf(gate)).toBe("banned")
+    await gate.updateAccount(subject, { firstName: "Augusta" })
+    expect(recallBy<Row>(gate, bearer)?.user).toMatchObject({ first_name: "Augusta", plan: "banned" })
+    await gate.deleteAccount(subject)
+    expect(recallBy(gate, bearer)).toBeNull()
+    await expect(planOf(gate)).rejects.toMatchObject({ code: "invalid_token" })
+    await Promise.all([gate.close(), other.close()])
+    await schema.drop()
+  })
+})
