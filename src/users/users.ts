@@ -55,12 +55,15 @@ export function createUsers<User>(
   const bounded = createBoundedStore<User>({ store, storeTimeoutMs, report, elapsed })
   const rows = createUserRows<User>({ store: bounded, custom, askAlive, clock, report })
   const peek = rows.peekUser
+
+  async function syncService(principal: Principal<null>): Promise<null> {
+    if (syncServiceAccounts) await rows.syncUser(principal)
+    return null
+  }
+
   return {
-    async syncUser(principal) {
-      if (principal.kind === "user") return rows.syncUser(principal)
-      if (syncServiceAccounts) await rows.syncUser(principal)
-      return null
-    },
+    // No promise of its own around that of a person's row: this is the path of every request.
+    syncUser: principal => (principal.kind === "user" ? rows.syncUser(principal) : syncService(principal)),
     peekUser:
       peek && (proven => (proven.principal.kind === "user" ? peek(proven) : syncServiceAccounts ? undefined : null)),
     rows,
