@@ -10,7 +10,7 @@ export function adoptionParts<User>(
 ): AdoptionParts<User> {
   const internals = gateInternals<User>(gate)
   if (internals === null) throw new GateError("config_invalid", `${caller} needs a gate that createGate made.`)
-  const { adoption } = internals
+  const adoption = internals.adoption()
   const has = { linkUser: adoption?.store.canLink === true, findUnlinked: adoption?.store.canFindUnlinked === true }
   const missing = functions.filter(name => !has[name])
   if (adoption !== null && missing.length === 0) return adoption

@@ -15,8 +15,8 @@ export interface GateInternals<User> {
   readonly takeLogoutToken: TakeLogoutToken
   /** null: the gate keeps no users. */
   readonly sync: SyncUsersSteps<User> | null
-  /** null: the gate keeps no users. */
-  readonly adoption: AdoptionParts<User> | null
+  /** null: the gate keeps no users. A function, so that whoever inspects a gate sees no connection, and no secret. */
+  readonly adoption: () => AdoptionParts<User> | null
 }
 
 // Registered, because an application that mixes CommonJS and ES modules loads this file twice.

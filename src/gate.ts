@@ -158,7 +158,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     clientId: connection.clientId,
     takeLogoutToken: sessions.takeLogoutToken,
     sync,
-    adoption,
+    adoption: () => adoption,
   }
   const { registration } = settings
   const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })

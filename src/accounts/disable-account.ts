@@ -7,8 +7,8 @@ import { setEnabled } from "./set-enabled.js"
  * Shuts an account and ends its sessions, offline ones too.
  *
  * After `keycloak_unavailable` the account may be shut, and its sessions still open. Calling again finishes it. Sessions of an
- * account that was shut are ended later even if nobody calls again. Access tokens stay valid until they expire where
- * verification is `"local"`. Keycloak writes an account only if all of its attributes meet the rules of today, so one that
+ * account that was shut are ended later even if nobody calls again. Access tokens are refused from then on in this process,
+ * and in others with `shared`. Elsewhere they stay valid until they expire where verification is `"local"`. Keycloak writes an account only if all of its attributes meet the rules of today, so one that
  * does not has to be mended first; its sessions are ended all the same.
  *
  * @throws {GateError} `invalid_request` (with `fields`) when the subject is no usable text or unknown

@@ -330,7 +330,8 @@ describe("a clock that may be ahead", () => {
 describe("health()", () => {
   it("tells what is known, and asks nobody", async () => {
     const gate = makeGate(() => undefined)
-    expect(gate.health()).toEqual({ keycloak: "unknown", since: null, keys: null, unfinished: 0, recheckBacklog: 0 })
+    const nothing = { since: null, keys: null, unfinished: 0, recheckBacklog: 0, shared: null }
+    expect(gate.health()).toEqual({ keycloak: "unknown", ...nothing })
     const before = Date.now()
     await gate.verifyBearer(`Bearer ${await realm.mint()}`)
     const asked = realm.requests()
