@@ -65,7 +65,9 @@ export function createRefuseRevoked({ revocations, askAlive, sharing, store }: R
       if (store !== null && !store.isUsable()) return false
       const count = revocations.count()
       if (proven.lookedAt === count) return true
-      if (proven.lookedAt < 0 || revocations.verdictOn(proven.claims, proven.lookedAt) !== "passed") return false
+      if (proven.lookedAt < 0) return false
+      if (revocations.mayConcern(proven) && revocations.verdictOn(proven.claims, proven.lookedAt) !== "passed")
+        return false
       proven.lookedAt = count
       return true
     },
@@ -75,7 +77,7 @@ export function createRefuseRevoked({ revocations, askAlive, sharing, store }: R
       if (proven.lookedAt === count) return undefined
       const { claims, lookedAt } = proven
       if (lookedAt < 0) revocations.sawToken(claims)
-      const verdict = revocations.verdictOn(claims, lookedAt)
+      const verdict = revocations.mayConcern(proven) ? revocations.verdictOn(claims, lookedAt) : "passed"
       if (verdict === "revoked") refuse(claims)
       if (verdict === "doubtful") return settle(proven.principal)
       proven.lookedAt = count

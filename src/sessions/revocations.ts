@@ -1,6 +1,7 @@
 import type { Report } from "../events.js"
+import { type Marks, markOf } from "../verify/check.js"
 import { createInForce } from "./in-force.js"
-import { concerns, type IssuedUntil, type KeptRevocation, type RevocableClaims, type Revocation } from "./revocation.js"
+import type { IssuedUntil, KeptRevocation, RevocableClaims, Revocation } from "./revocation.js"
 import { createSettledSessions, type SettledSessions } from "./settled-sessions.js"
 
 /** How a revocation came to be known. */
@@ -24,6 +25,8 @@ export interface Revocations {
   readonly add: (revocation: Revocation, added?: Added) => KeptRevocation
   /** Counts on without a revocation, to tell what is seen before from what is seen after; gives the new count. */
   readonly mark: () => number
+  /** Whether anything that came since this token was last let pass may be about it. On the path of every request. */
+  readonly mayConcern: (token: LookedAt) => boolean
   /** What is to become of a token that was last let pass when there were `lookedAt` revocations; -1: never. */
   readonly verdictOn: (claims: RevocableClaims, lookedAt: number) => Verdict
   /** Hears of each token that is refused here, so that what refuses it is kept until the token has expired. */
@@ -34,6 +37,10 @@ export interface Revocations {
   readonly all: () => Iterable<KeptRevocation>
   /** Hears of all that is new, also of what others have told; call what it returns to end that. */
   readonly onAdded: (listener: Listener) => () => void
+}
+
+interface LookedAt extends Marks {
+  readonly lookedAt: number
 }
 
 type Listener = (kept: KeptRevocation) => void
@@ -66,7 +73,7 @@ const maxOfAKind = 100_000
 // Tokens are issued while a logout is being delivered (26.7.4), and by a clock that may differ from ours.
 const slackSeconds = 60
 // Whoever missed few is compared with those alone: look-ups in large Maps cost more than the rest of the way.
-const maxRecent = 32
+const maxRecent = 256
 
 /**
  * All that refuses a token although its signature is good: one Map a kind, looked into only for tokens that were not looked
@@ -85,8 +92,9 @@ export function createRevocations(parts: RevocationsParts): Revocations {
   const subjects = createInForce<Moment>({ max: maxOfAKind, untilOf: ({ until }) => until, now, dropped })
   let everybody: Moment | null = null
   const settled = createSettledSessions()
-  /** The last ones, in a ring by their numbers. */
-  const recent: (Revocation | null)[] = []
+  /** Of the last ones, in a ring by their numbers: by which mark they know their tokens, and the mark. */
+  const recentKinds = new Uint8Array(maxRecent)
+  const recentMarks = new Int32Array(maxRecent)
   const listeners = new Set<Listener>()
 
   function dropped(): void {
@@ -109,7 +117,9 @@ export function createRevocations(parts: RevocationsParts): Revocations {
   }
 
   function countOn(revocation: Revocation | null): number {
-    recent[count % maxRecent] = revocation
+    const [kind, id] = revocation === null ? [noMark, null] : markedBy(revocation)
+    recentKinds[count % maxRecent] = kind
+    recentMarks[count % maxRecent] = markOf(id)
     return ++count
   }
 
@@ -163,7 +173,6 @@ export function createRevocations(parts: RevocationsParts): Revocations {
   }
 
   function verdictOn(claims: RevocableClaims, lookedAt: number): Verdict {
-    if (lookedAt >= 0 && !isConcernedSince(lookedAt, claims)) return "passed"
     const { sub, sid, azp, jti } = claims
     if (typeof jti === "string" && tokens.get(jti) !== undefined) return "revoked"
     if (typeof sid === "string") {
@@ -178,11 +187,13 @@ export function createRevocations(parts: RevocationsParts): Revocations {
     return byIssuer === "passed" ? bySubject : byIssuer
   }
 
-  function isConcernedSince(lookedAt: number, claims: RevocableClaims): boolean {
-    if (count - lookedAt > maxRecent) return true
+  function mayConcern({ lookedAt, subjectMark, sessionMark, tokenMark }: LookedAt): boolean {
+    if (lookedAt < 0 || count - lookedAt > maxRecent) return true
     for (let number = lookedAt; number < count; number++) {
-      const revocation = recent[number % maxRecent]
-      if (revocation && concerns(revocation, claims)) return true
+      const kind = recentKinds[number % maxRecent]
+      if (kind === noMark) continue
+      const mark = kind === bySession ? sessionMark : kind === bySubject ? subjectMark : tokenMark
+      if (kind === byNone || mark === recentMarks[number % maxRecent]) return true
     }
     return false
   }
@@ -252,6 +263,7 @@ export function createRevocations(parts: RevocationsParts): Revocations {
     issuer,
     count: () => count,
     add,
+    mayConcern,
     mark: () => countOn(null),
     verdictOn,
     refused,
@@ -262,6 +274,23 @@ export function createRevocations(parts: RevocationsParts): Revocations {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+  }
+}
+
+const [noMark, byNone, bySession, bySubject, byToken] = [0, 1, 2, 3, 4]
+
+/** By which mark a revocation knows its tokens, and the id behind it; by none: it is about all. */
+function markedBy(revocation: Revocation): [kind: number, id: string | null] {
+  switch (revocation.kind) {
+    case "session":
+    case "client":
+      return [bySession, revocation.session]
+    case "subject":
+      return [bySubject, revocation.subject]
+    case "token":
+      return [byToken, revocation.tokenId]
+    case "issuer":
+      return [byNone, null]
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Proven } from "./check.js"
+import { newlyProven, type Proven } from "./check.js"
 import type { Claims } from "./claims.js"
 import type { Principal } from "./principal.js"
 
@@ -68,24 +68,30 @@ export function createPrincipalCache(parts: PrincipalCacheParts): PrincipalCache
       return entry
     },
     add(header, principal, claims, key) {
-      if (maxTokens === 0) return { principal, claims, lookedAt: -1, withRow: null }
+      const proven = newlyProven(principal, claims)
+      if (maxTokens === 0) return proven
+      const { lookedAt, subjectMark, sessionMark, tokenMark } = proven
       const { exp, iat, nbf } = claims
       const validFrom = Math.max(Number(iat ?? 0), Number(nbf ?? 0)) - clockToleranceSeconds
       const validUntil = exp + clockToleranceSeconds
       const index = indexOf(header)
       const place = entries.get(index)?.place ?? freePlace()
+      // In the order in which `find` and the checks need them, each by name: a spread object keeps the rest elsewhere.
       const entry = {
-        principal,
-        claims,
-        lookedAt: -1,
-        withRow: null,
-        index,
         header,
-        key,
         validFrom,
         validUntil,
-        place,
+        key,
         wasUsed: false,
+        principal,
+        lookedAt,
+        withRow: null,
+        sessionMark,
+        subjectMark,
+        tokenMark,
+        claims,
+        index,
+        place,
       }
       entries.set(index, entry)
       round[place] = entry

@@ -1,6 +1,6 @@
 import { GateError, warnable } from "../errors.js"
 import { withChallenge } from "../refusal.js"
-import type { Check, Proven } from "./check.js"
+import { type Check, newlyProven, type Proven } from "./check.js"
 import type { Claims } from "./claims.js"
 import { byItself, type Credentials, inHeader, whyRefused } from "./credentials.js"
 import { type Principal, toPrincipal, withUser } from "./principal.js"
@@ -130,10 +130,7 @@ export function createVerifyBearer<User>(steps: VerifyBearerSteps<User>): Bearer
           isProven = true
           const claims = parseClaims(payload)
           const principal = toPrincipal(claims, token)
-          proven =
-            key === null
-              ? { principal, claims, lookedAt: -1, withRow: null }
-              : verified.add(text, principal, claims, key)
+          proven = key === null ? newlyProven(principal, claims) : verified.add(text, principal, claims, key)
         }
         isProven = true
         steps.accepted()

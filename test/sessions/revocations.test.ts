@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest"
 import type { GateEvent } from "../../src/index.js"
 import type { KeptRevocation, Revocation } from "../../src/sessions/revocation.js"
 import { createRevocations, type Revocations } from "../../src/sessions/revocations.js"
+import { newlyProven } from "../../src/verify/check.js"
 
 const issuer = "https://sso.example.test/realms/shop"
 const longest = 300
@@ -53,15 +54,43 @@ describe("what is revoked", () => {
     expect(book.verdictOn(token(), -1)).toBe("passed")
   })
 
-  it("is looked up for whoever was last looked at before it, however many came since", () => {
-    for (const others of [0, 1, 31, 32, 33, 100]) {
+  it.each([0, 1, 31, 255, 256, 257, 600])(
+    "is looked up for whoever was last let pass before it, with %i more since",
+    others => {
       const at = book.count()
-      book.add(ofSession(`s-${others}`))
-      for (let n = 0; n < others; n++) book.add(ofSession(`other-${others}-${n}`))
-      expect(book.verdictOn(token({ sid: `s-${others}` }), at)).toBe("revoked")
-      expect(book.verdictOn(token({ sid: `s-${others}` }), -1)).toBe("revoked")
-      expect(book.verdictOn(token({ sid: "s" }), at)).toBe("passed")
-    }
+      const letPass = (claims: object, lookedAt = at) => ({
+        ...newlyProven({} as never, token(claims) as never),
+        lookedAt,
+      })
+      book.add(ofSession("s-1"))
+      book.add(ofSubject(began))
+      book.add({ kind: "token", issuer, tokenId: "t-1" })
+      book.add({ kind: "client", issuer, session: "s-2", client: "web" })
+      for (let n = 0; n < others; n++) book.add(ofSession(`other-${n}`))
+      const concerned = [
+        { sub: "bob", jti: "t-2" },
+        { sid: "s-3", jti: "t-2" },
+        { sub: "bob", sid: "s-3" },
+        { sub: "bob", sid: "s-2", jti: "t-2" },
+      ]
+      for (const claims of concerned) {
+        expect(book.mayConcern(letPass(claims))).toBe(true)
+        expect(book.verdictOn(token(claims), at)).toBe("revoked")
+        expect(book.mayConcern(letPass(claims, book.count()))).toBe(false)
+      }
+      const stranger = { sub: "bob", sid: "s-3", jti: "t-2" }
+      expect(book.mayConcern(letPass(stranger))).toBe(others > 252)
+      expect(book.mayConcern(letPass(stranger, -1))).toBe(true)
+      expect(book.verdictOn(token(stranger), at)).toBe("passed")
+    },
+  )
+
+  it("of everybody concerns each token, and a count without a revocation none", () => {
+    const one = { ...newlyProven({} as never, token() as never), lookedAt: 0 }
+    book.mark()
+    expect(book.mayConcern(one)).toBe(false)
+    book.add({ kind: "issuer", issuer, before: began, doubtUntil: began - 1 })
+    expect(book.mayConcern(one)).toBe(true)
   })
 
   it("is new once, and again where the second of a subject is told again", () => {

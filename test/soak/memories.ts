@@ -73,7 +73,6 @@ export const memories: readonly Memory[] = [
     holds: "sessions known to live or to have ended",
     bound: 10_000,
   },
-  { file: "sessions/revocations.ts", name: "recent", holds: "the last revocations", bound: 32, isWatched: false },
   { file: "sessions/revocations.ts", name: "listeners", holds: "who hears of revocations", bound: 10 },
   { file: "keycloak/token-endpoint.ts", name: "configured", holds: "set-ups of the client library", bound: 2 },
   { file: "keycloak/transport.ts", name: "inFlight", holds: "requests, those in line too", bound: "calls" },

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest"
 import { GateError, invalidToken, tokenWarningOf } from "../../src/errors.js"
-import type { Check, Proven } from "../../src/verify/check.js"
+import { type Check, newlyProven, type Proven } from "../../src/verify/check.js"
 import { type Claims, parseClaims } from "../../src/verify/claims.js"
 import type { Principal } from "../../src/verify/principal.js"
 import { createVerifyBearer, type VerifyBearerSteps } from "../../src/verify/verify-bearer.js"
@@ -35,7 +35,7 @@ function makeSteps({ checks = [], syncUser = null, peekUser = null }: Changes = 
           return remembered.get(header) ?? null
         },
         add(header: string, principal: Principal<null>, claims: Claims, by: object) {
-          const proven = { principal, claims, lookedAt: -1, withRow: null, key: by }
+          const proven = { ...newlyProven(principal, claims), key: by }
           remembered.set(header, proven)
           return proven
         },
