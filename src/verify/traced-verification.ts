@@ -8,11 +8,14 @@ export function tracedVerification<User>(
   elapsed: () => number,
 ): BearerVerification<User> {
   function traced<Verify extends (...given: never[]) => Promise<unknown>>(verify: Verify): Verify {
-    return ((...given) => {
-      if (!verifyChannel.hasSubscribers) return verify(...given)
+    return function (given: never, requirements: never) {
+      // An explicit undefined is a guard's mistake. Rest parameters take 60 ns more, on the path of every request.
+      // biome-ignore lint/complexity/noArguments: see above
+      const isGuard = arguments.length > 1
+      if (!verifyChannel.hasSubscribers) return isGuard ? verify(given, requirements) : verify(given)
       const message = { realm, code: null, reason: null, durationSeconds: null }
-      return trace(verifyChannel, message, elapsed, () => verify(...given))
-    }) as Verify
+      return trace(verifyChannel, message, elapsed, () => (isGuard ? verify(given, requirements) : verify(given)))
+    } as Verify
   }
 
   return {

@@ -1,5 +1,6 @@
+import { tracingChannel } from "node:diagnostics_channel"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createGate, type GateError, type GateOptions, memoryUserStore } from "../../src/index.js"
+import { createGate, type GateError, type GateOptions, memoryUserStore, type VerbMessage } from "../../src/index.js"
 import { newPerson, removeAccounts } from "../support/accounts.ts"
 import { oneTimeCode } from "../support/one-time-code.ts"
 import { adminFetch, changedShop, gateTest, lockingRealm, type TestClient } from "./realms.ts"
@@ -29,6 +30,19 @@ describe("loginWithPassword on the real server", () => {
     expect(session.scope.split(" ").sort()).toEqual(["email", "profile"])
     expect(session.idToken).toBeUndefined()
     expect(Object.isFrozen(session)).toBe(true)
+  })
+
+  it("is seen on its tracing channel, with what of its time was Keycloak's", async () => {
+    const seen: VerbMessage[] = []
+    const hear = (message: unknown) => void seen.push(message as VerbMessage)
+    const { asyncEnd } = tracingChannel("keycloak-gate:verb")
+    asyncEnd.subscribe(hear)
+    await gate.loginWithPassword({ username: "alice", password })
+    asyncEnd.unsubscribe(hear)
+    expect(seen).toMatchObject([{ name: "loginWithPassword", code: null, keycloak: { requests: 1 } }])
+    const [{ durationSeconds, keycloak } = { durationSeconds: 0, keycloak: { seconds: 0 } }] = seen
+    expect(keycloak.seconds).toBeGreaterThan(0)
+    expect(keycloak.seconds).toBeLessThanOrEqual(Number(durationSeconds))
   })
 
   it("hands out an ID token for the scope openid", async () => {

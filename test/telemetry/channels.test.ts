@@ -86,6 +86,17 @@ describe("keycloak-gate:verify", () => {
     expect(seen.filter(({ step }) => step === "error")).toHaveLength(3)
   })
 
+  it("knows an explicit undefined from no requirements, with listeners and without", async () => {
+    const header = `Bearer ${await realm.mint()}`
+    for (const _ of ["nobody listens", "somebody listens"]) {
+      expect(await gate.verifyBearer(header)).not.toBeNull()
+      expect(await refusalOf(gate.verifyBearer(header, undefined as never))).toMatchObject({ code: "config_invalid" })
+      expect(await refusalOf(gate.verifyToken("", undefined as never))).toMatchObject({ code: "config_invalid" })
+      expect(await gate.verifyBearer(header, {})).not.toBeNull()
+      listen("verify")
+    }
+  })
+
   it('calls what the store threw "other"', async () => {
     const userStore = { ...memoryUserStore(), saveUser: () => Promise.reject(new Error(secrets.email)) }
     const broken = createGate({ ...realm.gateOptions, userStore })
