@@ -9,6 +9,7 @@ const both: Options = {
     koa: "src/adapters/koa.ts",
     migrate: "src/migrate/index.ts",
     hono: "src/adapters/hono.ts",
+    nestjs: "src/adapters/nestjs.ts",
     web: "src/adapters/web.ts",
     redis: "src/redis/redis-shared.ts",
     opentelemetry: "src/telemetry/opentelemetry.ts",

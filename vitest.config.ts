@@ -42,7 +42,7 @@ export default defineConfig(({ mode }) => ({
       { find: /^keycloak-gate\/migrate$/, replacement: join(source, "migrate/index.ts") },
       { find: /^keycloak-gate\/opentelemetry$/, replacement: join(source, "telemetry/opentelemetry.ts") },
       { find: /^keycloak-gate\/testing$/, replacement: join(source, "testing/index.ts") },
-      { find: /^keycloak-gate\/(express|fastify|hono|koa|web)$/, replacement: join(source, "adapters/$1.ts") },
+      { find: /^keycloak-gate\/(express|fastify|hono|koa|nestjs|web)$/, replacement: join(source, "adapters/$1.ts") },
       { find: /^keycloak-gate\/redis$/, replacement: join(source, "redis/redis-shared.ts") },
     ],
   },

@@ -23,7 +23,7 @@ describe.each([
   ["Express 4", express4],
 ])("%s", (name, framework) => {
   const start = async (setup: Setup) => listen(createApplication(framework, setup))
-  adapterContract(name, start, { guardsApart: true, middlewareAboutHandlers: false })
+  adapterContract(name, start, { guardsApart: true, passesErrors: true, middlewareAboutHandlers: false })
 })
 
 describe("Express alone", () => {

@@ -22,6 +22,7 @@ import type { Listening } from "./listen.js"
 
 adapterContract("Fastify", async setup => listen(await createApplication(setup)), {
   guardsApart: true,
+  passesErrors: true,
   middlewareAboutHandlers: true,
 })
 

@@ -25,6 +25,7 @@ vi.spyOn(console, "error").mockImplementation(() => undefined)
 
 adapterContract("Hono", async setup => listen(serve(createApplication(setup))), {
   guardsApart: true,
+  passesErrors: true,
   middlewareAboutHandlers: false,
 })
 

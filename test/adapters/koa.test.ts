@@ -26,7 +26,7 @@ describe.each([
   ["Koa 2", Koa2],
 ])("%s", (name, Framework) => {
   const start = async (setup: Setup) => listen(createApplication(Framework, setup).callback())
-  adapterContract(name, start, { guardsApart: true, middlewareAboutHandlers: true })
+  adapterContract(name, start, { guardsApart: true, passesErrors: true, middlewareAboutHandlers: true })
 })
 
 describe("Koa alone", () => {

@@ -21,6 +21,7 @@ import { listen } from "./listen.js"
 
 adapterContract("web", async setup => listen(serve(createApplication(setup), setup)), {
   guardsApart: false,
+  passesErrors: true,
   middlewareAboutHandlers: true,
 })
 

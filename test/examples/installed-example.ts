@@ -41,13 +41,18 @@ export function installJwtBearer(): Promise<string> {
   return installExample("express-oauth2-jwt-bearer/before", async () => undefined)
 }
 
+/** NestJS of this major version, with everything of it that its tests need (100 MB). */
+export function installNest(version: 11 | 12): Promise<string> {
+  return installExample(`nestjs-${version}`, async () => undefined, [], join(root, "test/nestjs", String(version)))
+}
+
 /** An example that has packages of its own, in a folder of the cache; made once for each state of the example. */
 async function installExample(
   name: string,
   finish: (folder: string) => Promise<void>,
   more: readonly string[] = [],
+  example = join(root, "examples", name),
 ): Promise<string> {
-  const example = join(root, "examples", name)
   const files = (await readdir(example)).filter(file => !notSources.includes(file))
   const hash = createHash("sha256")
   for (const file of files) hash.update(await readFile(join(example, file)))
