@@ -15,6 +15,7 @@ const slow = [
   "test/fuzz/**",
   "test/migrate/{express-oauth2-jwt-bearer,keycloak-connect}.test.ts",
   "test/redis/**",
+  "test/nestjs/**",
   "test/runtimes/**",
   "test/verify/session/recheck-outages.test.ts",
   "test/security/{adapters,foreign-text}.test.ts",

@@ -7,11 +7,13 @@ import { installNest } from "../examples/installed-example.ts"
 
 const root = join(import.meta.dirname, "../..")
 
+// biome-ignore lint/suspicious/noExplicitAny: two versions of one package, with other types than this repository's
+export type Loaded = any
+
 /** NestJS of one version, with the built package beside it. */
 export interface Nest {
   readonly version: 11 | 12
-  // biome-ignore lint/suspicious/noExplicitAny: two versions of one package, neither of which this repository compiles with
-  readonly load: (name: string) => Promise<any>
+  readonly load: (name: string) => Promise<Loaded>
 }
 
 export async function openNest(version: 11 | 12): Promise<Nest> {

@@ -1,10 +1,7 @@
 import { beforeAll, describe } from "vitest"
 import type { Listening } from "../adapters/listen.js"
 import { adapterContract, type Route, type Setup } from "../contracts/adapter.js"
-import { type Nest, openNest } from "./nest.ts"
-
-// biome-ignore-all lint/suspicious/noExplicitAny: two versions of one package, neither of which this repository compiles with
-type Loaded = any
+import { type Loaded, type Nest, openNest } from "./nest.ts"
 
 describe.each([11, 12] as const)("NestJS %i", version => {
   let nest: Nest
