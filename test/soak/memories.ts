@@ -53,6 +53,9 @@ export const memories: readonly Memory[] = [
     bound: 10,
     isWatched: false,
   },
+  { file: "adapters/nestjs/gate-guard.ts", name: "done", holds: "calls of handlers", bound: "calls", isWatched: false },
+  { file: "adapters/nestjs/visit.ts", name: "holds", holds: "clients of gateways", bound: "calls", isWatched: false },
+  { file: "adapters/nestjs/visit.ts", name: "lazily", holds: "requests", bound: "calls", isWatched: false },
   { file: "adapters/express-carrier.ts", name: "all", holds: "requests", bound: "calls", isWatched: false },
   { file: "verify/hold.ts", name: "holds", holds: "connections that the application holds", bound: "calls" },
   { file: "verify/hold.ts", name: "due", holds: "those of them to ask about", bound: "calls" },
@@ -153,6 +156,7 @@ export const memories: readonly Memory[] = [
 /** What lives as long as one call, one answer or one set of options, and is as large as that. */
 export const ofOneCall: readonly string[] = [
   "adapters/form-body.ts read",
+  "adapters/nestjs/gate-filter.ts headers",
   "fields.ts problems",
   "users/sync/keycloak-listing.ts found",
   "users/sync/keycloak-listing.ts portions",
