@@ -1,21 +1,19 @@
 import { type AccountVerbs, createAccounts } from "./accounts/accounts.js"
-import { createLegacyLogins } from "./adoption/after-refusal.js"
+import { createAdoption } from "./adoption/adoption.js"
+import { type Health, healthOf } from "./gate-health.js"
 import { type GateInternals, internalsKey } from "./gate-internals.js"
 import { createConnection } from "./keycloak/connection.js"
 import { networkFailure } from "./keycloak/network-error.js"
 import { createRealm } from "./keycloak/realm.js"
 import { createLogin, type LoginVerbs } from "./login/login.js"
 import { type GateOptions, parseOptions } from "./options/gate-options.js"
+import type { ExactOptions, RowOf } from "./options/given-options.js"
 import { type Refusal, refusalFor } from "./refusal.js"
 import { createSessions, type SessionVerbs } from "./sessions/sessions.js"
-import type { SharedState } from "./sessions/shared.js"
 import { createSetUp, type SetUpVerbs } from "./setup/set-up.js"
-import type { UserStore } from "./users/user-store.js"
 import { createUsers } from "./users/users.js"
-import { createHolds, type HoldToken } from "./verify/hold.js"
-import { tracedVerification } from "./verify/traced-verification.js"
+import { type BearerVerbs, createBearers } from "./verify/bearers.js"
 import { createVerification } from "./verify/verification.js"
-import { createVerifyBearer, type VerifyBareToken, type VerifyBearer } from "./verify/verify-bearer.js"
 import { createBackground } from "./watch/background.js"
 import { createQuietCall } from "./watch/quiet-call.js"
 import { createRefusals } from "./watch/refusals.js"
@@ -23,10 +21,7 @@ import { createReport } from "./watch/report.js"
 import { tracedVerbs } from "./watch/traced-verbs.js"
 
 /** Everything the library does, for one realm and one client; all members are bound and safe to destructure. */
-export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SessionVerbs, SetUpVerbs {
-  readonly verifyBearer: VerifyBearer<User>
-  readonly verifyToken: VerifyBareToken<User>
-  readonly hold: HoldToken<User>
+export interface Gate<User> extends BearerVerbs<User>, AccountVerbs<User>, LoginVerbs, SessionVerbs, SetUpVerbs {
   /** The HTTP answer to an error of this library, or `null` for an error that is not ours. */
   readonly refusalFor: (error: unknown) => Refusal | null
   /**
@@ -41,38 +36,6 @@ export interface Gate<User> extends AccountVerbs<User>, LoginVerbs, SessionVerbs
   readonly realm: string
 }
 
-/** How it stands with Keycloak, as far as the gate knows. */
-export interface Health {
-  /** Whether Keycloak answered of late; `"unknown"` before anything was asked. */
-  readonly keycloak: "up" | "down" | "unknown"
-  /** When that began. */
-  readonly since: Date | null
-  /** The keys that tokens are verified with, and how long they are of use if none follow; null before the first ones. */
-  readonly keys: { readonly ageSeconds: number; readonly usableForSeconds: number } | null
-  /** How many registrations failed half-way and are still to be finished. */
-  readonly unfinished: number
-  /** How many questions about tokens wait for their turn: those of `recheckSeconds`, and those about holds. */
-  readonly recheckBacklog: number
-  /** `shared`: whether Redis answers, and since when; null without. */
-  readonly shared: SharedState | null
-}
-
-// One signature and no overloads: TypeScript tells of a wrong option once for each of them.
-
-/** Options, and no others: a name that is none of them has to have a value that there is none of. */
-type Exactly<Given> = GateOptions<unknown> & {
-  readonly [Name in Exclude<keyof Given, keyof GateOptions<unknown>>]: `createGate has no option ${Name & string}`
-}
-
-/** The row of the user store among these options; null where there is none, or may be none. */
-type RowOf<Given> = Given extends { readonly userStore: UserStore<infer User> }
-  ? User
-  : Given extends { readonly userStore: undefined }
-    ? null
-    : Given extends { readonly userStore?: UserStore<infer User> | undefined }
-      ? User | null
-      : null
-
 /**
  * A gate in front of one Keycloak realm, for one client of it.
  *
@@ -82,7 +45,8 @@ type RowOf<Given> = Given extends { readonly userStore: UserStore<infer User> }
  * @example
  * const gate = createGate({ serverUrl: "https://sso.example.com", realm: "shop", clientId: "shop-api", userStore })
  */
-export function createGate<User = unknown, Given extends Exactly<Given> = GateOptions<User>>(
+// One signature and no overloads: TypeScript tells of a wrong option once for each of them.
+export function createGate<User = unknown, Given extends ExactOptions<Given> = GateOptions<User>>(
   options: Given,
 ): Gate<unknown extends User ? RowOf<Given> : User>
 export function createGate<User>(options: GateOptions<User>): Gate<User | null> {
@@ -100,15 +64,11 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   const sessions = createSessions(settings.sessions, settings.verification, connection, verification, error =>
     refusals.refused(error),
   )
-  const { legacyLogin } = settings
-  const { store, rows, sync } = users
-  const adoption = store === null || rows === null ? null : { connection, store, rows, custom: users.custom }
-  const legacy =
-    legacyLogin === null || adoption === null ? null : createLegacyLogins({ ...adoption, settings: legacyLogin })
+  const adoption = createAdoption<User>(settings.legacyLogin, users, connection)
   const login = createLogin(settings.login, connection, {
     neededScopes: verification.neededScopes,
     sessions: sessions.own,
-    afterRefusal: legacy?.afterRefusal ?? null,
+    afterRefusal: adoption.afterRefusal,
   })
   const accounts = createAccounts<User>({
     registration: settings.registration,
@@ -127,38 +87,28 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     hasKeys: () => verification.keys.state() !== null,
     clockOff: () => clock.now() - now(),
   })
-  const bearerVerification = createVerifyBearer<User>({
-    realm: realm.name,
-    maxTokenBytes: verification.maxTokenBytes,
-    verification: { ...verification.ofIssuer, checks: [...verification.ofIssuer.checks, sessions.check] },
-    assertOpen: transport.assertOpen,
-    syncUser: users.syncUser,
-    peekUser: users.peekUser,
-    accepted: refusals.tokenAccepted,
-    report: refusals.tokenRefused,
-  })
-  const { verifyBearer, verifyToken, recall } = tracedVerification(bearerVerification, realm.name, elapsed)
   const tellHolder = createQuietCall("onEnd", elapsed)
-  const holds = createHolds<User | null>({
-    verifyToken,
-    assertOpen: transport.assertOpen,
-    askAgain: verification.askAgain,
-    clockToleranceSeconds: settings.verification.clockToleranceSeconds,
-    report,
-    refused: refusals.refused,
-    tell: (onEnd, reason) => tellHolder(onEnd, reason, `the end of a hold (${reason})`),
-    now,
-    elapsed,
-  })
-  sessions.watch(holds.revoke)
+  const bearers = createBearers<User>(
+    {
+      settings: settings.verification,
+      verification,
+      check: sessions.check,
+      syncUser: users.syncUser,
+      peekUser: users.peekUser,
+      refusals,
+      tellHolder: (onEnd, reason) => tellHolder(onEnd, reason, `the end of a hold (${reason})`),
+    },
+    connection,
+  )
+  sessions.watch(bearers.revoke)
   const internals: GateInternals<User | null> = {
-    verifyBearer,
-    recall,
+    verifyBearer: bearers.verbs.verifyBearer,
+    recall: bearers.recall,
     report: refusals.refused,
     clientId: connection.clientId,
     takeLogoutToken: sessions.takeLogoutToken,
-    sync,
-    adoption: () => adoption,
+    sync: users.sync,
+    adoption: () => adoption.parts,
   }
   const { registration } = settings
   const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })
@@ -167,8 +117,8 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
   let closing: Promise<void> | null = null
   async function end(): Promise<void> {
     transport.stop()
-    holds.close()
-    legacy?.close()
+    bearers.close()
+    adoption.close()
     verification.close()
     await accounts.ended(connection.timeoutMs)
     transport.close()
@@ -182,9 +132,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     ...told(login.verbs),
     ...told(accounts.verbs),
     ...told(sessions.verbs),
-    verifyBearer,
-    verifyToken,
-    hold: holds.hold,
+    ...bearers.verbs,
     // Not reported: whoever calls them reads what they tell.
     ...setUp,
     refusalFor,
@@ -192,13 +140,7 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
       closing ??= end()
       return closing
     },
-    health: () => ({
-      ...reachability.state(),
-      keys: verification.keys.state(),
-      unfinished: accounts.unfinished(),
-      recheckBacklog: verification.backlog() + holds.backlog(),
-      shared: sessions.shared(),
-    }),
+    health: () => healthOf({ connection, verification, bearers, accounts, sessions }),
     realm: realm.name,
     [internalsKey]: internals,
   })

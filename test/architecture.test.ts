@@ -85,6 +85,7 @@ const base = [
 const gate = [
   "gate.ts",
   "gate-adoption.ts",
+  "gate-health.ts",
   "gate-internals.ts",
   "import-users.ts",
   "index.ts",
