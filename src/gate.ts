@@ -111,7 +111,13 @@ export function createGate<User>(options: GateOptions<User>): Gate<User | null> 
     adoption: () => adoption.parts,
   }
   const { registration } = settings
-  const setUp = createSetUp({ connection, verification: settings.verification, registration, keys: verification.keys })
+  const setUp = createSetUp({
+    connection,
+    verification: settings.verification,
+    registration,
+    longestTokenSeconds: settings.sessions.longestTokenSeconds,
+    keys: verification.keys,
+  })
 
   const told = <Verbs extends object>(verbs: Verbs) => tracedVerbs(refusals.reported(verbs), realm.name, elapsed)
   let closing: Promise<void> | null = null

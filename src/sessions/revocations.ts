@@ -5,7 +5,7 @@ import type { IssuedUntil, KeptRevocation, RevocableClaims, Revocation } from ".
 import { createSettledSessions, type SettledSessions } from "./settled-sessions.js"
 
 /** How a revocation came to be known. */
-export interface Added {
+interface Added {
   /** Seconds since 1970; default: as long as a token can live that it is about. */
   readonly until?: number
   /**
@@ -46,7 +46,7 @@ interface LookedAt extends Marks {
 type Listener = (kept: KeptRevocation) => void
 
 /** `"doubtful"`: Keycloak is to be asked about the token. */
-export type Verdict = "passed" | "revoked" | "doubtful"
+type Verdict = "passed" | "revoked" | "doubtful"
 
 export interface RevocationsParts {
   readonly issuer: string

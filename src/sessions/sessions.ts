@@ -45,7 +45,7 @@ export interface Sessions {
 }
 
 /** Ends what is kept for principals of which this is true. */
-export type RevokeKept = (isRevoked: (principal: Principal<unknown>) => boolean) => void
+type RevokeKept = (isRevoked: (principal: Principal<unknown>) => boolean) => void
 
 export interface OwnSessions {
   /** A login of this gate: what ended the sessions of its person before has not ended this one. */

@@ -20,6 +20,8 @@ export interface AdministratorsView {
   readonly defaultActions?: readonly string[]
   /** Why nobody answers at the client's backchannel logout URL. */
   readonly backchannelProblem?: string
+  /** How Keycloak tells the client of logouts; absent: it has no URL for that. */
+  readonly logoutTokens?: { readonly nameSession: boolean; readonly algorithm: string }
 }
 
 interface ClientsView {
@@ -78,6 +80,11 @@ export async function lookAsAdministrator(
   const found = clients.find(one => one?.clientId === clientId)
   if (typeof found?.id !== "string") return { ...seen, client: null }
 
+  const logoutUrl: unknown = found.attributes?.["backchannel.logout.url"]
+  const logoutTokens = {
+    nameSession: found.attributes?.["backchannel.logout.session.required"] === "true",
+    algorithm: String(found.attributes?.["id.token.signed.response.alg"] ?? ""),
+  }
   const path = `/clients/${found.id}`
   const [mappers, account, managements] = await Promise.all([
     readList(`${path}/evaluate-scopes/protocol-mappers`),
@@ -89,7 +96,7 @@ export async function lookAsAdministrator(
   const [granted, given, backchannelProblem] = await Promise.all([
     readList(`${path}/evaluate-scopes/scope-mappings/${management}/granted`),
     typeof accountId === "string" ? readList(`/users/${accountId}/role-mappings/clients/${management}/composite`) : [],
-    askBackchannel(found.attributes?.["backchannel.logout.url"], timeoutMs),
+    askBackchannel(logoutUrl, timeoutMs),
   ])
   const hasManageUsers = (roles: readonly Readonly<Record<string, unknown>>[]) =>
     roles.some(({ name }) => name === "manage-users")
@@ -104,6 +111,7 @@ export async function lookAsAdministrator(
       scopeHasManageUsers: hasManageUsers(granted),
     },
     ...(backchannelProblem !== null && { backchannelProblem }),
+    ...(typeof logoutUrl === "string" && logoutUrl !== "" && { logoutTokens }),
   }
 }
 

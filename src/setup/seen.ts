@@ -18,6 +18,8 @@ export interface Expected {
   readonly algorithms: readonly string[]
   readonly clockToleranceSeconds: number
   readonly maxTokenBytes: number
+  /** How long what is revoked is remembered. */
+  readonly longestTokenSeconds: number
   readonly registration: RegistrationSettings
   /** Attributes that the application sends with each registration. */
   readonly sentAttributes: readonly string[]

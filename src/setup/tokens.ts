@@ -121,10 +121,14 @@ export const tokens: readonly Finding[] = [
     severity: "warning",
     rights: "client",
     concerns: issuing,
-    look: seen => (lifespan(seen) ?? 0) > longestSeconds,
+    look: seen => (lifespan(seen) ?? 0) > longestSeconds || outlivesRevocations(seen),
     what: seen => `An access token of the client "${seen.client.clientId}" lives ${lifespan(seen)} s.`,
-    why: "Whoever is disabled or logged out stays in for that long.",
-    mend: seen => setLifespan(seen),
+    why: seen =>
+      outlivesRevocations(seen)
+        ? `What is revoked is remembered for ${seen.expected.longestTokenSeconds} s (\`longestTokenSeconds\`), and passes again afterwards.`
+        : "Whoever is disabled or logged out stays in for that long.",
+    mend: seen =>
+      `${setLifespan(seen)}${outlivesRevocations(seen) ? ` Or set \`longestTokenSeconds: ${lifespan(seen)}\`.` : ""}`,
   },
   {
     id: "access-token-short",
@@ -151,6 +155,10 @@ export const tokens: readonly Finding[] = [
     mend: "Realm settings → Sessions → SSO Session Idle: longer than Tokens → Access Token Lifespan.",
   },
 ]
+
+function outlivesRevocations(seen: Seen): boolean {
+  return (lifespan(seen) ?? 0) > seen.expected.longestTokenSeconds
+}
 
 function setTheClock(): string {
   return (

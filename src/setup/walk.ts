@@ -16,6 +16,7 @@ export interface SetUpParts {
   readonly connection: Connection
   readonly verification: VerificationSettings
   readonly registration: RegistrationSettings
+  readonly longestTokenSeconds: number
   readonly keys: { readonly load: () => Promise<void> }
 }
 
@@ -81,10 +82,11 @@ function expectedBy({
   connection: { realm, timeoutMs },
   verification,
   registration,
+  longestTokenSeconds,
 }: SetUpParts): Omit<Expected, "sentAttributes"> {
   const { name, issuer, baseUrl } = realm
   const serverUrl = issuer.slice(0, issuer.lastIndexOf("/realms/"))
-  return { ...verification, registration, realm: name, timeoutMs, issuer, baseUrl, serverUrl }
+  return { ...verification, registration, longestTokenSeconds, realm: name, timeoutMs, issuer, baseUrl, serverUrl }
 }
 
 /** A port for https cuts plain http, and so does a server that fails: one more question tells them apart. */

@@ -1,5 +1,6 @@
 import type { GateOptions } from "../../src/index.js"
 import type { Severity } from "../../src/setup/finding.js"
+import { listen } from "../adapters/listen.js"
 import { answerWith } from "../support/faults.ts"
 import { startFaultyServer } from "../support/faulty-server.ts"
 import { forward, startProxy } from "../support/proxy.ts"
@@ -43,6 +44,24 @@ const client =
 
 const attribute = (name: string, wrong: string, right = "false") =>
   client({ attributes: { [name]: wrong } }, { attributes: { [name]: right } })
+
+/** Somebody hears of logouts, at an address that answers. */
+function hearing(attributes: Readonly<Record<string, string>>): Case["breaks"] {
+  return async to => {
+    const receiver = await listen((_request, response) => void response.writeHead(400).end())
+    const right = { "backchannel.logout.url": "", "id.token.signed.response.alg": "" }
+    const broken = await client(
+      { attributes: { "backchannel.logout.url": `${receiver.url}/logout`, ...attributes } },
+      { attributes: right },
+    )(to)
+    return {
+      async mend() {
+        await broken.mend()
+        await receiver.close()
+      },
+    }
+  }
+}
 
 // A setting of the realm.
 const realm =
@@ -395,8 +414,23 @@ const clients: readonly Case[] = [
     by: "administrator",
     async breaks(to) {
       const { url } = await closedPort()
-      return attribute("backchannel.logout.url", `${url}/logout`, "")(to)
+      return client(
+        { attributes: { "backchannel.logout.url": `${url}/logout`, "backchannel.logout.session.required": "true" } },
+        { attributes: { "backchannel.logout.url": "" } },
+      )(to)
     },
+  },
+  {
+    id: "logout-tokens-secret",
+    severity: "warning",
+    by: "administrator",
+    breaks: hearing({ "backchannel.logout.session.required": "true", "id.token.signed.response.alg": "HS256" }),
+  },
+  {
+    id: "logout-tokens-without-session",
+    severity: "note",
+    by: "administrator",
+    breaks: hearing({ "backchannel.logout.session.required": "false" }),
   },
 ]
 
@@ -460,6 +494,12 @@ const tokens: readonly Case[] = [
     id: "access-token-long",
     severity: "warning",
     breaks: realm({ accessTokenLifespan: 7200 }, { accessTokenLifespan: 300 }),
+  },
+  {
+    id: "access-token-long",
+    severity: "warning",
+    when: "longer than revocations are remembered",
+    breaks: given({ longestTokenSeconds: 60 }),
   },
   {
     id: "access-token-short",

@@ -26,7 +26,7 @@ export interface RealmModel extends ImportedRealm {
   readonly logoutUrls: Map<string, LogoutUrl>
 }
 
-export interface LogoutUrl {
+interface LogoutUrl {
   /** Empty: nowhere. */
   readonly url: string
   /** Whether the logout token names the session, and not only its person. */
