@@ -4,10 +4,18 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { createConnection, type ResultSetHeader } from "mysql2/promise"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createMariaDbPool } from "../../examples/stores/mariadb.ts"
 import type { UserKey, UserProfile } from "../../src/index.js"
+import { type UserStoreCase, userStoreContract } from "../../src/testing/index.js"
 import { itKeepsTheStoreContract } from "../contracts/user-store.ts"
+import {
+  mariaDbStoreWith,
+  postgresStoreWith,
+  unownedMistakesOnMariaDb,
+  unownedMistakesOnPostgres,
+} from "../testing/unowned-mistakes-on-databases.ts"
 import { createTestDatabase } from "./mariadb.ts"
-import { addUnowned, createTestSchema } from "./postgres.ts"
+import { addUnowned, createTestSchema, type TestSchema } from "./postgres.ts"
 import { type OpenedStore, storeKinds } from "./store-kinds.ts"
 import { saveInTwoProcesses } from "./two-processes.ts"
 
@@ -121,6 +129,57 @@ describe.each([
     const { as_of, asOf: told = as_of, created_at, createdAt = created_at } = row as unknown as Record<string, Date>
     expect(told).toEqual(asOf)
     expect(Math.abs(Date.now() - (createdAt?.getTime() ?? 0))).toBeLessThan(60_000)
+  })
+})
+
+describe("the store contract names the mistake of a store with old rows that", () => {
+  // They come last. The others would take a second each, and pass.
+  const casesAboutOldRows = (cases: readonly UserStoreCase[]) => cases.slice(-11)
+  const failuresOf = async (cases: readonly UserStoreCase[], says: RegExp) => {
+    for (const { run } of cases) {
+      const message = await run().then(
+        () => "",
+        (error: Error) => error.message,
+      )
+      if (says.test(message)) return message
+    }
+    return "no case fails so"
+  }
+
+  describe("on the real PostgreSQL", () => {
+    let schema: TestSchema
+    beforeAll(async () => {
+      schema = await createTestSchema()
+    })
+    afterAll(() => schema?.drop())
+
+    it.each(unownedMistakesOnPostgres)("$mistake", async one => {
+      const store = postgresStoreWith(schema.pool, one)
+      const cases = userStoreContract(() => store, { unownedRow: (_, names) => addUnowned(schema.pool, names) })
+      expect(await failuresOf(casesAboutOldRows(cases), one.says)).toMatch(one.says)
+    })
+  })
+
+  describe("on the real MariaDB", () => {
+    let place: Place
+    let store: OpenedStore
+    let pool: ReturnType<typeof createMariaDbPool>
+    beforeAll(async () => {
+      place = await places.MariaDB()
+      store = await storeKinds.mysql2(place.env)
+      pool = createMariaDbPool(place.env.MARIADB_URL ?? "")
+    })
+    afterAll(async () => {
+      await pool?.end()
+      await store?.close()
+      await place?.remove()
+    })
+
+    it.each(unownedMistakesOnMariaDb)("$mistake", async one => {
+      const wrong = mariaDbStoreWith(pool, one)
+      const cases = userStoreContract(() => wrong, { unownedRow: (_, names) => place.addUnowned(names) })
+      expect(await failuresOf(casesAboutOldRows(cases), one.says)).toMatch(one.says)
+    })
   })
 })
 
