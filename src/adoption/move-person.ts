@@ -13,7 +13,7 @@ import { isPasswordHistory } from "../keycloak/words.js"
 import { profileOfAccount } from "../users/custom-profile.js"
 import type { UserProfile } from "../users/user-store.js"
 import type { AdoptionParts } from "./adoption-parts.js"
-import { actionsBehindDoor, beginAccount, isBegun, openAccount, removeBegun } from "./closed-account.js"
+import { actionsBehindDoor, beginAccount, findOwner, isBegun, openAccount, removeBegun } from "./closed-account.js"
 import { credentialIdOf } from "./credential-id.js"
 import { hashOfNothing, toCredential } from "./password-hash.js"
 import type { ReadPerson } from "./person.js"
@@ -29,9 +29,10 @@ export interface Move<User> extends AdoptionParts<User> {
 /** A password that was proven to be the person's. */
 export interface ProvenPassword {
   readonly value: string
-  /** The account that has it already; null: none, as far as is known. */
-  readonly accountId: string | null
-  /** Asks whether the account of this name has it: a closed door tells whoever has the right one. */
+  /**
+   * Asks whether the closed account of this name has it: a closed door tells whoever has the right one. Keycloak 26.4.7 says so
+   * to everybody.
+   */
   readonly isSet: (username: string) => Promise<boolean>
 }
 
@@ -40,6 +41,8 @@ export interface MovedPerson {
   /** `"known"`: it was open already, with whatever password. */
   readonly outcome: "moved" | "known"
 }
+
+const maxTries = 3
 
 /**
  * Gives a person an account with the password and ties the row to it, behind a closed door: whoever came before the row would
@@ -57,21 +60,26 @@ export async function movePerson<User>(
   const { channel } = move
   await assertGroupsExist(channel, person.groups)
   if (Object.keys(person.attributes).length > 0) assertKept(Object.keys(person.attributes), await move.rules())
-  // Another process may have removed the account that both were making.
-  const moved = (await tryMove(move, person, password)) ?? (await tryMove(move, person, password))
-  if (moved === null) throw goneMeanwhile()
-  return moved
+  let gone = goneMeanwhile()
+  // Several processes may be at it, and remove what the realm's rules refuse.
+  for (let tries = 0; tries < maxTries; tries++) {
+    const moved = await tryMove(move, person, password)
+    if (!("gone" in moved)) return moved
+    gone = moved.gone
+  }
+  throw gone
 }
 
-/** Null: the account went while it was being made. */
+/** Gone: what was in the way, or was to be gone on with, is not there any more. */
 async function tryMove<User>(
   move: Move<User>,
   person: ReadPerson,
   password: ProvenPassword,
-): Promise<MovedPerson | null> {
+): Promise<MovedPerson | { readonly gone: GateError }> {
   const { channel, deadline, connection } = move
   const { issuer } = connection.realm
   const { key, enabled, password: _, ...names } = person
+  const credential = credentialIdOf(issuer, key)
   const begun = await beginAccount(channel, {
     ...names,
     username: person.username ?? person.email ?? "",
@@ -79,19 +87,23 @@ async function tryMove<User>(
     isShut: false,
     requiredActions: [],
     // Of no password, since Keycloak asks its policy about a clear one alone, and forgets this mark with it.
-    credential: toCredential(credentialIdOf(issuer, key), hashOfNothing()),
+    credential: toCredential(credential, hashOfNothing()),
   })
-  if (begun.is === "taken" || begun.is === "elsewhere") throw taken(begun.is === "taken" ? begun.field : null)
+  if (begun.is === "taken" || begun.is === "elsewhere") {
+    const error = taken(begun.is === "taken" ? begun.field : null)
+    if ((await findOwner(channel, credential, names)).is !== "taken") return { gone: error }
+    throw error
+  }
   // What Keycloak has made of the names is what the row gets.
   const account = begun.is === "created" ? await readAccount(channel, begun.id) : begun.account
-  if (account === null) return null
+  if (account === null) return { gone: goneMeanwhile() }
   if (!isBegun(account)) return { account, outcome: "known" }
 
   const isSet = await setPassword(move, account, password).catch(async (error: unknown) => {
     if (begun.is === "created" && isRejected(error)) await remove(channel, account)
     throw error
   })
-  if (!isSet) return null
+  if (!isSet) return { gone: goneMeanwhile() }
   if ((await tieRow(move, key, profileOf(move, account), true)) === null) {
     await remove(channel, account)
     throw rowTaken()
@@ -100,7 +112,7 @@ async function tryMove<User>(
   // An import has asked for a password, if it knew none.
   const requiredActions = actionsBehindDoor(account).filter(action => action !== "UPDATE_PASSWORD")
   const opened = await tryAgain(deadline, () => openAccount(channel, account.id, { enabled, requiredActions }))
-  return opened === "done" ? { account, outcome: "moved" } : null
+  return opened === "done" ? { account, outcome: "moved" } : { gone: goneMeanwhile() }
 }
 
 /** A group that does not exist makes Keycloak answer a create with 500 and nothing more (26.7.4). */
@@ -117,17 +129,17 @@ async function assertGroupsExist(channel: Channel, paths: readonly string[]): Pr
 async function setPassword<User>(
   { channel, deadline }: Move<User>,
   { id, username }: StoredAccount,
-  { value, accountId, isSet }: ProvenPassword,
+  { value, isSet }: ProvenPassword,
 ): Promise<boolean> {
-  if (accountId === id) return true
-  const outcome = await givePassword(channel, deadline, id, { value, temporary: false }).catch((error: unknown) => {
+  try {
+    const outcome = await givePassword(channel, deadline, id, { value, temporary: false })
+    if (typeof outcome === "object") throw outcome.unclear
+    return outcome === "set"
+  } catch (error) {
     // A realm that remembers passwords refuses the one that an earlier login has set.
-    if (isGateError(error) && error.fields?.some(isUsedBefore)) return { unclear: error }
+    if (isGateError(error) && error.fields?.some(isUsedBefore) && (await isSet(username))) return true
     throw error
-  })
-  if (typeof outcome === "string") return outcome === "set"
-  if (await isSet(username)) return true
-  throw outcome.unclear
+  }
 }
 
 function isUsedBefore({ rule }: FieldProblem): boolean {

@@ -101,7 +101,14 @@ export function createAdminApi({ realm, clientId, transport, share, serviceToken
       case "create_undecided":
         return unavailable(url, "it answered that it could not create the account, and not why")
       case "change_collided":
-        return unavailable(url, "somebody else changed the same account in that moment, and this change was not made")
+        return unavailable(
+          url,
+          "another change of the same account came in between, and this one was not made",
+          undefined,
+          {
+            status,
+          },
+        )
       case "rules_broken":
       case "password_refused":
       case "read_only":

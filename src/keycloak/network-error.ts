@@ -172,10 +172,12 @@ function wasNeverSent(error: unknown): boolean {
   return unsent.some(({ codes }) => codes.includes(code))
 }
 
-/** Whether what was asked for can't have been done: it was never sent, found no place, or was turned away unread (429). */
+/** Whether what was asked for can't have been done: it was never sent, found no place, or was turned away (400, 429). */
 export function wasNotDone(error: unknown): boolean {
   if (wasNeverSent(error)) return true
-  return isGateError(error) && (error.reason === "overload" || (error.cause as { status?: unknown })?.status === 429)
+  if (!isGateError(error)) return false
+  const { status } = Object(error.cause) as { status?: unknown }
+  return error.reason === "overload" || status === 400 || status === 429
 }
 
 /** Whether the connection was lost under a request. */

@@ -448,7 +448,7 @@ describe("legacyLogin, where the person can't move,", () => {
 
   it("tells so to all of several processes that move the person at once", async () => {
     const ada = table.addPerson({ password: "short" })
-    const logins = Array.from({ length: 6 }, () => openGate().loginWithPassword(login(ada, { password: "short" })))
+    const logins = Array.from({ length: 3 }, () => openGate().loginWithPassword(login(ada, { password: "short" })))
     const codes = await Promise.all(logins.map(async one => (await refusalOf(one)).code))
     expect(new Set(codes)).toEqual(new Set(["account_rejected"]))
     await nothingIsLeft(ada)
