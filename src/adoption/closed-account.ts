@@ -53,7 +53,7 @@ export type BegunAccount =
  * What a closed account has to do beside being disabled: an account that an administrator locked is only disabled. No realm asks
  * these two of anybody, and a reset of the password leaves them.
  */
-const closingActions: readonly string[] = ["VERIFY_PROFILE", "update_user_locale"]
+export const closingActions: readonly string[] = ["VERIFY_PROFILE", "update_user_locale"]
 
 /** Whether the account is closed as this library closes one. Whose it is, its credential tells. */
 export function isBegun({ enabled, requiredActions }: Pick<StoredAccount, "enabled" | "requiredActions">): boolean {

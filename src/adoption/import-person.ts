@@ -3,6 +3,7 @@ import { type Channel, openChannel } from "../accounts/keycloak/channel.js"
 import { groupExists } from "../accounts/keycloak/create.js"
 import { type RegistrationRules, readRules } from "../accounts/keycloak/rules.js"
 import { type FieldProblem, isGateError } from "../errors.js"
+import { refused as keycloakRefused } from "../keycloak/set-up-errors.js"
 import { profileOfAccount } from "../users/custom-profile.js"
 import type { UserKey, UserProfile } from "../users/user-store.js"
 import type { AdoptionParts } from "./adoption-parts.js"
@@ -10,6 +11,7 @@ import type { AtOnce } from "./at-once.js"
 import {
   actionsBehindDoor,
   beginAccount,
+  closingActions,
   findOwner,
   isBegun,
   type NewClosedAccount,
@@ -42,7 +44,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, { isDryRun, atOn
   const channel = openChannel(parts.connection, "background")
   const rules = once(() => readRules(channel))
   const groups = createGroups(channel)
-  const defaults = createDefaultActions(channel)
+  const defaults = createDefaultActions(channel, id => readAccount(channel, id))
 
   async function check(given: unknown): Promise<RefusedPerson | Checked> {
     const person = readPerson(given)
@@ -98,10 +100,16 @@ export function createBringIn<User>(parts: AdoptionParts<User>, { isDryRun, atOn
       else await removeBegun(channel, id)
       return refused(person.key, "row_taken")
     }
-    const requiredActions = [...account.requiredActions, ...(await defaults.of(id, account))]
-    const open = () => openAccount(channel, id, { enabled: true, requiredActions })
-    if (person.enabled && (await atOnce(open)) === "absent") return refused(person.key, "account_gone")
+    if (person.enabled && (await open(id, account)) === "absent") return refused(person.key, "account_gone")
     return adopted(checked, "created", id, tied.user)
+  }
+
+  async function open(id: string, account: NewClosedAccount): Promise<"done" | "absent"> {
+    const asked = await defaults.of(id, account)
+    // Another run saw the tied row first.
+    if (asked === "open already") return "done"
+    const requiredActions = [...account.requiredActions, ...asked]
+    return atOnce(() => openAccount(channel, id, { enabled: true, requiredActions }))
   }
 
   /** An account that was made for this row before. */
@@ -249,21 +257,36 @@ function createGroups(channel: Channel): {
   }
 }
 
-/** What the realm asks of every new account, which the first account of a run tells. */
-function createDefaultActions(channel: Channel) {
-  let learnt: Promise<readonly string[]> | null = null
-  async function learn(id: string, { requiredActions }: NewClosedAccount): Promise<readonly string[]> {
-    const account = await readAccount(channel, id)
+/** What the realm asks of every new account, which the first closed account of a run tells. */
+function createDefaultActions({ api, realm }: Channel, read: (id: string) => Promise<StoredAccount | null>) {
+  let learnt: Promise<readonly string[] | "open already"> | null = null
+
+  async function learn(id: string, { requiredActions }: NewClosedAccount): Promise<readonly string[] | "open already"> {
+    const account = await read(id)
     if (account === null) return []
-    return actionsBehindDoor(account).filter(action => !requiredActions.includes(action))
+    if (account.enabled) return "open already"
+    if (isBegun(account)) return actionsBehindDoor(account).filter(action => !requiredActions.includes(action))
+    throw keycloakRefused(
+      `The realm "${realm.name}" does not keep the required actions that mark a closed account (${closingActions.join(", ")}), ` +
+        `as the service account of "${api.clientId}" sends them; is one of these providers switched off on the server?`,
+    )
   }
+
   return {
-    of(id: string, account: NewClosedAccount): Promise<readonly string[]> {
-      learnt ??= learn(id, account).catch((error: unknown) => {
-        learnt = null
+    async of(id: string, account: NewClosedAccount): Promise<readonly string[] | "open already"> {
+      learnt ??= learn(id, account)
+      const asked = learnt
+      const forget = () => {
+        if (learnt === asked) learnt = null
+      }
+      const actions = await asked.catch((error: unknown) => {
+        forget()
         throw error
       })
-      return learnt
+      if (actions !== "open already") return actions
+      // It tells nothing of the others, who ask again.
+      forget()
+      return learn(id, account)
     },
   }
 }
