@@ -9,7 +9,7 @@ import {
 } from "../accounts/keycloak/account.js"
 import type { Channel } from "../accounts/keycloak/channel.js"
 import { type CreateOutcome, postAccount } from "../accounts/keycloak/create.js"
-import { isGateError } from "../errors.js"
+import { type GateError, isGateError } from "../errors.js"
 import { isCredentialId } from "./credential-id.js"
 import type { HashCredential } from "./password-hash.js"
 
@@ -72,16 +72,25 @@ export function actionsBehindDoor({ requiredActions }: Pick<StoredAccount, "requ
  * @throws {GateError} `account_rejected`, `keycloak_unavailable`, `keycloak_refused_us`, `closed`
  */
 export async function beginAccount(channel: Channel, account: NewClosedAccount): Promise<BegunAccount> {
-  const asOf = new Date(Math.floor(channel.clock.now() / 1000) * 1000)
-  let outcome = await create(channel, account)
-  if ("lost" in outcome) outcome = await create(channel, account)
-  if ("lost" in outcome) throw outcome.lost
-  if ("id" in outcome) return { is: "created", id: outcome.id, asOf }
   const { username, email, credential } = account
-  const owner = await findOwner(channel, credential.id, { username, email })
-  if (owner.is !== "nobody") return owner
-  // Keycloak compares usernames with e-mails too; of a credential that is used it says no field.
-  return outcome.taken === null ? { is: "elsewhere" } : { is: "taken", field: outcome.taken, isImported: false }
+  for (let isSecond = false; ; isSecond = true) {
+    const asOf = new Date(Math.floor(channel.clock.now() / 1000) * 1000)
+    const outcome = await createOnce(channel, account)
+    if ("id" in outcome) return { is: "created", id: outcome.id, asOf }
+    const owner = await findOwner(channel, credential.id, { username, email })
+    if (owner.is !== "nobody") return owner
+    // Who was in the way may be gone: another run takes back an account that it can't finish.
+    if (!isSecond) continue
+    // Keycloak compares usernames with e-mails too; of a credential that is used it says no field.
+    return outcome.taken === null ? { is: "elsewhere" } : { is: "taken", field: outcome.taken, isImported: false }
+  }
+}
+
+async function createOnce(channel: Channel, account: NewClosedAccount): Promise<Exclude<Attempt, { lost: GateError }>> {
+  const first = await create(channel, account)
+  const outcome = "lost" in first ? await create(channel, account) : first
+  if ("lost" in outcome) throw outcome.lost
+  return outcome
 }
 
 /** Whose account has one of these names. */
@@ -91,18 +100,20 @@ export async function findOwner(
   { username, email }: { readonly username: string | null; readonly email: string | null },
 ): Promise<Exclude<BegunAccount, { is: "created" | "elsewhere" }> | { readonly is: "nobody" }> {
   const named = username === null ? null : await findByUsername(channel, username)
-  const owner = named === null ? null : await ownerOf(channel, credentialId, named, "username")
-  if (owner?.is === "own") return owner
+  const ofName = named === null ? null : await ownerOf(channel, credentialId, named, "username")
+  if (ofName?.is === "own") return ofName
   const others = email === null ? [] : await findByEmail(channel, email)
   for (const other of others.filter(({ id }) => id !== named?.id)) {
-    const found = await ownerOf(channel, credentialId, other, "email")
-    if (found.is === "own" || owner === null) return found
+    const ofEmail = await ownerOf(channel, credentialId, other, "email")
+    if (ofEmail !== null && (ofEmail.is === "own" || ofName === null)) return ofEmail
   }
-  return owner ?? { is: "nobody" }
+  return ofName ?? { is: "nobody" }
 }
 
+/** Null: the account is gone meanwhile. */
 async function ownerOf(channel: Channel, credentialId: string, account: StoredAccount, field: "username" | "email") {
   const ids = await credentialIds(channel, account.id)
+  if (ids === null) return null
   if (ids.includes(credentialId)) return { is: "own", account } as const
   return { is: "taken", field, isImported: ids.some(isCredentialId) } as const
 }

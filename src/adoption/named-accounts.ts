@@ -32,7 +32,7 @@ export async function accountsNamed(channel: Channel, name: string): Promise<rea
 
 /** Whether this library has made the account, for whichever row. */
 export async function isOurs(channel: Channel, { id }: NamedAccount): Promise<boolean> {
-  return (await credentialIds(channel, id)).some(isCredentialId)
+  return (await credentialIds(channel, id))?.some(isCredentialId) ?? false
 }
 
 /** Whether all of them are accounts that this library has begun and not finished; so it is of none. */

@@ -145,6 +145,21 @@ export function describeClosedAccount(optionsOf: () => GateOptions<never>): void
     expect(await beginAccount(channel, account)).toMatchObject({ is: "created" })
   })
 
+  it("is made where the one in its way is gone before anybody can ask whose it is", async () => {
+    const key = newKey()
+    const id = await begun(closed(key))
+    let asked = 0
+    const api = {
+      ...channel.api,
+      async read<Value>(path: string, parse: (data: unknown) => Value | null) {
+        if (path.endsWith("/credentials") && asked++ === 0) await removeBegun(channel, id)
+        return channel.api.read(path, parse)
+      },
+    }
+    const other = closed(newKey(), { username: `closed-${key}`, email: null })
+    expect(await beginAccount({ ...channel, api }, other)).toMatchObject({ is: "created" })
+  })
+
   it("stays disabled, and is begun no more, where it is opened as such", async () => {
     const id = await begun(closed(newKey()))
     await openAccount(channel, id, { enabled: false, requiredActions: [] })

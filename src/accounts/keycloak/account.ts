@@ -78,10 +78,10 @@ async function findStored(channel: Channel, by: AccountName): Promise<readonly S
   return found.flatMap(one => accountOf(one, asOf) ?? [])
 }
 
-/** Ids of what an account logs in with; an account that is gone has none. */
-export async function credentialIds({ api }: Channel, id: string): Promise<readonly unknown[]> {
+/** Ids of what an account logs in with; null: there is no such account. */
+export async function credentialIds({ api }: Channel, id: string): Promise<readonly unknown[] | null> {
   const found = await api.read(`${accountPath(id)}/credentials`, toList<{ readonly id?: unknown } | null>)
-  return (found ?? []).map(one => one?.id)
+  return found?.map(one => one?.id) ?? null
 }
 
 /** The account of exactly this username or e-mail. */
