@@ -1,12 +1,4 @@
-import {
-  createParamDecorator,
-  type ExecutionContext,
-  Inject,
-  Module,
-  type OnModuleInit,
-  UseFilters,
-  UseGuards,
-} from "@nestjs/common"
+import { createParamDecorator, type ExecutionContext, Inject, Module, UseFilters, UseGuards } from "@nestjs/common"
 import { APP_FILTER, APP_GUARD, ModulesContainer } from "@nestjs/core"
 import { GateError } from "../errors.js"
 import type { Gate } from "../gate.js"
@@ -63,6 +55,12 @@ export interface GateDynamicModule {
   exports: any[]
 }
 
+/** What is read of Nest's modules. */
+export interface LoadedModules {
+  /** Each module, with its providers. */
+  readonly values: () => Iterable<{ readonly providers: ReadonlyMap<unknown, { readonly metatype: unknown }> }>
+}
+
 /** Under which Nest injects the gate: `@Inject(GATE)`. */
 export const GATE: unique symbol = Symbol.for("keycloak-gate.gate")
 
@@ -72,10 +70,10 @@ export const GATE: unique symbol = Symbol.for("keycloak-gate.gate")
  * It refuses to start where a WebSocket gateway carries neither `@RequireUser()` nor `@Public()`: what guards the rest of
  * an application never reaches gateways.
  */
-export class GateModule implements OnModuleInit {
-  readonly #modules: ModulesContainer
+export class GateModule {
+  readonly #modules: LoadedModules
 
-  constructor(modules: ModulesContainer) {
+  constructor(modules: LoadedModules) {
     this.#modules = modules
   }
 

@@ -13,6 +13,8 @@ export type Loaded = any
 /** NestJS of one version, with the built package beside it. */
 export interface Nest {
   readonly version: 11 | 12
+  /** Of an application. */
+  readonly folder: string
   readonly load: (name: string) => Promise<Loaded>
 }
 
@@ -32,6 +34,7 @@ export async function openNest(version: 11 | 12): Promise<Nest> {
   const require = createRequire(join(folder, "application.cjs"))
   return {
     version,
+    folder,
     // As an application of each version does: 11 is CommonJS, 12 is ES modules.
     load: async name => {
       if (version === 11) return require(name)
