@@ -23,11 +23,12 @@ describe("sessions and endSession", () => {
   let realm: FaultyRealm
   let gate: Gate<null>
   let subject: string
+  let username: string
   let count = 0
   beforeEach(async () => {
     realm = await startFaultyRealm()
     gate = createGate({ ...realm.gateOptions, onEvent: () => undefined })
-    const username = `grace-${count++}`
+    username = `grace-${count++}`
     subject = realm.addUser({ username, email: `${username}.${email}`, password }).id
     await gate.loginWithPassword({ username, password })
   })
@@ -48,6 +49,15 @@ describe("sessions and endSession", () => {
     realm.breakWith(json(503, {}), { at: deletion, times: 1 })
     await gate.endSession(subject, id)
     expect(await gate.sessions(subject)).toEqual([])
+  })
+
+  it("refuses its tokens here even where Keycloak could not be asked to end it", async () => {
+    const id = await idOfSession()
+    const token = `Bearer ${await realm.issueToken(username, { sid: id })}`
+    await gate.verifyBearer(token, {})
+    realm.breakWith(json(503, {}), { at: deletion })
+    expect((await refusalOf(gate.endSession(subject, id))).code).toBe("keycloak_unavailable")
+    expect((await refusalOf(gate.verifyBearer(token, {}))).reason).toBe("revoked")
   })
 
   it.each([[null], ["text"], [{ id: 1 }], [{ id: "s-1" }], [{ id: "s-1", start: "now", lastAccess: 1 }]])(
