@@ -189,9 +189,15 @@ export interface ExecutionContextLike {
   readonly getClass: () => unknown
   /** The handler. */
   readonly getHandler: () => unknown
-  /** Of HTTP: the platform's own request. */
+  /** Of HTTP alone. */
+  readonly switchToHttp: () => HttpContextLike
+}
+
+/** What `allow` sees of an HTTP request in Nest. */
+export interface HttpContextLike {
+  /** The platform's own request. */
   // biome-ignore lint/suspicious/noExplicitAny: as Nest has it
-  readonly switchToHttp: () => { getRequest: () => any }
+  readonly getRequest: () => any
 }
 
 /** A parameter: who asks. Null in a `@Public()` handler where nobody does. */

@@ -65,7 +65,7 @@ export interface Connection extends Pick<ConnectionParts, "realm" | "now" | "ela
 }
 
 /** Keycloak takes no token that was issued before: it says so with each token of the service account. */
-export interface NotBefore {
+interface NotBefore {
   /** Seconds since 1970; 0: none. */
   readonly last: () => number
   /** How many tokens the Admin API was asked with. */

@@ -20,7 +20,7 @@ for (let index = 0; index < people; index++) {
   lines.push(Buffer.from(`Bearer ${await realm.issueToken(username)}`, "latin1"))
 }
 // A new string each time, as from a request: one that is used twice has its hash remembered.
-const authorization = (index: number): string => (lines[index % people] as Buffer).latin1Slice()
+const authorization = (index: number): string => (lines[index % people] as Buffer).toString("latin1")
 
 const stores = {
   "without a user table": undefined,

@@ -2,7 +2,7 @@ import { createPrivateKey, randomUUID } from "node:crypto"
 import express from "express"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { authenticate, backchannelLogoutHandler, requireUser } from "../../src/adapters/express.js"
-import { createGate, type Gate, type GateEvent, type Session } from "../../src/index.js"
+import { createGate, type Gate, type GateEvent, type RegisteredUser, type Session } from "../../src/index.js"
 import { type Listening, listen } from "../adapters/listen.js"
 import { createClient } from "../contracts/adapter.js"
 import { signByHand } from "../support/sign-by-hand.ts"
@@ -54,11 +54,11 @@ beforeAll(async () => {
   gate = createGate({ ...api, onEvent: event => void events.push(event) })
   const clients = ["shop-web", "shop-app", "shop-secretly"]
   server.post("/logout", express.urlencoded(), (request, _response, next) => {
-    heard.push(request.body.logout_token)
+    heard.push((request.body as { logout_token: string }).logout_token)
     next()
   })
   server.post("/logout", backchannelLogoutHandler(gate, { clients }))
-  server.use(authenticate(gate))
+  server.use(authenticate(gate as unknown as Gate<RegisteredUser>))
   server.get("/me", requireUser(), (_request, response) => void response.json({}))
 })
 afterAll(async () => {

@@ -82,8 +82,11 @@ function openGate(more: Partial<GateOptions<Row>> = {}): Gate<Row> {
 }
 
 const login = ({ username }: Pick<OldPerson, "username">, given = password) => ({ username, password: given })
-const userAfter = async (gate: Gate<Row>, { accessToken }: { readonly accessToken: string }) =>
-  (await gate.verifyToken(accessToken, {})).user
+async function userAfter(gate: Gate<Row>, { accessToken }: { readonly accessToken: string }): Promise<Row> {
+  const { user } = await gate.verifyToken(accessToken, {})
+  if (user === null) throw new Error("the token of a client")
+  return user
+}
 async function accountOf({ username }: Pick<OldPerson, "username">) {
   const answer = await adminFetch("GET", `/realms/${realm}/users?username=${username}&exact=true`)
   const found = (await answer.json()) as { id: string; enabled: boolean; requiredActions: string[] }[]

@@ -10,14 +10,14 @@ const everySeconds = 0.2
 
 let api: TestClient
 let proxy: FaultyServer
-let gate: Gate<null>
+let gate: Gate<unknown>
 const events: GateEvent[] = []
-const gates: Gate<null>[] = []
+const gates: Gate<unknown>[] = []
 
 function watching(
   more: Partial<GateOptions<never> & { userStore: undefined }> = {},
   heard: GateEvent[] = [],
-): Gate<null> {
+): Gate<unknown> {
   const onEvent = (event: GateEvent) => void (event.type !== "refusal" && heard.push(event))
   const one = createGate({ ...api, audience: null, onEvent, watchEvents: { everySeconds }, ...more })
   gates.push(one)
