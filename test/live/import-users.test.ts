@@ -126,7 +126,7 @@ describe("importUsers", () => {
 
   it("leaves nobody behind and nobody twice, killed at ten random moments", { timeout: 120_000 }, async () => {
     console.log(`${kills} kills, SEED=${seed}`)
-    const names = await makeOldRows(schema.pool, "killed-", 120)
+    const names = await makeOldRows(schema.pool, "killed-", 300)
     let closed = 0
     for (let kill = 0; kill < kills; kill++) {
       const child = startImport("killed-")
@@ -136,7 +136,7 @@ describe("importUsers", () => {
         if (left === 0) void delay(Math.floor(random() * 15)).then(() => child.kill("SIGKILL"))
       })
       expect(await once(child, "close")).toEqual([null, "SIGKILL"])
-      const answer = await adminFetch("GET", `/realms/${realm}/users?username=killed-&enabled=false&max=200`)
+      const answer = await adminFetch("GET", `/realms/${realm}/users?username=killed-&enabled=false&max=400`)
       closed += ((await answer.json()) as unknown[]).length
     }
     // Else nobody was cut off in the middle.
