@@ -81,8 +81,12 @@ export async function beginAccount(channel: Channel, account: NewClosedAccount):
     if (owner.is !== "nobody") return owner
     // Who was in the way may be gone: another run takes back an account that it can't finish.
     if (!isSecond) continue
-    // Keycloak compares usernames with e-mails too; of a credential that is used it says no field.
-    return outcome.taken === null ? { is: "elsewhere" } : { is: "taken", field: outcome.taken, isImported: false }
+    // Keycloak compares usernames with e-mails too.
+    const crosswise = await findOwner(channel, credential.id, { username: email, email: username })
+    if (crosswise.is === "own") return crosswise
+    const isImported = crosswise.is === "taken" && crosswise.isImported
+    // Of a credential that is used it says no field.
+    return outcome.taken === null ? { is: "elsewhere" } : { is: "taken", field: outcome.taken, isImported }
   }
 }
 

@@ -81,7 +81,7 @@ export function createBringIn<User>(parts: AdoptionParts<User>, { isDryRun, atOn
     if (owner.is === "nobody") return adopted(checked, "created", null, null)
     if (owner.is === "taken") return taken(person.key, owner)
     const { id } = owner.account
-    const isTied = (await parts.store.findUser({ issuer, subject: id })) !== null
+    const isTied = Boolean(await parts.store.findUser({ issuer, subject: id }))
     return adopted(checked, isTied && !isBegun(owner.account) ? "existing" : "linked", id, null)
   }
 

@@ -87,6 +87,6 @@ export function refused(
   fields: readonly FieldProblem[] = [],
   what: string | null = null,
 ): RefusedPerson {
-  const message = meanings[code].replace("%s", what === null ? "" : ` (${what})`)
+  const message = meanings[code].replace("%s", () => (what === null ? "" : ` (${what})`))
   return Object.freeze({ key, outcome: "refused", code, fields: Object.freeze([...fields]), message })
 }

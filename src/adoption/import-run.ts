@@ -1,6 +1,7 @@
 import { openChannel } from "../accounts/keycloak/channel.js"
 import type { AdoptionParts } from "./adoption-parts.js"
 import { createAtOnce } from "./at-once.js"
+import { credentialIdOf } from "./credential-id.js"
 import { createBringIn } from "./import-person.js"
 import type { ImportedPerson } from "./import-result.js"
 import { mapStream } from "./map-stream.js"
@@ -29,7 +30,7 @@ export interface ImportUsersOptions<User> {
   readonly concurrency?: number | undefined
   /** Ends the run with the signal's reason; whoever has been begun is finished first. */
   readonly signal?: AbortSignal | undefined
-  /** Called after each person. */
+  /** Called after each person, and waited for. */
   readonly onProgress?: ((counts: ImportCounts) => void) | undefined
   /** Called, and waited for, with each result, before the iterator hands it out. */
   readonly onPerson?: ((person: ImportedPerson<User>) => void | Promise<void>) | undefined
@@ -43,6 +44,8 @@ export interface ImportCounts {
   readonly refused: number
 }
 
+const maxRefusedIds = 10_000
+
 /** Begins when the first result is asked for. */
 export function importRun<User>(
   parts: AdoptionParts<User>,
@@ -51,11 +54,15 @@ export function importRun<User>(
 ): Run<ImportedPerson<User>, ImportCounts> {
   const { dryRun = false, concurrency = 8, signal, onProgress, onPerson } = options
   const counts = { created: 0, linked: 0, existing: 0, refused: 0 }
+  // Nobody is told twice, as long as they are this few.
+  const refusedIds = new Set<string>()
 
   async function told(person: ImportedPerson<User>): Promise<ImportedPerson<User>> {
     counts[person.outcome] += 1
+    if (person.code === "account_rejected" && person.key !== null && refusedIds.size < maxRefusedIds)
+      refusedIds.add(credentialIdOf(parts.connection.realm.issuer, person.key))
     await onPerson?.(person)
-    onProgress?.(Object.freeze({ ...counts }))
+    await onProgress?.(Object.freeze({ ...counts }))
     return person
   }
 
@@ -69,7 +76,7 @@ export function importRun<User>(
     })
     if (dryRun) return
     const channel = openChannel(parts.connection, "background")
-    for await (const refused of openTied(channel, parts)) yield await told(refused)
+    for await (const refused of openTied(channel, parts, { refusedIds, signal })) yield await told(refused)
   }
 
   return { results: results(), counts: () => Object.freeze({ ...counts }) }

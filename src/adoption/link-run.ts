@@ -21,7 +21,7 @@ export interface LinkUsersOptions {
   readonly dryRun?: boolean | undefined
   /** Ends the run with the signal's reason; rows that are being tied are finished first. */
   readonly signal?: AbortSignal | undefined
-  /** Called after each page of accounts. */
+  /** Called after each page of accounts, and waited for. */
   readonly onProgress?: ((counts: LinkCounts) => void) | undefined
 }
 
@@ -68,7 +68,7 @@ export function linkRun<User>(
     const result = (outcome: keyof LinkCounts, keys: readonly UserKey[], user: User | null): LinkedAccount<User> =>
       Object.freeze({ outcome, subject, keys: Object.freeze([...keys]), user })
     const before = await store.findUser({ issuer, subject })
-    if (before !== null) return result("alreadyLinked", [], before)
+    if (before) return result("alreadyLinked", [], before)
     const isSure = by === "username" ? profile.username !== null : profile.email !== null && profile.emailVerified
     const keys = isSure ? await store.findUnlinked(profile, { by }) : []
     const [key] = keys
@@ -79,7 +79,7 @@ export function linkRun<User>(
     if (user !== null) return result("linked", keys, user)
     // Somebody was quicker: the row went to this account, or to another one.
     const after = await store.findUser({ issuer, subject })
-    return after === null ? result("withoutRow", [], null) : result("alreadyLinked", [], after)
+    return after ? result("alreadyLinked", [], after) : result("withoutRow", [], null)
   }
 
   function profileOf(account: ListedAccount, asOf: Date): UserProfile {
@@ -105,7 +105,7 @@ export function linkRun<User>(
         return link(profileOf(account, asOf), reading)
       })
       for (const { outcome } of linked) counts[outcome] += 1
-      onProgress?.(Object.freeze({ ...counts }))
+      await onProgress?.(Object.freeze({ ...counts }))
       yield* linked
       at = next
     }

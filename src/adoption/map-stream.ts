@@ -80,7 +80,16 @@ export async function* mapStream<Item, Result>(
     signal?.removeEventListener("abort", abort)
     await Promise.all(atWork)
     // Not waited for: a source that waits for its own next item would never answer.
-    if (!isOver) Promise.resolve(items.return?.()).catch(() => undefined)
+    if (!isOver) void closed(items)
+  }
+}
+
+/** What it throws then would hide what the run has ended with. */
+async function closed(items: Iterator<unknown> | AsyncIterator<unknown>): Promise<void> {
+  try {
+    await items.return?.()
+  } catch {
+    // Nobody gets anything of it any more.
   }
 }
 

@@ -54,7 +54,7 @@ const valueBytes = [16, 512] as const
 export function hashProblems(hash: PasswordHash): readonly FieldProblem[] {
   const given: Partial<Record<keyof PasswordHash, unknown>> = typeof hash === "object" && hash !== null ? hash : {}
   const { algorithm, iterations, argon2 } = given
-  if (!isReadable(algorithm)) return [problem("algorithm")]
+  if (!isOneOf(readable, algorithm)) return [problem("algorithm")]
   const salt = algorithm === "argon2" ? saltBytes.argon2 : saltBytes.pbkdf2
   const problems = [
     ...(isWhole(iterations, 1, maxIterations) ? [] : [problem("iterations", [1, maxIterations])]),
@@ -71,8 +71,8 @@ function argon2Problems(argon2: unknown, passes: number): readonly FieldProblem[
   const least = 8 * (isWhole(parallelism, 1, 64) ? Number(parallelism) : 1)
   const isFine = isWhole(memory, least, maxMemory)
   return [
-    ...(["id", "i", "d"].includes(String(type)) ? [] : [problem("type")]),
-    ...(["1.3", "1.0"].includes(String(version)) ? [] : [problem("version")]),
+    ...(isOneOf(["id", "i", "d"], type) ? [] : [problem("type")]),
+    ...(isOneOf(["1.3", "1.0"], version) ? [] : [problem("version")]),
     ...(isFine ? [] : [problem("memory", [least, maxMemory])]),
     ...(isWhole(parallelism, 1, 64) ? [] : [problem("parallelism", [1, 64])]),
     ...(isFine && Number(memory) * passes > maxWork ? [problem("work", [maxWork])] : []),
@@ -84,11 +84,11 @@ export function nameOf({ algorithm }: PasswordHash): string | null {
   return typeof algorithm === "string" ? inQuotes(algorithm) : null
 }
 
-const readable: readonly unknown[] = ["pbkdf2-sha256", "pbkdf2-sha512", "pbkdf2", "argon2"]
+const readable = ["pbkdf2-sha256", "pbkdf2-sha512", "pbkdf2", "argon2"]
 
-/** Keycloak's own names, letter by letter. */
-function isReadable(algorithm: unknown): boolean {
-  return readable.includes(algorithm)
+/** Keycloak's own names, letter by letter; a list of one is none. */
+function isOneOf(names: readonly unknown[], name: unknown): boolean {
+  return names.includes(name)
 }
 
 function problem(part: string, params: readonly number[] = []): FieldProblem {

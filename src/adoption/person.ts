@@ -67,7 +67,8 @@ export function readPerson(given: unknown): ReadPerson | UnusablePerson {
     ...(isKey ? [] : [problem("key", members.key === undefined ? "required" : "not_a_key")]),
     ...problems,
     ...(username === null && email === null && problems.length === 0 ? [problem("username", "required")] : []),
-    ...(isReserved(username) ? [problem("username", "reserved_prefix")] : []),
+    // Without a username, the e-mail becomes it.
+    ...(isReserved(username ?? email) ? [problem(username === null ? "email" : "username", "reserved_prefix")] : []),
     ...readFlags(withoutNulls(members), ["emailVerified", "enabled"]),
     ...attributes.problems,
     ...groups.problems,

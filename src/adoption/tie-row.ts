@@ -24,7 +24,7 @@ export async function tieRow<User>(
   const linked = await rows.linkRow(key, profile, rows.beginReading())
   if (linked !== null) return { user: linked, wasTied: false }
   const user = await store.findUser({ issuer, subject })
-  if (user === null) return null
+  if (!user) return null
   if (!(await isUntied(store, key, profile))) return { user, wasTied: true }
   // The row of the account is another one than that of the key.
   if (!isClosed) return null

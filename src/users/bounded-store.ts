@@ -71,9 +71,11 @@ export function createBoundedStore<User>(parts: BoundedStoreParts<User>): Bounde
     canFindUnlinked: typeof store.findUnlinked === "function",
     canLink: typeof store.linkUser === "function",
     listSubjects: range => run<readonly string[]>("listSubjects", () => store.listSubjects?.(range) ?? []),
+    // A store in plain JavaScript may say nothing where it has nothing: `return rows[0]`.
     findUnlinked: (profile, how) =>
-      run<readonly UserKey[]>("findUnlinked", () => store.findUnlinked?.(profile, how) ?? []),
-    linkUser: (key, profile, late) => run<User | null>("linkUser", () => store.linkUser?.(key, profile) ?? null, late),
+      run<readonly UserKey[]>("findUnlinked", async () => (await store.findUnlinked?.(profile, how)) ?? []),
+    linkUser: (key, profile, late) =>
+      run<User | null>("linkUser", async () => (await store.linkUser?.(key, profile)) ?? null, late),
     peekUser: typeof store.peekUser === "function" ? identity => store.peekUser?.(identity) ?? undefined : null,
     bounded: (call, work) => run(call, work),
     hasTold: error => told.has(error as object),

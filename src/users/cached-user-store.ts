@@ -112,17 +112,17 @@ export function cachedUserStore<User>(store: UserStore<User>, options: CachedUse
       const change = changeOf(identity)
       if (change !== undefined) change.count += 1
     },
-    ...(store.listSubjects !== undefined && {
+    ...(typeof store.listSubjects === "function" && {
       async listSubjects(...given: Parameters<Required<UserStore<User>>["listSubjects"]>) {
         return store.listSubjects?.(...given) ?? []
       },
     }),
-    ...(store.findUnlinked !== undefined && {
+    ...(typeof store.findUnlinked === "function" && {
       async findUnlinked(...given: Parameters<Required<UserStore<User>>["findUnlinked"]>) {
         return store.findUnlinked?.(...given) ?? []
       },
     }),
-    ...(store.linkUser !== undefined && {
+    ...(typeof store.linkUser === "function" && {
       linkUser: (key: Parameters<Required<UserStore<User>>["linkUser"]>[0], profile: UserProfile) =>
         write(identityOf(profile), async () => store.linkUser?.(key, profile) ?? null),
     }),

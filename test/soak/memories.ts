@@ -190,6 +190,7 @@ export const ofOneCall: readonly string[] = [
   "users/sync/account-walk.ts known",
   "accounts/give-password.ts lost",
   "adoption/import-person.ts asked",
+  "adoption/import-run.ts refusedIds",
   "adoption/map-stream.ts atWork",
   "adoption/map-stream.ts waiting",
   "users/sync/map-limited.ts failures",

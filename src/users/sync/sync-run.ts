@@ -37,7 +37,7 @@ export interface SyncUsersOptions {
   readonly concurrency?: number | undefined
   /** Ends the run with the signal's reason; saves that have begun are finished first. */
   readonly signal?: AbortSignal | undefined
-  /** Called after each page, before the iterator hands it out. */
+  /** Called, and waited for, after each page, before the iterator hands it out. */
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined
 }
 
@@ -226,9 +226,9 @@ export async function* pagesOf<User>(
     return progress
   }
 
-  function reached(phase: SyncProgress["phase"], users: readonly User[], missing: readonly UserIdentity[]) {
+  async function reached(phase: SyncProgress["phase"], users: readonly User[], missing: readonly UserIdentity[]) {
     const progress = progressIn(phase)
-    onProgress?.(progress)
+    await onProgress?.(progress)
     return Object.freeze({ phase, users, missing, cursor: progress.cursor })
   }
 
