@@ -127,27 +127,35 @@ function readCustom(by: string, given: unknown): UserProfile["custom"] {
   // Nobody waits for it, and its rejection would end the process.
   if (given instanceof Promise) given.catch(() => undefined)
   if (!isPlain(given)) throw wrong(by, "", `${kindOf(given)}; expected a plain object, at once`)
-  const copy = copied(by, given, "", deepest) as UserProfile["custom"]
-  if (JSON.stringify(copy).length > longest)
-    throw wrong(by, "", `more than ${longest} characters; keep what the application looks at on each request`)
+  // Each value takes a character at least, so no more of them need be looked at.
+  const room = { left: longest }
+  const copy = copied(by, given, "", deepest, room) as UserProfile["custom"]
+  if (JSON.stringify(copy).length > longest) throw tooLong(by)
   return copy
 }
 
 /** A frozen copy: what the application has made may change. */
-function copied(by: string, value: unknown, path: string, depth: number): JsonValue {
+function copied(by: string, value: unknown, path: string, depth: number, room: { left: number }): JsonValue {
+  room.left -= 1 + (Array.isArray(value) ? value.length : 0)
+  if (room.left < 0) throw tooLong(by)
   if (depth === 0) throw wrong(by, path, `something deeper than ${deepest} objects, or a circle`)
   if (value === null || typeof value === "string" || typeof value === "boolean") return value
   if (typeof value === "number" && Number.isFinite(value)) return value
   if (Array.isArray(value))
-    return Object.freeze(value.map((one, at) => copied(by, one ?? null, `${path}[${at}]`, depth - 1)))
+    // Holes of a list too.
+    return Object.freeze(Array.from(value, (one, at) => copied(by, one ?? null, `${path}[${at}]`, depth - 1, room)))
   if (!isPlain(value))
     throw wrong(by, path, `${whatIs(value)}; expected text, a number, true, false, null, lists or objects`)
   const members = Object.entries(value).filter(([name, one]) => one !== undefined && name !== "__proto__")
   return Object.freeze(
     Object.fromEntries(
-      members.map(([name, one]) => [name, copied(by, one, path === "" ? name : `${path}.${name}`, depth - 1)]),
+      members.map(([name, one]) => [name, copied(by, one, path === "" ? name : `${path}.${name}`, depth - 1, room)]),
     ),
   )
+}
+
+function tooLong(by: string): GateError {
+  return wrong(by, "", `more than ${longest} characters; keep what the application looks at on each request`)
 }
 
 function whatIs(value: unknown): string {

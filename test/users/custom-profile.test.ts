@@ -15,6 +15,10 @@ function circle(): unknown {
   return values
 }
 
+function doubled(times: number): unknown {
+  return Array.from({ length: times }).reduce<unknown[]>(inner => [inner, inner], [])
+}
+
 describe("custom values", () => {
   it("are a frozen copy, all the way down", () => {
     const given = { plan: "pro", tags: [{ name: "a" }] }
@@ -31,6 +35,10 @@ describe("custom values", () => {
     expect(custom).toEqual({ in: { b: 1 }, none: null, list: [null] })
     expect(Object.hasOwn(custom, "__proto__")).toBe(false)
     expect("isAdmin" in custom || "isAdmin" in Object.assign({}, custom.in as object)).toBe(false)
+  })
+
+  it("have null for the holes of a list", () => {
+    expect(0 in (reading({ list: new Array(1) }).list as object)).toBe(true)
   })
 
   it("may come from another realm of JavaScript, or have no prototype", () => {
@@ -51,6 +59,8 @@ describe("custom values", () => {
     ["a symbol in it", { plan: Symbol("pro") }],
     ["a circle", circle()],
     ["more than 64 kB", { plan: "x".repeat(65_536) }],
+    ["a list of two thousand millions, all of them nothing", { plan: new Array(2_000_000_000) }],
+    ["one list a million times, each time in two others", { plan: doubled(20) }],
   ])("are refused as %s: `config_invalid` names the function", (_, given) => {
     expect(() => reading(given)).toThrow(
       expect.objectContaining({ code: "config_invalid", message: expect.stringContaining("customProfile.fromClaims") }),
