@@ -28,7 +28,7 @@ export async function* openTied<User>(
       signal?.throwIfAborted()
       const row = await store.findUser({ issuer, subject: account.id })
       if (!row) continue
-      const ids = await credentialIds(channel, account.id)
+      const ids = (await credentialIds(channel, account.id)) ?? []
       // An administrator may have left the same actions to somebody who was locked.
       if (!ids.some(isCredentialId) || ids.some(id => refusedIds.has(id))) continue
       try {
