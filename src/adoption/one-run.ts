@@ -37,7 +37,10 @@ export function asOneRun<Result, Counts>(begin: () => Promise<Run<Result, Counts
   }
 
   function whole(): Promise<Counts> {
-    if (beginning === null) goOn().catch(() => undefined) // it is what the promise is rejected with
+    // Later, since whoever asks for the counts first may iterate next, and would get what is left.
+    queueMicrotask(() => {
+      if (beginning === null) goOn().catch(() => undefined) // it is what the promise is rejected with
+    })
     return end.promise
   }
 

@@ -45,10 +45,12 @@ export interface HashCredential {
 /** Each attempt to log in costs Keycloak as much as the hash says: 10 million iterations took 18 s, 1 GiB ended the server (26.7.4). */
 const maxIterations = 2_000_000
 const maxMemory = 262_144
-// Memory times passes: 256 MiB 16 times.
+// Memory times passes: 256 MiB 16 times; and rounds of PBKDF2.
 const maxWork = 4_194_304
 const saltBytes = { pbkdf2: [1, 1024], argon2: [8, 1024] } as const
 const valueBytes = [16, 512] as const
+/** Of what a hash of PBKDF2 is put together. */
+const blockBytes: Readonly<Record<string, number>> = { pbkdf2: 20, "pbkdf2-sha256": 32, "pbkdf2-sha512": 64 }
 
 /** What Keycloak could not read, or could not bear; none: everybody with the right password gets in. */
 export function hashProblems(hash: PasswordHash): readonly FieldProblem[] {
@@ -61,7 +63,11 @@ export function hashProblems(hash: PasswordHash): readonly FieldProblem[] {
     ...(isBase64(given.salt, salt) ? [] : [problem("salt", salt)]),
     ...(isBase64(given.value, valueBytes) ? [] : [problem("value", valueBytes)]),
   ]
-  return algorithm === "argon2" ? [...problems, ...argon2Problems(argon2, Number(iterations))] : problems
+  if (algorithm === "argon2") return [...problems, ...argon2Problems(argon2, Number(iterations))]
+  // Each block of the hash is iterated by itself.
+  const blocks = Math.ceil(Buffer.from(String(given.value), "base64").length / (blockBytes[String(algorithm)] ?? 20))
+  const isFine = problems.length > 0 || blocks * Number(iterations) <= maxWork
+  return isFine ? problems : [problem("work", [maxWork])]
 }
 
 function argon2Problems(argon2: unknown, passes: number): readonly FieldProblem[] {

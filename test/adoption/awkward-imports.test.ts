@@ -151,6 +151,27 @@ it("refuses a hash whose parameters are lists", async () => {
   ])
 })
 
+it("refuses a PBKDF2 hash whose length makes many times the iterations of it", async () => {
+  const longHash = { algorithm: "pbkdf2", iterations: 1_000_000, salt: "c2FsdA==" }
+  const of = (bytes: number) => ({ ...longHash, value: Buffer.alloc(bytes).toString("base64") })
+  const people = [
+    { ...person(), password: of(80) },
+    { ...person(), password: of(101) },
+  ]
+  expect(await results(gateWith(), people)).toMatchObject([
+    { outcome: "created" },
+    { code: "hash_unreadable", fields: [{ rule: "hash_work" }] },
+  ])
+})
+
+it("hands all results to whoever iterates, also where the counts were asked for first", async () => {
+  const run = importUsers(gateWith(), [person(), person(), person()], { concurrency: 1 })
+  const counts = run.then(all => all.created)
+  const outcomes: string[] = []
+  for await (const { outcome } of run) outcomes.push(outcome)
+  expect([outcomes, await counts]).toEqual([["created", "created", "created"], 3])
+})
+
 it("throws what an asynchronous onProgress throws", async () => {
   const gate = gateWith()
   const onProgress = async () => {
