@@ -17,8 +17,9 @@ export const jsonNotStored = {
 /** The answer to an error of ours, or `null` for an error that is not ours. */
 export function refusalFor(error: unknown): Refusal | null {
   if (!isAnswered(error)) return null
+  const { code, status, headers } = error
   // What was said, and not what stands for it otherwise, which is not enumerable.
-  const { code, status, headers, fields, field, required } = { ...error }
+  const { fields, field, required } = { ...error }
   const body: Record<string, unknown> = { error: code, error_description: codeAnswers[code].says }
   if (fields !== undefined && status < 500) body.fields = fields
   if (field !== undefined) body.field = field

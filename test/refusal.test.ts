@@ -70,6 +70,10 @@ describe("refusalFor", () => {
     },
   )
 
+  it("answers an error that inherits from one of ours, as wrappers make them", () => {
+    expect(refusalFor(Object.create(new GateError("insufficient_scope", "")))).toMatchObject({ status: 403 })
+  })
+
   it("gives frameworks what they look for on an error that is passed on", () => {
     const error = withChallenge(new GateError("invalid_token", "", { reason: "expired" }), "shop") as GateError
     expect(error).toMatchObject({

@@ -52,11 +52,13 @@ export interface Hold<User> {
  */
 export type HoldToken<User> = (token: string | null | undefined, options: HoldOptions) => Promise<Hold<User>>
 
+type IsRevoked<User> = (principal: Principal<User>) => boolean
+
 /** All holds of a gate. */
 export interface Holds<User> {
   readonly hold: HoldToken<User>
   /** Ends those that this is true of. */
-  readonly revoke: (isRevoked: (principal: Principal<User>) => boolean) => void
+  readonly revoke: (isRevoked: IsRevoked<User>) => void
   /** How many questions about holds wait for their turn. */
   readonly backlog: () => number
   readonly close: () => void
@@ -101,6 +103,8 @@ export function createHolds<User>(parts: HoldParts<User>): Holds<User> {
   const holds = new Set<Held<User>>()
   /** Those about which Keycloak is to be asked, in the order in which they came due. */
   const due = new Set<Held<User>>()
+  /** For each token that is being verified: what was revoked meanwhile. */
+  const verifying = new Set<IsRevoked<User>[]>()
   let inFlight = 0
   let failing: string | null = null
 
@@ -199,36 +203,75 @@ export function createHolds<User>(parts: HoldParts<User>): Holds<User> {
     )
   }
 
+  /**
+   * Takes a token in the very step in which it is verified. What was revoked while its row was read, which comes last, no
+   * check of the verification knows.
+   */
+  async function taking<Taken>(
+    verified: () => Promise<Principal<User>>,
+    assertWanted: () => void,
+    take: (principal: Principal<User>) => Taken,
+  ): Promise<Taken> {
+    const missed: IsRevoked<User>[] = []
+    verifying.add(missed)
+    try {
+      const principal = await verified()
+      assertWanted()
+      if (missed.some(isRevoked => isRevoked(principal))) {
+        const error = invalidToken("revoked", "Refused a token that was revoked while it was verified for a hold.")
+        refused(error)
+        throw error
+      }
+      return take(principal)
+    } finally {
+      verifying.delete(missed)
+    }
+  }
+
+  function take(principal: Principal<User>, onEnd: HoldOptions["onEnd"]): Held<User> {
+    const held: Held<User> = { principal, onEnd, askAt: Number.POSITIVE_INFINITY, timer: undefined }
+    holds.add(held)
+    watch(held)
+    return held
+  }
+
+  function takeNewer(held: Held<User>, next: Principal<User>): Principal<User> {
+    const wrong = whyNoSuccessor(held.principal, next)
+    if (wrong !== null) {
+      refused(wrong)
+      throw wrong
+    }
+    held.principal = next
+    due.delete(held)
+    watch(held)
+    return next
+  }
+
   return {
     async hold(token, options) {
       const { onEnd, verify } = readHold(options, verifyToken)
-      const principal = await verify(token)
-      assertOpen()
-      const held: Held<User> = { principal, onEnd, askAt: Number.POSITIVE_INFINITY, timer: undefined }
-      holds.add(held)
-      watch(held)
+      const held = await taking(
+        () => verify(token),
+        assertOpen,
+        principal => take(principal, onEnd),
+      )
       return Object.freeze({
         get principal() {
           return held.principal
         },
         async renew(newer: string | null | undefined) {
           assertHeld(held)
-          const next = await verify(newer)
-          assertHeld(held)
-          const wrong = whyNoSuccessor(held.principal, next)
-          if (wrong !== null) {
-            refused(wrong)
-            throw wrong
-          }
-          held.principal = next
-          due.delete(held)
-          watch(held)
-          return next
+          return taking(
+            () => verify(newer),
+            () => assertHeld(held),
+            next => takeNewer(held, next),
+          )
         },
         close: () => void letGo(held),
       })
     },
     revoke(isRevoked) {
+      for (const missed of verifying) missed.push(isRevoked)
       for (const held of [...holds]) if (isRevoked(held.principal)) end(held, "revoked")
     },
     backlog: () => due.size,

@@ -59,6 +59,7 @@ export const memories: readonly Memory[] = [
   { file: "adapters/express-carrier.ts", name: "all", holds: "requests", bound: "calls", isWatched: false },
   { file: "verify/hold.ts", name: "holds", holds: "connections that the application holds", bound: "calls" },
   { file: "verify/hold.ts", name: "due", holds: "those of them to ask about", bound: "calls" },
+  { file: "verify/hold.ts", name: "verifying", holds: "tokens being verified for a hold", bound: "calls" },
   { file: "verify/session/asked-once.ts", name: "questions", holds: "questions under way", bound: "calls" },
   { file: "verify/session/asked-once.ts", name: "answers", holds: "answers about tokens", bound: 10_000 },
   {

@@ -158,6 +158,17 @@ describe("a hold", () => {
     expect(ended).toEqual([])
   })
 
+  it("is not begun by a token that was revoked while it was verified, as while its row is read", async () => {
+    const { holds, hold, ended, refused } = setUp({
+      verifyToken: token => holds.revoke(({ subject }) => subject === "ada" && token.includes("s1")),
+    })
+    expect(await refusalOf(hold())).toMatchObject({ code: "invalid_token", reason: "revoked" })
+    expect(refused).toHaveBeenCalledOnce()
+    expect(vi.getTimerCount()).toBe(0)
+    await hold({ sid: "s2" })
+    expect(ended).toEqual([])
+  })
+
   it("ends with `revoked` where that is true of it, and the others go on", async () => {
     const { hold, holds, ended } = setUp()
     await hold({ sub: "ada" })
@@ -270,6 +281,15 @@ describe("renew()", () => {
     const outcomes = (await Promise.allSettled(both)).map(({ status }) => status)
     expect(outcomes).toEqual(["fulfilled", "rejected"])
     expect(held.principal.claims.exp).toBe(Date.now() / 1000 + 300)
+  })
+
+  it("refuses a token that was revoked while it was verified, and goes on as it was", async () => {
+    const { holds, hold, ended } = setUp({
+      verifyToken: token => token.includes("s2") && holds.revoke(principal => principal.claims.sid === "s2"),
+    })
+    const held = await hold()
+    expect(await refusalOf(held.renew(tokenOf({ sid: "s2", seconds: 600 })))).toMatchObject({ reason: "revoked" })
+    expect([held.principal.claims.sid, ended]).toEqual(["s1", []])
   })
 
   it("is session_ended once the hold has ended, also where it ends meanwhile", async () => {
