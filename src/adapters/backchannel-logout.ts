@@ -79,6 +79,7 @@ function malformed(why: string, rule: string, cause?: GateError): GateError {
 }
 
 const says: Readonly<Record<Exclude<Form, URLSearchParams>, string>> = {
+  400: "The request was cut off.",
   405: "A logout token comes with POST.",
   408: "The request did not arrive in time.",
   413: "The request is too large.",

@@ -10,6 +10,7 @@ import {
   admit,
   answerTo,
   answerToThrown,
+  asError,
   createGuard,
   createMount,
   type GuardRequirements,
@@ -172,7 +173,7 @@ function outermostOf(app: App): App {
 /** What no gate has met, and what is not this library's, goes on to Express. */
 const answerThrown: ErrorHandler = (error, request, response, next) => {
   const refusal = carrier.get(request) === undefined ? null : answerToThrown(carrier, request, error)
-  if (refusal === null || response.headersSent) next(error)
+  if (refusal === null || response.headersSent) next(asError(error))
   else send(response, refusal)
 }
 
@@ -181,7 +182,7 @@ function middleware(step: (request: IncomingMessage) => Promise<void> | void): M
   return (request, response, next) => {
     function refuse(error: unknown): void {
       const refusal = answerTo(carrier, request, error)
-      if (refusal === null || response.headersSent) next(error)
+      if (refusal === null || response.headersSent) next(asError(error))
       else send(response, refusal)
     }
     try {
@@ -200,7 +201,7 @@ function toHandler(answer: AnswerRequest<Request>): Middleware {
       const { body } = request as Request
       send(response, await answer(body, request as Request, request.headers))
     } catch (error) {
-      next(error)
+      next(asError(error))
     }
   }
 }

@@ -12,7 +12,7 @@ export interface Message {
 }
 
 /** The body's fields, or the status that says why there are none. */
-export type Form = URLSearchParams | 405 | 408 | 413 | 415
+export type Form = URLSearchParams | 400 | 405 | 408 | 413 | 415
 
 const form = /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i
 // A form has no parameter of that name, but many senders add one; in these, ASCII is what it is.
@@ -82,6 +82,9 @@ async function readPieces(pieces: AsyncIterable<Uint8Array | string>, limits: Fo
       if (length > limits.maxBytes) return 413
       read.push(piece)
     }
+  } catch {
+    // It was cut off: the caller's fault, which no monitor of the application's errors need hear of.
+    return 400
   } finally {
     over.abort()
   }

@@ -229,7 +229,7 @@ function askAllow(
     throw withChallenge(error, gate.realm)
   }
   function thrown(error: unknown): never {
-    throw challenged(error, gate.realm)
+    throw challenged(asError(error), gate.realm)
   }
   let answer: unknown
   try {
@@ -322,6 +322,15 @@ export function answerToThrown<Request>(carrier: Carrier<Request>, request: Requ
 export function thrownAt({ gate, onError }: ThrownAt, error: unknown): Refusal | null {
   const answered = challenged(error, gate.realm)
   return onError === "pass" ? null : gate.refusalFor(answered)
+}
+
+/**
+ * What an application's own code threw, as something that every framework takes for an error. Express goes on to the handler
+ * at nothing, as of `Promise.reject()`, and past it at `"route"`; Koa never answers.
+ */
+export function asError(thrown: unknown): unknown {
+  if (typeof thrown === "object" && thrown !== null) return thrown
+  return new Error("What was thrown is no error: see the cause.", { cause: thrown })
 }
 
 /** An error of ours with the challenge of a refused token; a malformed request is about something else here. */

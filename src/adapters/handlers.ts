@@ -10,7 +10,15 @@ import type { PasswordCredentials, Session } from "../login/login-with-password.
 import { jsonNotStored } from "../refusal.js"
 import type { Answer, AnswerRequest } from "./answer.js"
 import { type BackchannelLogoutOptions, backchannelLogoutAnswer, type MessageOf } from "./backchannel-logout.js"
-import { type AdapterOptions, answerAt, type Carrier, createMount, type Mount, readOwnSubject } from "./guard.js"
+import {
+  type AdapterOptions,
+  answerAt,
+  asError,
+  type Carrier,
+  createMount,
+  type Mount,
+  readOwnSubject,
+} from "./guard.js"
 
 export type { Answer, AnswerRequest, BackchannelLogoutOptions }
 
@@ -150,7 +158,7 @@ function answering<Request>(
       return await answer(await body, request)
     } catch (error) {
       const refusal = answerAt(mount, error)
-      if (refusal === null) throw error
+      if (refusal === null) throw asError(error)
       return refusal
     }
   }

@@ -8,6 +8,7 @@ import {
   admit,
   answerTo,
   answerToThrown,
+  asError,
   createGuard,
   createMount,
   type GuardRequirements,
@@ -145,7 +146,7 @@ function middleware(step: (ctx: Context) => Promise<void> | void): Middleware<ob
   return (ctx, next) => {
     function refuse(error: unknown): void {
       const refusal = answerTo(carrier, ctx, error)
-      if (refusal === null || ctx.headerSent) throw error
+      if (refusal === null || ctx.headerSent) throw asError(error)
       send(ctx, refusal)
     }
     try {

@@ -289,6 +289,18 @@ describe.each(readersOfOurs)("a body that nobody has read on %s", (_name, start)
 })
 
 describe("a caller that hangs up in its body", () => {
+  it("is answered with 400, and is no error of the application", async () => {
+    const cut = new ReadableStream({ start: body => body.error(new Error("aborted")) })
+    const request = new Request("http://x/logout", {
+      method: "POST",
+      headers: { "content-type": formType },
+      body: cut,
+      duplex: "half",
+    } as RequestInit)
+    const answer = await onWeb.backchannelLogoutHandler(gate)(request)
+    expect([answer.status, answer.headers.get("cache-control")]).toEqual([400, "no-store"])
+  })
+
   it("ends nothing, and the next one is answered", async () => {
     const app = await onServer(gate, { clients: ["shop-web"] }, "none")
     const { form, lives } = await newSession()

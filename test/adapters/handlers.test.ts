@@ -63,6 +63,14 @@ describe("registerAnswer", () => {
     expect(given).toEqual([])
   })
 
+  it.each([undefined, null, "route"])(
+    "hands through an error where `extra` throws %j, which Express takes for none",
+    async thrown => {
+      const answer = registerAnswer(makeGate().gate, { extra: () => Promise.reject(thrown) })
+      await expect(answer({}, {})).rejects.toMatchObject({ name: "Error", cause: thrown })
+    },
+  )
+
   it("throws config_invalid for an `extra` that is no function", () => {
     const extra = { plan: "pro" } as unknown as () => unknown
     expect(() => registerAnswer(makeGate().gate, { extra })).toThrow(

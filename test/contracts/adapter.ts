@@ -602,6 +602,21 @@ export function adapterContract(name: string, startApplication: StartApplication
         expect(applicationErrors).toEqual([handlerError])
       })
 
+      it.each([undefined, null, false, 0, "", "route", "router"])("lets nobody in where it throws %j", async thrown => {
+        const rejecting = () => Promise.reject(thrown)
+        const throwing = () => {
+          throw thrown
+        }
+        for (const allow of [rejecting, throwing]) {
+          const client = await start({ routes: [guarded({ allow })] })
+          expect(await client.get("/x", `Bearer ${await mint()}`)).toMatchObject({
+            status: 500,
+            body: { application: true },
+          })
+        }
+        expect(applicationErrors).toEqual([expect.any(Error), expect.any(Error)])
+      })
+
       it.each([
         ["throws", () => expectedRefusal()],
         ["rejects with", async () => expectedRefusal()],
