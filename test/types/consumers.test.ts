@@ -101,6 +101,21 @@ const routes = `
   export const GET = onWeb.guard(gate, {}, async (request: Request, principal, { params }: Context) =>
     Response.json([request.url, principal.user.email, (await params).id]))
   export const login: (request: Request) => Promise<Response> = onWeb.loginHandler(gate)
+  @onNest.RequireUser()
+  export class Orders {
+    @onNest.RequireUser({ realmRoles: ["admin"], allow: principal => principal.user.id > 1 })
+    show(@onNest.CurrentUser() user: onNest.RegisteredUser, @onNest.CurrentPrincipal() principal: { readonly username: string | null }) {
+      return [user.id + 1, principal.username]
+    }
+    @onNest.Public()
+    hello() {}
+  }
+  export const nestModules: readonly object[] = [
+    onNest.GateModule.forRoot({ gate, global: undefined }),
+    onNest.GateModule.forRootAsync({ inject: [onNest.GATE], useFactory: async () => ({ gate }) }),
+  ]
+  // @ts-expect-error: no such realm role
+  onNest.RequireUser({ realmRoles: ["admim"] })
   export async function whoOnTheWeb(request: Request): Promise<number | Response | null> {
     try {
       const principal = await onWeb.verifyRequest(gate, request)
@@ -124,6 +139,7 @@ const esmImports = `
   import * as onHono from "keycloak-gate/hono"
   import * as onKoa from "keycloak-gate/koa"
   import { optionsFromKeycloakJson, requirementsFrom } from "keycloak-gate/migrate"
+  import * as onNest from "keycloak-gate/nestjs"
   import * as onWeb from "keycloak-gate/web"
   import { type IoRedisClient, redisShared } from "keycloak-gate/redis"
   import { recordMetrics } from "keycloak-gate/opentelemetry"
@@ -141,6 +157,7 @@ const commonJsImports = `
   import onHono = require("keycloak-gate/hono")
   import onKoa = require("keycloak-gate/koa")
   import migrate = require("keycloak-gate/migrate")
+  import onNest = require("keycloak-gate/nestjs")
   import onWeb = require("keycloak-gate/web")
   import redis = require("keycloak-gate/redis")
   import type { IoRedisClient } from "keycloak-gate/redis"
@@ -230,6 +247,8 @@ describe("the packed package", () => {
       skipLibCheck: false,
       noEmit: true,
       types: ["node"],
+      // Nest's decorators stand at parameters, which only the older form allows.
+      experimentalDecorators: true,
       ...changes,
     }
     const all = {
