@@ -16,7 +16,7 @@ import { type Command, type Terminal, wrapped } from "./terminal.js"
 export const init: Command = {
   usage: [
     "  keycloak-gate init [--yes] [--dry-run] [--json] [--export FILE]",
-    "                     [--issuing-client ID]",
+    "                     [--issuing-client ID] [--logout-url URL]",
     "    Makes realm and client in Keycloak, or completes them, and prints the",
     "    lines for .env. Shows the changes first. Asks for what is not in the",
     "    environment: KEYCLOAK_URL, KEYCLOAK_REALM, KEYCLOAK_CLIENT_ID,",
@@ -26,6 +26,7 @@ export const init: Command = {
     "    --json     prints one object for a script",
     "    --export   writes the realm to a file, without people and secrets",
     "    --issuing-client  another client whose tokens come to this application",
+    "    --logout-url  where Keycloak tells of that client's logouts",
     "    Exit code: 0, or 1 with findings left, 2 with nothing changed, 3 midway.",
   ].join("\n"),
   async run(args, terminal) {
@@ -47,6 +48,7 @@ interface Given {
   readonly json: boolean
   readonly export: string | null
   readonly issuingClient: string | null
+  readonly logoutUrl: string | null
 }
 
 interface Outcome {
@@ -68,12 +70,14 @@ function readArguments(args: readonly string[]): Given | null {
     "dry-run": off,
     export: { type: "string" },
     "issuing-client": { type: "string" },
+    "logout-url": { type: "string" },
   } as const
   try {
     const { values } = parseArgs({ args: [...args], options })
-    if (values.export === "" || values["issuing-client"] === "") return null
     const { yes, json, export: file = null, "issuing-client": issuingClient = null } = values
-    return { yes, json, dryRun: values["dry-run"], export: file, issuingClient }
+    const { "logout-url": logoutUrl = null, "dry-run": dryRun } = values
+    if ([file, issuingClient, logoutUrl].includes("")) return null
+    return { yes, json, dryRun, export: file, issuingClient, logoutUrl }
   } catch {
     return null
   }
@@ -89,7 +93,7 @@ async function setUp(given: Given, terminal: Terminal): Promise<Outcome> {
   let isChanging = false
   const nothing = { env: {}, diagnosis: null }
   try {
-    const settings = await readSettings(terminal, given.issuingClient)
+    const settings = await readSettings(terminal, { issuingClient: given.issuingClient, logoutUrl: given.logoutUrl })
     await assertReachable(settings)
     const enter = createAdministrator(settings.login)
     const changes = plan(settings.wanted, await look(await enter(), settings.wanted))

@@ -6,7 +6,7 @@ export type Checked = { readonly value: string } | { readonly problem: string }
 
 // None of these is in an address as Keycloak shows it. `URL` drops or rewrites most of them without a word: the address
 // that is asked, and the issuer that tokens are compared with, would be others than the one that was written.
-const notInUrls = /[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\\]/u
+export const notInUrls: RegExp = /[\p{Cc}\p{Cf}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\\]/u
 
 /** Keycloak's base URL, spelled as `URL` spells it: without default port, in small letters, without slashes at its end. */
 export function checkServerUrl(found: unknown): Checked {

@@ -1,4 +1,12 @@
 import { type Ask, type Reply, wordsOf } from "./ask.js"
+import {
+  askFrontEnds,
+  askListener,
+  type FrontEnd,
+  frontEndsAmong,
+  type LogoutListener,
+  logoutListener,
+} from "./logout-listener.js"
 import { accessTokenIn } from "./token-answer.js"
 
 /** An administrator's login, which shows more of the set-up than the client's own rights do. */
@@ -21,7 +29,9 @@ export interface AdministratorsView {
   /** Why nobody answers at the client's backchannel logout URL. */
   readonly backchannelProblem?: string
   /** How Keycloak tells the client of logouts; absent: it has no URL for that. */
-  readonly logoutTokens?: { readonly nameSession: boolean; readonly algorithm: string }
+  readonly logoutTokens?: LogoutListener
+  /** Other clients that log people in, and whose tokens name this application. */
+  readonly frontEnds?: readonly FrontEnd[]
 }
 
 interface ClientsView {
@@ -36,17 +46,22 @@ interface ClientsView {
   readonly scopeHasManageUsers: boolean
 }
 
+/** As many are looked at: each comes with all that it has. */
+const mostClients = 500
+
 export interface AdministratorParts {
   readonly ask: Ask
   readonly baseUrl: string
   readonly realm: string
   readonly clientId: string
+  /** What tokens for this application name; null: that is nobody's business. */
+  readonly audience: string | null
   readonly timeoutMs: number
 }
 
 export async function lookAsAdministrator(
   { username, password, realm: home = "master" }: Administrator,
-  { ask, baseUrl, realm, clientId, timeoutMs }: AdministratorParts,
+  { ask, baseUrl, realm, clientId, audience, timeoutMs }: AdministratorParts,
 ): Promise<AdministratorsView> {
   const form = new URLSearchParams({ grant_type: "password", client_id: "admin-cli", username, password })
   const login = await ask("token", `${baseUrl}/realms/${encodeURIComponent(home)}/protocol/openid-connect/token`, {
@@ -80,23 +95,23 @@ export async function lookAsAdministrator(
   const found = clients.find(one => one?.clientId === clientId)
   if (typeof found?.id !== "string") return { ...seen, client: null }
 
-  const logoutUrl: unknown = found.attributes?.["backchannel.logout.url"]
-  const logoutTokens = {
-    nameSession: found.attributes?.["backchannel.logout.session.required"] === "true",
-    algorithm: String(found.attributes?.["id.token.signed.response.alg"] ?? ""),
-  }
+  const logoutTokens = logoutListener(found)
   const path = `/clients/${found.id}`
-  const [mappers, account, managements] = await Promise.all([
+  const [mappers, account, managements, allClients, allScopes] = await Promise.all([
     readList(`${path}/evaluate-scopes/protocol-mappers`),
     found.serviceAccountsEnabled === true ? read(`${path}/service-account-user`) : null,
     readList(`/clients?${new URLSearchParams({ clientId: "realm-management" })}`),
+    audience === null ? [] : readList(`/clients?first=0&max=${mostClients}`),
+    audience === null ? [] : readList("/client-scopes"),
   ])
+  const others = audience === null ? [] : frontEndsAmong(allClients, allScopes, { audience, own: clientId })
   const management = managements[0]?.id
   const accountId = (account as { id?: unknown } | null)?.id
-  const [granted, given, backchannelProblem] = await Promise.all([
+  const [granted, given, backchannelProblem, frontEnds] = await Promise.all([
     readList(`${path}/evaluate-scopes/scope-mappings/${management}/granted`),
     typeof accountId === "string" ? readList(`/users/${accountId}/role-mappings/clients/${management}/composite`) : [],
-    askBackchannel(logoutUrl, timeoutMs),
+    askListener(logoutTokens.url, timeoutMs),
+    askFrontEnds(others, timeoutMs),
   ])
   const hasManageUsers = (roles: readonly Readonly<Record<string, unknown>>[]) =>
     roles.some(({ name }) => name === "manage-users")
@@ -111,25 +126,7 @@ export async function lookAsAdministrator(
       scopeHasManageUsers: hasManageUsers(granted),
     },
     ...(backchannelProblem !== null && { backchannelProblem }),
-    ...(typeof logoutUrl === "string" && logoutUrl !== "" && { logoutTokens }),
-  }
-}
-
-/** Asks the application's own endpoint with an empty form: any refusal of it shows that somebody is there. */
-async function askBackchannel(url: unknown, timeoutMs: number): Promise<string | null> {
-  if (typeof url !== "string" || url === "" || !URL.canParse(url)) return null
-  try {
-    const signal = AbortSignal.timeout(timeoutMs)
-    const { status, body } = await fetch(url, {
-      method: "POST",
-      body: new URLSearchParams(),
-      redirect: "manual",
-      signal,
-    })
-    await body?.cancel()
-    return status === 404 || status >= 500 || (status >= 300 && status < 400) ? `answered ${status}` : null
-  } catch (error) {
-    const code = ((error as Error).cause as { code?: unknown } | undefined)?.code
-    return typeof code === "string" && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : "no answer"
+    ...(logoutTokens.url !== null && { logoutTokens }),
+    frontEnds,
   }
 }

@@ -1,4 +1,3 @@
-import { printable } from "../foreign-text.js"
 import { clientFault, type Fault, hasEdges, manageUsersMissing } from "../keycloak/client-faults.js"
 import { quoted } from "../keycloak/quoted.js"
 import type { KeycloakErrorKind } from "../keycloak/words.js"
@@ -190,26 +189,6 @@ export const client: readonly Finding[] = [
     why: ({ administrator }) =>
       `Keycloak could not tell the application that a session ended (${administrator?.backchannelProblem}, seen from here).`,
     mend: seen => `Correct ${console(seen)} → Settings → Backchannel logout URL.`,
-  },
-  {
-    id: "logout-tokens-secret",
-    severity: "warning",
-    rights: "administrator",
-    look: ({ administrator }) => /^HS/.test(administrator?.logoutTokens?.algorithm ?? ""),
-    what: ({ client, administrator }) =>
-      `Keycloak signs the logout tokens of the client "${client.clientId}" with ${printable(administrator?.logoutTokens?.algorithm ?? "", 10)}.`,
-    why: "Nobody but Keycloak can check them, so the application hears of no logout.",
-    mend: seen =>
-      `${console(seen)} → Advanced → Fine grain OpenID Connect configuration → ID token signature algorithm → RS256.`,
-  },
-  {
-    id: "logout-tokens-without-session",
-    severity: "note",
-    rights: "administrator",
-    look: ({ administrator }) => administrator?.logoutTokens?.nameSession === false,
-    what: ({ client }) => `Logout tokens of the client "${client.clientId}" name the person alone.`,
-    why: "Who logs out of one session is logged out of all.",
-    mend: seen => `Switch on ${console(seen)} → Settings → Backchannel logout session required.`,
   },
 ]
 

@@ -3,6 +3,7 @@ import { accounts } from "./accounts.js"
 import type { Administrator } from "./administrators-view.js"
 import { client } from "./client.js"
 import { type Finding, type Severity, type ToldFinding, tell, type Use } from "./finding.js"
+import { logouts } from "./logouts.js"
 import { realm } from "./realm.js"
 import type { Seen } from "./seen.js"
 import { keys, server } from "./server.js"
@@ -32,7 +33,15 @@ export interface Diagnosis {
 }
 
 /** All that can be found. The order is that of telling, within one severity. */
-export const allFindings: readonly Finding[] = [...server, ...keys, ...client, ...tokens, ...realm, ...accounts]
+export const allFindings: readonly Finding[] = [
+  ...server,
+  ...keys,
+  ...client,
+  ...logouts,
+  ...tokens,
+  ...realm,
+  ...accounts,
+]
 
 const severities: readonly Severity[] = ["broken", "warning", "note"]
 

@@ -63,7 +63,13 @@ export async function walk(
     logsIn ? logIn("", "") : undefined,
     administrator === null
       ? undefined
-      : lookAsAdministrator(administrator, { ...client, ask, baseUrl: realm.baseUrl, timeoutMs }),
+      : lookAsAdministrator(administrator, {
+          ...client,
+          ask,
+          audience: parts.verification.audience,
+          baseUrl: realm.baseUrl,
+          timeoutMs,
+        }),
   ])
   const atTheDoor: Seen = {
     ...entrance,

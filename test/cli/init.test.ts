@@ -133,6 +133,27 @@ describe("the questions", () => {
 })
 
 describe("keycloak-gate init", () => {
+  it.each([
+    "api.example.test/backchannel-logout",
+    "ftp://api.example.test/out",
+    "javascript:alert(1)",
+    "https:/api.example.test",
+    "https:///out",
+    "//api.example.test/out",
+    "https://api.example.test/out#there",
+    "https://api.example.test/a b",
+    "https://api.example.test\\out",
+    "https://[::1/out",
+    "https://api.example.test/out\n",
+    `https://somebody:${password}@api.example.test/out`,
+    `https://somebody:${password}@`,
+  ])("refuses the logout URL %j before it asks anybody, and shows no password of it", async url => {
+    const { code, printed, errors } = await run(["--logout-url", url], env)
+    expect([code, printed]).toEqual([2, ""])
+    expect(errors).toMatch(/^\nERROR {2}logout-url-unusable\n/)
+    expect(errors).not.toContain(password)
+  })
+
   it("names every variable that is missing or can't be used, where nobody is there to ask", async () => {
     const { code, printed, errors } = await run([], { KEYCLOAK_URL: "sso.example.test", KEYCLOAK_ADMIN: "admin" })
     expect([code, printed]).toEqual([2, ""])

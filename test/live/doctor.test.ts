@@ -4,6 +4,7 @@ import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from "vitest"
 import { createGate, type Diagnosis, type GateOptions } from "../../src/index.js"
 import { allFindings } from "../../src/setup/diagnose.js"
+import { listen } from "../adapters/listen.js"
 import { type Case, cases } from "../setup/cases.ts"
 import { createAuthority } from "../setup/certificate.ts"
 import { findingsTable, type Measured } from "../setup/findings-table.ts"
@@ -45,7 +46,7 @@ describe("what is broken in the set-up is found, alone, and gone after its mend"
   it.each(cases.map(one => [[one.id, one.when].filter(Boolean).join(", "), one.by ?? "client", one] as const))(
     "%s (by %s)",
     async (_, __, { id, severity, by, breaks }) => {
-      const { options, mend } = await breaks(realm)
+      const { options, mend, cleanUp } = await breaks(realm)
       const isInKeycloak = realm.changes().length > 0
       const found = await diagnose(by, options).finally(mend)
       expect(seenIn(found)).toEqual([`${severity}: ${id}`])
@@ -53,6 +54,9 @@ describe("what is broken in the set-up is found, alone, and gone after its mend"
       for (const finding of found.findings) measured.push({ finding, mends: realm.changes() })
       // What is wrong in the options alone is gone with them.
       if (isInKeycloak) expect(seenIn(await diagnose(by))).toEqual([])
+      await cleanUp?.()
+      // Nothing of it is the next one's.
+      realm.changes()
     },
   )
 
@@ -163,6 +167,30 @@ describe("a healthy set-up has nothing broken and no warning", () => {
     setDefaultCACertificates(before)
     await close()
     expect([seenIn(behind), seenIn(through)]).toEqual([[], []])
+  })
+
+  it("whose front ends are told of logouts, or send their tokens elsewhere, or log nobody in", async () => {
+    const receiver = await listen((_request, response) => void response.writeHead(400).end())
+    const mapper = (audience: string) => ({
+      ...{ name: "audience", protocol: "openid-connect", protocolMapper: "oidc-audience-mapper" },
+      config: { "included.custom.audience": audience, "access.token.claim": "true" },
+    })
+    const told = { "backchannel.logout.url": "/logout", "backchannel.logout.session.required": "true" }
+    const clients = [
+      { clientId: "told", rootUrl: receiver.url, attributes: told, protocolMappers: [mapper("shop-api")] },
+      { clientId: "elsewhere", protocolMappers: [mapper("billing")] },
+      { clientId: "machine", standardFlowEnabled: false, protocolMappers: [mapper("shop-api")] },
+      { clientId: "off", enabled: false, protocolMappers: [mapper("shop-api")] },
+    ]
+    const made: string[] = []
+    for (const one of clients) {
+      await realm.admin("POST", "/clients", { ...one, publicClient: one.clientId !== "machine" })
+      made.push(realm.created())
+    }
+    const found = await diagnose("administrator")
+    for (const id of made) await realm.admin("DELETE", `/clients/${id}`)
+    await receiver.close()
+    expect(seenIn(found)).toEqual([])
   })
 
   it("whose service account is another client's", async () => {

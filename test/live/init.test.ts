@@ -61,6 +61,18 @@ beforeAll(async () => {
         defaultClientScopes: ["email"],
         protocolMappers: [handMapper],
       },
+      {
+        clientId: "has-root",
+        publicClient: true,
+        rootUrl: "https://shop.example.test",
+        redirectUris: ["https://shop.example.test/*"],
+        attributes: { "pkce.code.challenge.method": "S256" },
+      },
+      {
+        clientId: "told",
+        publicClient: true,
+        attributes: { "backchannel.logout.url": "https://else.example.test/out" },
+      },
       { clientId: "single-page", publicClient: true, redirectUris: ["https://shop.example.test/*"] },
       { clientId: "saml", protocol: "saml" },
       { clientId: "bearer-only", bearerOnly: true },
@@ -257,6 +269,52 @@ describe("init on a realm that is there", { timeout: 300_000 }, () => {
     const { told } = await init(env(old, "half-made"), "--yes", "--issuing-client", "single-page")
     expect(told.changes.map(({ what }) => what)).toEqual(["client single-page: audience mapper"])
     expect((await init(env(old, "half-made"), "--yes", "--issuing-client", "single-page")).told.changes).toEqual([])
+  })
+
+  it("has Keycloak tell of that client's logouts with --logout-url, and changes nothing the second time", async () => {
+    const args = ["--yes", "--issuing-client", "has-root", "--logout-url", "/backchannel-logout"]
+    const { told } = await init(env(old, "half-made"), ...args)
+    expect(told.changes.map(({ what }) => what)).toEqual([
+      "client has-root: audience mapper",
+      "client has-root: backchannel logout URL",
+      "client has-root: backchannel logout session required",
+    ])
+    const [client] = (await admin.adminFetch("GET", `${pathOf(old)}/clients?clientId=has-root`)).body as object[]
+    expect(client).toMatchObject({
+      redirectUris: ["https://shop.example.test/*"],
+      attributes: {
+        "backchannel.logout.url": "/backchannel-logout",
+        "backchannel.logout.session.required": "true",
+        "pkce.code.challenge.method": "S256",
+      },
+    })
+    const before = await whole(old)
+    expect((await init(env(old, "half-made"), ...args)).told.changes).toEqual([])
+    const inFull = [...args.slice(0, -1), "https://shop.example.test/backchannel-logout"]
+    expect((await init(env(old, "half-made"), ...inFull)).told.changes).toEqual([])
+    expect(await whole(old)).toEqual(before)
+  })
+
+  it("has Keycloak tell of the application's own logouts where no other client is named, be it new", async () => {
+    const url = "http://127.0.0.1:1/backchannel-logout"
+    const { told } = await init(env(old, "logs-in-itself"), "--yes", "--logout-url", url)
+    expect(told.changes.map(({ what }) => what).slice(-2)).toEqual([
+      "client logs-in-itself: backchannel logout URL",
+      "client logs-in-itself: backchannel logout session required",
+    ])
+    expect(told.changes.at(-2)?.to).toContain("only a Keycloak on that machine")
+    // The doctor looks where Keycloak will send them.
+    expect(loud(told)).toContain("backchannel-unreachable")
+  })
+
+  it.each([
+    ["told", "https://shop.example.test/backchannel-logout", "logout-url-other"],
+    ["single-page", "/backchannel-logout", "logout-url-relative"],
+  ])("leaves how the client %s tells of logouts alone, given %s", async (clientId, url, id) => {
+    const before = await whole(old)
+    const { code, told } = await init(env(old, "half-made"), "--yes", "--issuing-client", clientId, "--logout-url", url)
+    expect([code, told.changes, told.error?.id]).toEqual([2, [], id])
+    expect(await whole(old)).toEqual(before)
   })
 
   it("goes on where a run was killed", async () => {

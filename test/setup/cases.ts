@@ -24,6 +24,8 @@ interface Broken {
   /** What the application has wrong, or what leads to a stand-in. */
   readonly options?: Options
   readonly mend: () => Promise<unknown>
+  /** Takes away what was only made to be broken. */
+  readonly cleanUp?: () => Promise<void>
 }
 
 const nothing = async () => undefined
@@ -60,6 +62,54 @@ function hearing(attributes: Readonly<Record<string, string>>): Case["breaks"] {
         await receiver.close()
       },
     }
+  }
+}
+
+/**
+ * Another client that people log in with, whose tokens name this application. It hears of logouts as `wrong` has it, given
+ * an address that answers.
+ */
+function frontEnd(wrong: (url: string) => Readonly<Record<string, string>>, mappers = [audience]): Case["breaks"] {
+  return async ({ admin, created }) => {
+    const receiver = await listen((_request, response) => void response.writeHead(400).end())
+    const url = `${receiver.url}/logout`
+    const flow = { publicClient: true, redirectUris: ["https://shop.example.test/*"] }
+    await admin("POST", "/clients", { clientId: "shop-web", ...flow, attributes: wrong(url), protocolMappers: mappers })
+    const path = `/clients/${created()}`
+    // An empty value takes away what is there.
+    const signature = Object.keys(wrong(url)).filter(name => name.startsWith("id.token"))
+    const right = { ...told(url), ...Object.fromEntries(signature.map(name => [name, ""])) }
+    return {
+      mend: () => admin("PUT", path, { attributes: right }),
+      async cleanUp() {
+        await admin("DELETE", path)
+        await receiver.close()
+      },
+    }
+  }
+}
+
+const told = (url: string) => ({ "backchannel.logout.url": url, "backchannel.logout.session.required": "true" })
+
+const audience = {
+  ...{ name: "audience", protocol: "openid-connect", protocolMapper: "oidc-audience-mapper" },
+  config: { "included.client.audience": "shop-api", "access.token.claim": "true" },
+}
+
+/** The audience comes by a client scope, which is optional. */
+async function frontEndByScope(to: HealthyRealm): Promise<Broken> {
+  const { admin, created } = to
+  const scopes = "/client-scopes"
+  await admin("POST", scopes, { name: "to-the-shop", protocol: "openid-connect", protocolMappers: [audience] })
+  const scope = created()
+  const { mend, cleanUp } = await frontEnd(() => ({}), [])(to)
+  await admin("PUT", `/clients/${created()}/optional-client-scopes/${scope}`)
+  return {
+    mend,
+    async cleanUp() {
+      await cleanUp?.()
+      await admin("DELETE", `${scopes}/${scope}`)
+    },
   }
 }
 
@@ -431,6 +481,37 @@ const clients: readonly Case[] = [
     severity: "note",
     by: "administrator",
     breaks: hearing({ "backchannel.logout.session.required": "false" }),
+  },
+  {
+    id: "logout-tokens-secret",
+    severity: "warning",
+    when: "of a front end",
+    by: "administrator",
+    breaks: frontEnd(url => ({ ...told(url), "id.token.signed.response.alg": "HS512" })),
+  },
+  {
+    id: "logout-tokens-without-session",
+    severity: "note",
+    when: "of a front end",
+    by: "administrator",
+    breaks: frontEnd(url => ({ "backchannel.logout.url": url })),
+  },
+  { id: "front-end-logout-untold", severity: "note", by: "administrator", breaks: frontEnd(() => ({})) },
+  {
+    id: "front-end-logout-untold",
+    severity: "note",
+    when: "whose audience comes by an optional scope",
+    by: "administrator",
+    breaks: frontEndByScope,
+  },
+  {
+    id: "front-end-logout-unreachable",
+    severity: "note",
+    by: "administrator",
+    async breaks(to) {
+      const { url } = await closedPort()
+      return frontEnd(() => told(`${url}/logout`))(to)
+    },
   },
 ]
 

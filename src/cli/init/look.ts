@@ -1,4 +1,5 @@
 import { quotedName } from "../../keycloak/quoted.js"
+import { type LogoutListener, logoutListener } from "../../setup/logout-listener.js"
 import type { Administrator } from "./administrator.js"
 import { InitError } from "./init-error.js"
 
@@ -10,6 +11,8 @@ export interface Wanted {
   readonly audience: string
   /** Another client whose tokens come to this application. */
   readonly issuingClient: string | null
+  /** Where Keycloak tells of the logouts of that client, or of the application's own; null: that stays as it is. */
+  readonly logoutUrl: string | null
 }
 
 /** What is there now. */
@@ -40,6 +43,9 @@ export interface FoundClient {
   readonly managesUsers: boolean
   /** The client's tokens may carry that role. */
   readonly mayCarryRole: boolean
+  /** What Keycloak puts before a relative address; "": there is none. */
+  readonly rootUrl: string
+  readonly hears: LogoutListener
 }
 
 interface Mapper {
@@ -87,6 +93,8 @@ async function lookAtClient(admin: Administrator, base: string, clientId: string
       kind: String(protocolMapper),
       config: (config ?? {}) as Members,
     })),
+    rootUrl: typeof found.rootUrl === "string" ? found.rootUrl : "",
+    hears: logoutListener(found),
     ownMapperNames: own.map(({ name }) => String(name)),
     ...(await lookAtRole(admin, base, found.id, hasServiceAccount)),
   }

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto"
+import { namesAudience } from "../../setup/audience-mapper.js"
 import type { Administrator } from "./administrator.js"
 import { InitError } from "./init-error.js"
+import { logoutChanges } from "./logout-url.js"
 import {
   type Found,
   type FoundClient,
@@ -24,13 +26,13 @@ export interface Change {
 /**
  * What is missing, in the order in which it can be made; nothing for a set-up that works.
  *
- * @throws {InitError} for a client that is another kind of client
+ * @throws {InitError} for a client that is another kind of client, and one that tells of its logouts elsewhere
  */
 export function plan(wanted: Wanted, found: Found): readonly Change[] {
   if (wanted.issuingClient !== null && found.issuingClient === null) throw issuingClientUnknown(wanted)
   const realm = found.hasRealm ? [] : [createRealm(wanted)]
   const client = found.client === null ? newClient(wanted, found) : completed(wanted, found.client)
-  return [...realm, ...client, ...audienceOf(wanted, found.issuingClient)]
+  return [...realm, ...client, ...audienceOf(wanted, found.issuingClient), ...logoutsOf(wanted, found)]
 }
 
 function createRealm({ realm }: Wanted): Change {
@@ -174,7 +176,7 @@ function addScope(wanted: Wanted, clientId: string, name: string): Change {
 
 function audienceOf(wanted: Wanted, client: FoundClient | null): readonly Change[] {
   const { audience, clientId: own } = wanted
-  if (client === null || client.mappers.some(names(audience))) return []
+  if (client === null || client.mappers.some(({ kind, config }) => namesAudience(kind, config, audience))) return []
   const { clientId, ownMapperNames } = client
   return [
     {
@@ -192,12 +194,16 @@ function audienceOf(wanted: Wanted, client: FoundClient | null): readonly Change
   ]
 }
 
-function names(audience: string): (mapper: FoundClient["mappers"][number]) => boolean {
-  return ({ kind, config }) =>
-    kind === "oidc-audience-mapper" &&
-    config["access.token.claim"] === "true" &&
-    // Keycloak looks at the second where the first is empty.
-    (config["included.client.audience"] || config["included.custom.audience"]) === audience
+function logoutsOf(wanted: Wanted, { issuingClient, client }: Found): readonly Change[] {
+  const { logoutUrl, issuingClient: issuing, clientId: own } = wanted
+  if (logoutUrl === null) return []
+  const [clientId, found] = issuing === null ? [own, client] : [issuing, issuingClient]
+  const asks = logoutChanges(logoutUrl, clientId, found)
+  return asks.map(({ attributes, ...told }) => ({
+    ...told,
+    // Keycloak keeps the attributes that are not sent.
+    apply: async admin => admin.write("the client", "PUT", await pathOf(admin, wanted, clientId), { attributes }),
+  }))
 }
 
 function audienceMapper(audience: string, clientId: string, taken: readonly string[]): unknown {

@@ -2,6 +2,7 @@ import { type Checked, checkName, checkRealmName, checkServerUrl } from "../../o
 import type { Terminal } from "../terminal.js"
 import type { AdministratorsLogin } from "./administrator.js"
 import { InitError } from "./init-error.js"
+import { assertLogoutUrl } from "./logout-url.js"
 import type { Wanted } from "./look.js"
 
 export interface Settings {
@@ -10,6 +11,9 @@ export interface Settings {
   /** What `optionsFromEnv` reads, without the secret. */
   readonly env: Readonly<Record<string, string>>
 }
+
+/** What stands behind `init` in the command line. */
+type Given = Pick<Wanted, "issuingClient" | "logoutUrl">
 
 interface Variable {
   readonly name: string
@@ -62,9 +66,11 @@ const optional: readonly Pick<Variable, "name" | "check">[] = [
 /**
  * Reads the environment, and asks for what it lacks where somebody is there.
  *
- * @throws {InitError} `environment-unusable` naming every variable that is missing or can't be used
+ * @throws {InitError} `environment-unusable` naming every variable that is missing or can't be used;
+ * `logout-url-unusable`
  */
-export async function readSettings(terminal: Terminal, issuingClient: string | null): Promise<Settings> {
+export async function readSettings(terminal: Terminal, given: Given): Promise<Settings> {
+  if (given.logoutUrl !== null) assertLogoutUrl(given.logoutUrl)
   const values = new Map<string, string>()
   const problems: string[] = []
   for (const variable of [...needed, ...optional]) {
@@ -84,7 +90,7 @@ export async function readSettings(terminal: Terminal, issuingClient: string | n
       "Set the variables, or read them from a file: node --env-file=.env node_modules/.bin/keycloak-gate init",
     )
   }
-  return settingsOf(name => values.get(name), issuingClient)
+  return settingsOf(name => values.get(name), given)
 }
 
 async function askFor(variable: Variable | Pick<Variable, "name">, { prompts }: Terminal): Promise<string | undefined> {
@@ -103,12 +109,12 @@ export function givenUp(): InitError {
   return new InitError("given-up", "Nothing was changed.", "Run init again, or see what it would do with --dry-run.")
 }
 
-function settingsOf(value: (name: string) => string | undefined, issuingClient: string | null): Settings {
+function settingsOf(value: (name: string) => string | undefined, given: Given): Settings {
   const text = (name: string) => value(name) ?? ""
   const [serverUrl, realm, clientId] = [text("KEYCLOAK_URL"), text("KEYCLOAK_REALM"), text("KEYCLOAK_CLIENT_ID")]
   const [internalUrl, audience] = [value("KEYCLOAK_INTERNAL_URL"), value("KEYCLOAK_AUDIENCE")]
   return {
-    wanted: { realm, clientId, audience: audience ?? clientId, issuingClient },
+    wanted: { realm, clientId, audience: audience ?? clientId, ...given },
     login: {
       baseUrl: internalUrl ?? serverUrl,
       realm: value("KEYCLOAK_ADMIN_REALM") ?? "master",
