@@ -1,21 +1,24 @@
 // How to test an application with Node's own test runner, without a Keycloak: node --test examples/testing/node.test.ts
 import assert from "node:assert/strict"
+import { DatabaseSync } from "node:sqlite"
 import { after, afterEach, describe, it } from "node:test"
 import { createGate } from "keycloak-gate"
 import { startTestRealm, userStoreContract } from "keycloak-gate/testing"
 import { createApplication } from "../node-http/app.ts"
-import { openStore } from "../stores/open-store.ts"
+import { createSqliteStore, sqliteTable } from "../stores/sqlite.ts"
 
 const realm = await startTestRealm()
-const store = await openStore({}) // your own store, on a database for tests
-const gate = createGate({ ...realm.gateOptions, userStore: store.userStore, onEvent: () => {} })
+const database = new DatabaseSync(":memory:") // your own, for tests
+database.exec(sqliteTable)
+const userStore = createSqliteStore(database)
+const gate = createGate({ ...realm.gateOptions, userStore, onEvent: () => {} })
 const application = await createApplication(gate).listen(0)
 
 afterEach(() => realm.comeBack())
 after(async () => {
   await application.close()
   gate.close()
-  await store.close()
+  database.close()
   await realm.stop()
 })
 
@@ -68,5 +71,9 @@ it("logs nobody out while Keycloak is down", async () => {
 })
 
 describe("our user store", () => {
-  for (const { name, run } of userStoreContract(() => store.userStore)) it(name, run)
+  const addRow = database.prepare("INSERT INTO app_user (username, email) VALUES (?, ?)")
+  const cases = userStoreContract(() => userStore, {
+    unownedRow: (_, { username, email }) => addRow.run(username, email).lastInsertRowid,
+  })
+  for (const { name, run } of cases) it(name, run)
 })

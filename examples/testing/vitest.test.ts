@@ -1,20 +1,23 @@
 // How to test an application with Vitest, without a Keycloak: npx vitest run examples/testing/vitest.test.ts
+import { DatabaseSync } from "node:sqlite"
 import { createGate } from "keycloak-gate"
 import { startTestRealm, type TestRealm, userStoreContract } from "keycloak-gate/testing"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import type { Listening } from "../application.ts"
 import { createApplication } from "../express/app.ts"
-import { type OpenStore, openStore } from "../stores/open-store.ts"
+import { createSqliteStore, sqliteTable } from "../stores/sqlite.ts"
+
+const database = new DatabaseSync(":memory:") // your own, for tests
+database.exec(sqliteTable)
+const userStore = createSqliteStore(database)
 
 let realm: TestRealm
-let store: OpenStore
 let application: Listening
 let closeGate: () => void
 
 beforeAll(async () => {
   realm = await startTestRealm()
-  store = await openStore({}) // your own store, on a database for tests
-  const gate = createGate({ ...realm.gateOptions, userStore: store.userStore, onEvent: () => {} })
+  const gate = createGate({ ...realm.gateOptions, userStore, onEvent: () => {} })
   closeGate = gate.close
   application = await createApplication(gate).listen(0)
 })
@@ -22,7 +25,7 @@ afterEach(() => realm.comeBack())
 afterAll(async () => {
   await application.close()
   closeGate()
-  await store.close()
+  database.close()
   await realm.stop()
 })
 
@@ -74,5 +77,9 @@ it("logs nobody out while Keycloak is down", async () => {
 })
 
 describe("our user store", () => {
-  it.each(userStoreContract(() => store.userStore))("$name", ({ run }) => run())
+  const addRow = database.prepare("INSERT INTO app_user (username, email) VALUES (?, ?)")
+  const cases = userStoreContract(() => userStore, {
+    unownedRow: (_, { username, email }) => addRow.run(username, email).lastInsertRowid,
+  })
+  it.each(cases)("$name", ({ run }) => run())
 })
