@@ -64,7 +64,12 @@ export default defineConfig(({ mode }) => ({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts", "examples/testing/vitest.test.ts"],
-          exclude: ["test/live/**", "test/faults/live/**", ...(mode === "fast" ? [...slow, ...pure] : [])],
+          exclude: [
+            "test/live/**",
+            "test/faults/live/**",
+            "test/browser/**",
+            ...(mode === "fast" ? [...slow, ...pure] : []),
+          ],
           // Their own programs, and not the whole repository's, which `npm run check` compiles.
           typecheck: {
             enabled: mode !== "fast",
@@ -74,6 +79,14 @@ export default defineConfig(({ mode }) => ({
         },
       },
       ...(mode === "fast" ? [{ extends: true, test: { name: "pure", include: pure, isolate: false } } as const] : []),
+      ...(mode === "browser"
+        ? [
+            {
+              extends: true,
+              test: { name: "browser", include: ["test/browser/**/*.test.ts"], hookTimeout: 400_000 },
+            } as const,
+          ]
+        : []),
       {
         extends: true,
         test: {
