@@ -170,15 +170,17 @@ export function createSessions(
       now,
     }),
     watch(revoke) {
-      function isRevoked(principal: Principal<unknown>): boolean {
-        const verdict = revocations.verdictOn(principal.claims, -1)
+      function isRevoked(principal: Principal<unknown>, lookedAt: number): boolean {
+        const verdict = revocations.verdictOn(principal.claims, lookedAt)
         // Whoever can't be asked about is not kept.
         if (verdict === "doubtful") check.settle(principal).catch(() => revoke(one => one === principal))
         return verdict === "revoked"
       }
-      revocations.onAdded(({ revocation }) =>
-        revoke(principal => concerns(revocation, principal.claims) && isRevoked(principal)),
-      )
+      revocations.onAdded(({ revocation }) => {
+        // Who is kept was let pass before: Keycloak is not asked about what a request would be refused for.
+        const lookedAt = revocations.count() - 1
+        revoke(principal => concerns(revocation, principal.claims) && isRevoked(principal, lookedAt))
+      })
     },
     shared: () => store?.state() ?? null,
     close() {

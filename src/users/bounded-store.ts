@@ -76,7 +76,7 @@ export function createBoundedStore<User>(parts: BoundedStoreParts<User>): Bounde
       run<readonly UserKey[]>("findUnlinked", async () => (await store.findUnlinked?.(profile, how)) ?? []),
     linkUser: (key, profile, late) =>
       run<User | null>("linkUser", async () => (await store.linkUser?.(key, profile)) ?? null, late),
-    peekUser: typeof store.peekUser === "function" ? identity => store.peekUser?.(identity) ?? undefined : null,
+    peekUser: typeof store.peekUser === "function" ? identity => rowAtOnce(store.peekUser?.(identity)) : null,
     bounded: (call, work) => run(call, work),
     hasTold: error => told.has(error as object),
     close() {
@@ -84,6 +84,13 @@ export function createBoundedStore<User>(parts: BoundedStoreParts<User>): Bounde
       limit.close(closed)
     },
   }
+}
+
+/** A store in plain JavaScript may have an asynchronous `peekUser`: its promise is no row, and may reject. */
+function rowAtOnce<User>(peeked: User | undefined): User | undefined {
+  if (typeof (peeked as { then?: unknown } | null | undefined)?.then !== "function") return peeked ?? undefined
+  Promise.resolve(peeked).catch(() => undefined)
+  return undefined
 }
 
 function tooSlow(call: string, limitMs: number): GateError {

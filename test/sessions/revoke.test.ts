@@ -126,4 +126,19 @@ describe("a hold whose session is revoked", () => {
     expect(ended).toEqual(["one revoked"])
     await gate.close()
   })
+
+  const ofThisSecond: [string, (subject: string) => Revoked][] = [
+    ["a subject", subject => ({ subject })],
+    ["all that was issued before", () => ({ issuedBefore: new Date() })],
+  ]
+  it.each(ofThisSecond)("ends with %s, also in the second in which its token was issued", async (_, of) => {
+    const gate = open()
+    const { ada } = await tokens()
+    const token = await shop.issueToken(ada)
+    const ended: string[] = []
+    await gate.hold(token, { onEnd: reason => ended.push(reason) })
+    await gate.revoke(of(ada.id))
+    expect(ended).toEqual(["revoked"])
+    expect(await verdict(gate, token)).toBe("revoked")
+  })
 })

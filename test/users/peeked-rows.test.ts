@@ -20,6 +20,16 @@ describe("the row of a principal at once", () => {
     expect(rowsOn(memoryUserStore()).peekUser).toBeNull()
   })
 
+  it.each([
+    ["a promise of one", async () => ({ plan: "pro" })],
+    ["a promise that rejects", () => Promise.reject(new Error("no database"))],
+    ["null", () => null],
+  ])("is not there where the store gives %s", async (_, peekUser) => {
+    const { syncUser, peekUser: peek } = rowsOn({ ...memoryUserStore(), peekUser: peekUser as never })
+    await syncUser(principal())
+    expect(peek?.(proven(principal()))).toBeUndefined()
+  })
+
   it("is there after the first sight of a person, which saves it", async () => {
     const { syncUser, cached, peek } = cachedRows()
     await cached.saveUser({ ...ada, ...(await rowsOn(memoryUserStore()).syncUser(principal())) })
