@@ -32,6 +32,9 @@ export function createShare<Value>({ background, timeoutMs }: Sharing): SharedWo
   }
 }
 
+// Work that ends by itself has its own limit. On a busy machine that is met late, and is no work that was lost.
+const patience = 1.25
+
 /**
  * What others have begun, or anew where it is lost: Workers cut what a request has begun once that has answered. Whoever
  * waits for it hears nothing, or an error of the host's. Elsewhere the work itself ends in time.
@@ -39,7 +42,7 @@ export function createShare<Value>({ background, timeoutMs }: Sharing): SharedWo
 export function orAnew<Value>(shared: Promise<Value>, limitMs: number, begin: () => Promise<Value>): Promise<Value> {
   return new Promise((resolve, reject) => {
     const anew = () => resolve(begin())
-    const timer = setTimeout(anew, limitMs)
+    const timer = setTimeout(anew, limitMs * patience)
     shared
       .then(resolve, (error: unknown) => (isOfHost(error) ? anew() : reject(error)))
       .finally(() => clearTimeout(timer))

@@ -555,8 +555,10 @@ describe("all of these refusals", () => {
   it("need no secret: the source computes no MAC and compares none", () => {
     const source = join(import.meta.dirname, "../../src")
     const all = readdirSync(source, { recursive: true, encoding: "utf8" })
-    // `testing/` stands in for Keycloak itself, and the hash of a password that may have been changed says nothing of a token.
-    const isApart = (file: string) => file.startsWith("testing/") || file === "accounts/unclear-changes.ts"
+    // `testing/` stands in for Keycloak itself, and hashes of passwords, by which this process knows them again, say nothing of
+    // a token.
+    const ofPasswords = ["accounts/unclear-changes.ts", "adoption/recent-moves.ts"]
+    const isApart = (file: string) => file.startsWith("testing/") || ofPasswords.includes(file)
     const files = all.filter(file => file.endsWith(".ts") && !isApart(file))
     expect(files.length).toBeGreaterThan(20)
     expect(files.filter(file => /createHmac|timingSafeEqual/.test(readFileSync(join(source, file), "utf8")))).toEqual(
