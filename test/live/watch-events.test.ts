@@ -191,8 +191,10 @@ describe("watchEvents on the real server", () => {
     const before = seen()
     await expect.poll(seen).toBeGreaterThan(before)
     await on.close()
+    const pass = (intervals: number) => new Promise(resolve => setTimeout(resolve, intervals * everySeconds * 1000))
+    await pass(1) // what was on its way has arrived
     const after = seen()
-    await new Promise(resolve => setTimeout(resolve, 3 * everySeconds * 1000))
+    await pass(3)
     expect(seen()).toBe(after)
     await off.close()
   })
