@@ -31,27 +31,28 @@ describe("background", () => {
     await new Promise(setImmediate)
   })
 
-  it.each(["local", "introspection", "userinfo"] as const)("hears what many wait for with %s, once", async mode => {
-    const realm = await openShop()
-    const heard: Promise<unknown>[] = []
-    const background = (work: Promise<unknown>) => void heard.push(work)
-    const gate = createGate({ ...realm.gateOptions, verification: mode, background, onEvent: () => undefined })
-    const { accessToken } = await gate
-      .loginWithPassword({ username: "ada", password: "Engine-1822!" })
-      .catch(async () => ({
-        accessToken: await realm.issueToken("ada", { scope: "openid profile" }),
-      }))
-    const header = `Bearer ${accessToken}`
-    await Promise.all(
-      [gate.verifyBearer(header), gate.verifyBearer(header), gate.verifyBearer(header)].map(one =>
-        one.catch(() => null),
-      ),
-    )
-    expect(heard.length).toBeGreaterThan(0)
-    expect(heard.length).toBeLessThan(4)
-    await Promise.all(heard)
-    await gate.close()
-  })
+  it.each(["local", "introspection", "userinfo"] as const)(
+    "hears what many wait for with %s, and not of each who waits",
+    async mode => {
+      const realm = await openShop()
+      const heard: Promise<unknown>[] = []
+      const background = (work: Promise<unknown>) => void heard.push(work)
+      const gate = createGate({ ...realm.gateOptions, verification: mode, background, onEvent: () => undefined })
+      const { accessToken } = await gate
+        .loginWithPassword({ username: "ada", password: "Engine-1822!" })
+        .catch(async () => ({
+          accessToken: await realm.issueToken("ada", { scope: "openid profile" }),
+        }))
+      const header = `Bearer ${accessToken}`
+      const waiting = Array.from({ length: 20 }, () => gate.verifyBearer(header).catch(() => null))
+      await Promise.all(waiting)
+      // The keys, and a question with those that come while one before it is under way.
+      expect(heard.length).toBeGreaterThan(0)
+      expect(heard.length).toBeLessThan(10)
+      await Promise.all(heard)
+      await gate.close()
+    },
+  )
 
   it("hears of rechecks and of the service account's token", async () => {
     const realm = await openShop()
