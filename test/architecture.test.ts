@@ -77,6 +77,7 @@ const base = [
   "events.ts",
   "fields.ts",
   "foreign-text.ts",
+  "load-once.ts",
   "nearest-name.ts",
   "option-reader.ts",
   "refusal.ts",

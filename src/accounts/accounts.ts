@@ -1,3 +1,4 @@
+import { loadOnce } from "../load-once.js"
 import type { AccountContext, AccountParts, AccountWork } from "./account-context.js"
 import type { ChangePassword } from "./change-password.js"
 import type { DeleteAccount } from "./delete-account.js"
@@ -43,23 +44,12 @@ export function createAccounts<User>(parts: AccountParts<User>): Accounts<User |
   const { assertOpen } = parts.connection.transport
   const drain = createDrain()
   let work: AccountWork | null = null
-  let joining: Promise<AccountContext<User>> | null = null
-
-  function join(): Promise<AccountContext<User>> {
-    joining ??= import("./account-context.js").then(
-      ({ createAccountContext }) => {
-        const context = createAccountContext(parts)
-        work = context
-        return context
-      },
-      (error: unknown) => {
-        // The file may be there at the next call: a new version is being unpacked, for one.
-        joining = null
-        throw error
-      },
-    )
-    return joining
-  }
+  const join = loadOnce(async () => {
+    const { createAccountContext } = await import("./account-context.js")
+    const context = createAccountContext(parts)
+    work = context
+    return context
+  })
 
   function verb<Given extends unknown[], Result>(
     load: () => Promise<(context: AccountContext<User>, ...given: Given) => Promise<Result>>,

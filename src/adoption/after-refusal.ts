@@ -1,3 +1,4 @@
+import { loadOnce } from "../load-once.js"
 import type { AfterRefusal } from "../login/login-with-password.js"
 import type { MoveAtLogin, MoveAtLoginParts } from "./move-at-login.js"
 
@@ -9,23 +10,12 @@ export interface LegacyLogins {
 
 /** Loaded with the first login that is refused. */
 export function createLegacyLogins<User>(parts: MoveAtLoginParts<User>): LegacyLogins {
-  let loading: Promise<MoveAtLogin> | null = null
   let loaded: MoveAtLogin | null = null
-
-  function load(): Promise<MoveAtLogin> {
-    loading ??= import("./move-at-login.js").then(
-      ({ createMoveAtLogin }) => {
-        loaded = createMoveAtLogin(parts)
-        return loaded
-      },
-      (error: unknown) => {
-        // The file may be there at the next call: a new version is being unpacked, for one.
-        loading = null
-        throw error
-      },
-    )
-    return loading
-  }
+  const load = loadOnce(async () => {
+    const { createMoveAtLogin } = await import("./move-at-login.js")
+    loaded = createMoveAtLogin(parts)
+    return loaded
+  })
 
   return {
     async afterRefusal(login) {
