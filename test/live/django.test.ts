@@ -27,8 +27,8 @@ const named = (username: string, hash: keyof typeof hashes) => {
 }
 // In the order of their keys, which begin at 1.
 const people = [
-  named("Ada", "pbkdf2"),
-  named("grace", "old"),
+  named("Ada", "old"),
+  named("grace", "pbkdf2"),
   named("Vera", "sha1"),
   named("Radia", "scrypt"),
   named("hedy", "unusable"),
